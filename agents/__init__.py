@@ -1,0 +1,1 @@
+"""Language-model agents: modes of decoding over interchangeable backends."""

@@ -1,0 +1,160 @@
+"""Who acts: an agent is modes × one backend. The types that pass between them.
+
+A mode says how a decision is decoded (what is prefilled, where it stops, how it is parsed); a
+backend turns requests into completions, many at once; neither knows the other's names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from envs.core import CoTGapError, TextEnv
+
+FinishReason = Literal["stop", "length", "eos"]
+
+
+class BackendError(CoTGapError):
+    """A backend that failed to answer; the runner records it as data, never as a score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A chat message: role `system`, `user` or `assistant`."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are chosen. `temperature` 0 is greedy decoding (and then `top_p` is not used)."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature <= 10:
+            raise CoTGapError(f"temperature {self.temperature} is out of range: give 0 (greedy) to 10")
+        if not 0 < self.top_p <= 1:
+            raise CoTGapError(f"top_p {self.top_p} is out of range: give a value in (0, 1]")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What decisions cost: tokens read (prompt and prefill) and written, and wall seconds.
+
+    `seconds` is the decision's share of the batch it was decoded in. Token counts are 0 for
+    backends without a tokenizer. `dropped_steps` counts the oldest steps left out of the prompt
+    because the model's context was full.
+    """
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+    dropped_steps: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.seconds + other.seconds,
+            max(self.dropped_steps, other.dropped_steps),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One reply to be decoded.
+
+    `messages` is the whole conversation up to the generation prompt. `token_ids` is the same,
+    rendered, for backends with a tokenizer (`None` otherwise); the ids of a later step of the
+    same episode extend those of an earlier one token for token, unless steps were dropped.
+    `prefill` is the text the reply starts with and `prefill_ids` its tokens; both modes share
+    everything before it. Decoding ends before `max_new_tokens` are written, at an end-of-turn
+    token, or as soon as the decoded reply holds one of `stop`. `seed` decides sampling: the same
+    request gives the same completion, whatever else is in the batch. Requests with one
+    `cache_key` belong to one episode and share a growing prefix. `env` is the live environment,
+    read by scripted policies only.
+    """
+
+    messages: tuple[Message, ...]
+    prefill: str
+    stop: tuple[str, ...]
+    max_new_tokens: int
+    mode: str
+    sampling: Sampling = Sampling()
+    seed: int = 0
+    cache_key: str = ""
+    token_ids: tuple[int, ...] | None = None
+    prefill_ids: tuple[int, ...] = ()
+    dropped_steps: int = 0
+    env: TextEnv | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A backend's answer: the text after the prefill, stop string included where it was reached."""
+
+    text: str
+    finish_reason: FinishReason
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What an agent decided in one mode at one state.
+
+    `raw` is the whole reply, prefill included, byte for byte. `action` is None exactly when
+    `parse_error` names the kind of failure. `thought` is the reasoning, where the mode has one.
+    """
+
+    mode: str
+    action: str | None
+    thought: str | None
+    raw: str
+    parse_error: str | None = None
+    finish_reason: FinishReason = "stop"
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """The four tags of a protocol; a checkpoint's card may name others (its own convention)."""
+
+    think_open: str = "<think>"
+    think_close: str = "</think>"
+    action_open: str = "<action>"
+    action_close: str = "</action>"
+
+
+class Mode(Protocol):
+    """How a decision is decoded: one file in `agents/modes/` each, with a `MODE` object."""
+
+    name: str
+
+    def prefill(self, tags: Tags) -> str:
+        """The text every reply in this mode starts with."""
+
+    def stop(self, tags: Tags) -> tuple[str, ...]:
+        """Where decoding ends."""
+
+    def parse(self, raw: str, tags: Tags) -> tuple[str | None, str | None, str | None]:
+        """(action, thought, parse_error) of a whole reply. Strict and lossless: never repairs."""
+
+
+class Backend(Protocol):
+    """Turns requests into completions: one file in `agents/backends/` each."""
+
+    name: str
+    fingerprint: str
+    """SHA-256 (hex) of whatever decides its answers: weights, tokenizer, template, or source."""
+    batch_size: int
+    """How many requests are worth sending at once."""
+
+    def complete(self, requests: Sequence[Request]) -> list[Completion]:
+        """Answer every request, in order; raises `BackendError` if it cannot."""
+
+    def close(self) -> None:
+        """Free what it holds."""

@@ -1,0 +1,1 @@
+"""Gymnasium text environments: suites of tasks with fixed, locked panels."""
