@@ -1,0 +1,1 @@
+"""Measuring: run agents on panels, keep records, compute metrics."""
