@@ -15,10 +15,11 @@ from agents.core import Decision, Usage
 from envs.core import CoTGapError, TaskKey
 
 SCHEMA = 1
+NO_USAGE = Usage()
 
 
 class Status(str, Enum):
-    """How an episode ended. The first three are scores; the others are not and never count as one."""
+    """How an episode ended. The first three are scores; the others never count as one."""
 
     SUCCESS = "success"
     FAILURE = "failure"
@@ -81,7 +82,7 @@ class Episode:
     task_kind: str = ""
     goal: str = ""
     error: str | None = None
-    usage: Usage = Usage()
+    usage: Usage = NO_USAGE
     wall_seconds: float = 0.0
     schema: int = SCHEMA
 
@@ -107,7 +108,7 @@ class Episode:
         """The inverse of `to_json`; raises `CoTGapError` on another schema or malformed data."""
         if data.get("schema") != SCHEMA:
             raise CoTGapError(
-                f"episode record of schema {data.get('schema')!r}: this version reads schema {SCHEMA}"
+                f"episode record of schema {data.get('schema')!r}; this version reads {SCHEMA}"
             )
         try:
             fields = dict(data)
@@ -117,7 +118,9 @@ class Episode:
             fields["steps"] = tuple(_step(step) for step in fields["steps"])
             return cls(**fields)
         except (KeyError, TypeError, ValueError) as error:
-            raise CoTGapError(f"malformed episode record: {type(error).__name__}: {error}") from error
+            raise CoTGapError(
+                f"malformed episode record: {type(error).__name__}: {error}"
+            ) from error
 
 
 def _step(data: Mapping[str, Any]) -> StepRecord:

@@ -1,1 +1,21 @@
-"""Gymnasium text environments: suites of tasks with fixed, locked panels."""
+"""Gymnasium text environments: suites of tasks with fixed, locked panels.
+
+`import envs` registers every suite with Gymnasium; `envs.make("toy/id/0003")` opens one task.
+"""
+
+from envs.core import CoTGapError, Panel, Suite, TaskKey, TextEnv
+from envs.registry import get_panel, get_suite, make, register_all, suites
+
+register_all()
+
+__all__ = [
+    "CoTGapError",
+    "Panel",
+    "Suite",
+    "TaskKey",
+    "TextEnv",
+    "get_panel",
+    "get_suite",
+    "make",
+    "suites",
+]

@@ -9,14 +9,14 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import string
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import gymnasium
-from gymnasium import spaces
+
+from envs.spaces import TextSpace
 
 
 class CoTGapError(Exception):
@@ -76,13 +76,15 @@ class TaskKey:
         body, _, seed = text.partition("#")
         parts = body.split("/", 2)
         if len(parts) != 3 or not all(parts) or not (seed or "0").isdigit():
-            raise CoTGapError(f"bad task key {text!r}: expected SUITE/SPLIT/TASK or SUITE/SPLIT/TASK#SEED")
+            raise CoTGapError(
+                f"bad task key {text!r}: expected SUITE/SPLIT/TASK or SUITE/SPLIT/TASK#SEED"
+            )
         return cls(parts[0], parts[1], parts[2], int(seed or 0))
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A panel's item: its id, the SHA-256 of its content, and its kind (task type) if it has one."""
+    """A panel's item: its id, the SHA-256 of its content, and its kind (task type), if any."""
 
     id: str
     content: str
@@ -165,9 +167,6 @@ class Outcome:
     valid: bool = True
 
 
-# What observations of the bundled suites are written in. Latin-1 letters occur in task sentences
-# by human annotators; anything else a suite adds to its own space.
-TEXT_CHARSET = frozenset(string.printable) | frozenset(map(chr, range(0xA0, 0x100))) | frozenset("–—‘’“”…•")
 OBSERVATION_LENGTH = 16_384
 ACTION_LENGTH = 4_096
 
@@ -188,14 +187,18 @@ class TextEnv(gymnasium.Env[str, str], ABC):
     list them, `admissible_actions` (list of str).
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"]}
+    metadata: dict[str, Any] = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012
 
-    def __init__(self, panel: Panel, *, list_actions: bool = True, render_mode: str | None = None) -> None:
+    def __init__(
+        self, panel: Panel, *, list_actions: bool = True, render_mode: str | None = None
+    ) -> None:
         self.panel = panel
         self.render_mode = render_mode
         self.list_actions = list_actions
-        self.observation_space = spaces.Text(OBSERVATION_LENGTH, min_length=0, charset=TEXT_CHARSET)
-        self.action_space = spaces.Text(ACTION_LENGTH, min_length=0, charset=TEXT_CHARSET)
+        self.observation_space = TextSpace(OBSERVATION_LENGTH)
+        self.action_space = TextSpace(ACTION_LENGTH)
+        self.default_key: TaskKey | None = None
+        """What a `reset()` without seed and options starts, if set (see `envs.make`)."""
         self._key: TaskKey | None = None
         self._steps = 0
         self._score = 0.0
@@ -239,14 +242,19 @@ class TextEnv(gymnasium.Env[str, str], ABC):
     ) -> tuple[str, dict[str, Any]]:
         """Start a task; raises `UnknownNameError` or `TaskUnavailableError` where it cannot."""
         super().reset(seed=seed)
-        chosen = (options or {}).get("task")
-        if chosen is None:
-            chosen = self.panel.tasks[int(self.np_random.integers(len(self.panel)))].id
-        self._key = self.panel.key(chosen, seed or 0)
-        self._steps = 0
-        self._last = self._start(self.panel.task(chosen), seed or 0)
-        self._score = self._last.score
+        key = self._choose(seed, (options or {}).get("task"))
+        self._key = None  # a failing start leaves no half-begun episode behind
+        self._last = self._start(self.panel.task(key.task), key.seed)
+        self._key, self._steps, self._score = key, 0, self._last.score
         return self._last.observation, self._info()
+
+    def _choose(self, seed: int | None, task: str | None) -> TaskKey:
+        if task is not None:
+            return self.panel.key(task, seed or 0)
+        if seed is None and self.default_key is not None:
+            return self.default_key
+        drawn = int(self.np_random.integers(len(self.panel)))
+        return self.panel.key(self.panel.tasks[drawn].id, seed or 0)
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Take an action; returns (observation, reward, terminated, truncated, info)."""
@@ -259,7 +267,7 @@ class TextEnv(gymnasium.Env[str, str], ABC):
         truncated = not terminated and self._steps >= self.panel.step_limit
         return outcome.observation, reward, terminated, truncated, self._info()
 
-    def render(self) -> str | None:  # type: ignore[override]
+    def render(self) -> str | None:
         """The last observation, in render mode `ansi`."""
         return self._last.observation if self.render_mode == "ansi" else None
 
@@ -360,8 +368,11 @@ class Suite(ABC):
         """Split → panel, main ones first. Listing needs neither the extra nor the data."""
 
     @abstractmethod
-    def make(self, panel: Panel, **options: Any) -> TextEnv:
-        """An environment over `panel`; raises `SuiteUnavailableError` where it cannot be played."""
+    def make(self, panel: Panel | None = None, **options: Any) -> TextEnv:
+        """An environment over `panel` (None: the suite's first, or what `options` name).
+
+        Raises `SuiteUnavailableError` where the suite cannot be played.
+        """
 
     def availability(self) -> Availability:
         """Whether the suite is usable now (cheap: called for every listing)."""
