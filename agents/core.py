@@ -36,7 +36,9 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature <= 10:
-            raise CoTGapError(f"temperature {self.temperature} is out of range: give 0 (greedy) to 10")
+            raise CoTGapError(
+                f"temperature {self.temperature} is out of range: give 0 (greedy) to 10"
+            )
         if not 0 < self.top_p <= 1:
             raise CoTGapError(f"top_p {self.top_p} is out of range: give a value in (0, 1]")
 
@@ -62,6 +64,9 @@ class Usage:
             self.seconds + other.seconds,
             max(self.dropped_steps, other.dropped_steps),
         )
+
+
+NO_USAGE = Usage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,8 @@ class Mode(Protocol):
     """How a decision is decoded: one file in `agents/modes/` each, with a `MODE` object."""
 
     name: str
+    thinks: bool
+    """Whether a reply holds reasoning (and so needs a larger token budget)."""
 
     def prefill(self, tags: Tags) -> str:
         """The text every reply in this mode starts with."""
