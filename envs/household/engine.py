@@ -1,0 +1,441 @@
+"""Plays household games exactly as the stock engine (TextWorld with Fast Downward) does.
+
+A `World` is the changing state over a `Game`. All of it is in a few immutable values, so that a
+snapshot takes constant time. `parity.py` compares it with the stock engine, live.
+
+What the rules say, where one would guess otherwise:
+
+- Commands are stripped and then matched exactly. Anything else is an invalid command: "Nothing
+  happens.", and it does not count as a move.
+- One goes to receptacles but stands at locations, and several receptacles may share one. All of
+  them can be used from there; going to any of them again is invalid.
+- An object can be in two receptacles at once. Taking it removes it from one only, so that it can be
+  held and still be in a receptacle, and a game can be won that way.
+- Taking makes an object sliceable-from-here no more ("lying" at the agent's location ends), and
+  only there.
+- `look` mentions an object only if it was taken from a receptacle here and lies here: put back
+  into another one that shares the location.
+- Only the held object can be examined. Heating, cooling, cleaning and using need neither an open
+  appliance nor a change: they can be repeated. Heating ends cool and cooling ends hot.
+- A game that was won can go on, and be no longer won.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from envs.household.game import Game, members
+
+
+class Action(NamedTuple):
+    """A valid command's meaning: `verb` is one of `envs.household.wording.COMMANDS`."""
+
+    verb: str
+    object: int | None = None
+    receptacle: int | None = None
+
+
+Snapshot: TypeAlias = tuple[Any, ...]
+"""What `World.snapshot` returns. Opaque, immutable, hashable, and good for one `Game` only."""
+
+
+class World:
+    """A game being played. All attributes but `game` change; read them, and call the methods."""
+
+    __slots__ = (
+        "_actions",
+        "_gotos",
+        "checked",
+        "clean",
+        "contents",
+        "cool",
+        "game",
+        "held",
+        "hot",
+        "last_valid",
+        "location",
+        "lying",
+        "moves",
+        "on",
+        "opened",
+        "sliced",
+        "taken",
+        "toggled",
+        "won",
+    )
+
+    game: Game
+    location: int
+    """The number of the agent's location."""
+    held: int | None
+    """The held object."""
+    contents: tuple[tuple[int, ...], ...]
+    """Receptacle → the objects in it, ascending, whether it is open or not."""
+    lying: tuple[int, ...]
+    """Location → mask of the objects that lie there and can be sliced from there."""
+    taken: tuple[int, ...]
+    """Receptacle → mask of the objects that were taken from it and not put back."""
+    opened: int
+    """Mask of receptacles."""
+    clean: int
+    """Mask of objects, as are `hot`, `cool`, `sliced`, `toggled` (ever used) and `on`."""
+    hot: int
+    cool: int
+    sliced: int
+    toggled: int
+    on: int
+    checked: int
+    """Mask of symbols (as the goal numbers them) that were looked at. Matters to goals only."""
+    moves: int
+    """Valid commands so far."""
+    won: bool
+    """Whether the goal holds now."""
+    last_valid: bool
+    """Whether the last command was valid; True after a reset."""
+
+    def __init__(self, game: Game) -> None:
+        self.game = game
+        goto = game.wording.goto
+        self._gotos = [
+            (goto.format(r=name), Action("goto", None, r), place)
+            for r, (name, place) in enumerate(
+                zip(game.receptacle_names, game.receptacle_location, strict=True)
+            )
+            if place >= 0
+        ]
+        self.reset()
+
+    def reset(self) -> str:
+        """Start over. Returns the text that the game opens with, task sentence included."""
+        start = self.game.initial
+        self.location, self.held = start.location, None
+        self.contents, self.lying = start.contents, start.lying
+        self.taken = (0,) * len(start.contents)
+        self.opened = start.opened
+        self.clean, self.hot, self.cool = start.clean, start.hot, start.cool
+        self.sliced, self.toggled, self.on = start.sliced, start.toggled, start.on
+        self.checked = self.moves = 0
+        self.last_valid = True
+        self._actions: dict[str, Action] | None = None
+        self.won = self.game.goal.holds(self)
+        return self.game.intro
+
+    def step(self, command: str) -> str:
+        """Do one command. Returns the feedback; never raises, whatever the text."""
+        action = self.actions().get(command.strip())
+        self.last_valid = action is not None
+        if action is None:
+            return self.game.wording.invalid_reply
+        self.moves += 1
+        self._actions = None
+        reply = _DO[action.verb](self, action)
+        self.won = self.game.goal.holds(self)
+        return reply
+
+    def admissible(self) -> list[str]:
+        """All valid commands, sorted: a fresh list at each call."""
+        return sorted(self.actions())
+
+    @property
+    def score(self) -> int:
+        """1 if `won`, else 0."""
+        return int(self.won)
+
+    def snapshot(self) -> Snapshot:
+        """The whole state, to be handed to `restore`. Takes constant time."""
+        return (
+            self.location,
+            self.held,
+            self.contents,
+            self.lying,
+            self.taken,
+            self.opened,
+            self.clean,
+            self.hot,
+            self.cool,
+            self.sliced,
+            self.toggled,
+            self.on,
+            self.checked,
+            self.moves,
+            self.won,
+            self.last_valid,
+        )
+
+    def restore(self, state: Snapshot) -> None:
+        """Go back to a state that a `World` of the same game was in. Takes constant time."""
+        (
+            self.location,
+            self.held,
+            self.contents,
+            self.lying,
+            self.taken,
+            self.opened,
+            self.clean,
+            self.hot,
+            self.cool,
+            self.sliced,
+            self.toggled,
+            self.on,
+            self.checked,
+            self.moves,
+            self.won,
+            self.last_valid,
+        ) = state
+        self._actions = None
+
+    def actions(self) -> dict[str, Action]:
+        """Every valid command with its meaning. Not to be changed; made once per state."""
+        if self._actions is None:
+            self._actions = self._list_actions()
+        return self._actions
+
+    def visible(self, receptacle: int) -> bool:
+        """Whether the contents of a receptacle can be seen and reached by an agent at it."""
+        return not self.game.openable >> receptacle & 1 or bool(self.opened >> receptacle & 1)
+
+    def trait(self, name: str, obj: int) -> bool:
+        """Whether an object is "clean", "hot", "cool", "sliced", "toggled", "toggleable", …"""
+        mask: int = getattr(self if name in self.__slots__ else self.game, name)
+        return bool(mask >> obj & 1)
+
+    def fact(self, predicate: str, *symbols: int) -> bool:
+        """Whether a predicate that actions can change holds; symbols as the goal numbers them."""
+        return _FACTS[predicate](self, *symbols)
+
+    # What can be done.
+
+    def _list_actions(self) -> dict[str, Action]:
+        game, words, here, held = self.game, self.game.wording, self.location, self.held
+        actions = {command: action for command, action, place in self._gotos if place != here}
+        actions[words.look] = Action("look")
+        actions[words.inventory] = Action("inventory")
+        if words.help is not None:
+            actions[words.help] = Action("help")
+        for r in game.receptacles_at[here]:
+            self._list_receptacle(r, game.receptacle_names[r], actions)
+        if held is not None:
+            name = game.object_names[held]
+            actions[words.examine.format(x=name)] = Action("examine", held)
+            if game.knives >> held & 1:
+                for o in members(self.lying[here] & game.sliceable):
+                    command = words.slice.format(o=game.object_names[o], k=name)
+                    actions[command] = Action("slice", o)
+        return actions
+
+    def _list_receptacle(self, r: int, name: str, actions: dict[str, Action]) -> None:
+        game, words, held = self.game, self.game.wording, self.held
+        actions[words.examine.format(x=name)] = Action("examine", None, r)
+        visible = True
+        if game.openable >> r & 1:
+            visible = bool(self.opened >> r & 1)
+            verb, form = ("close", words.close) if visible else ("open", words.open)
+            actions[form.format(r=name)] = Action(verb, None, r)
+        names, contents = game.object_names, self.contents[r]
+        if held is not None:
+            held_name = names[held]
+            if visible and game.accepts[r] >> held & 1:
+                actions[words.put.format(o=held_name, r=name)] = Action("put", held, r)
+            if game.can_heat >> r & game.heatable >> held & 1:
+                actions[words.heat.format(o=held_name, r=name)] = Action("heat", held, r)
+            if game.can_cool >> r & game.coolable >> held & 1:
+                actions[words.cool.format(o=held_name, r=name)] = Action("cool", held, r)
+            if game.can_clean >> r & game.cleanable >> held & 1:
+                actions[words.clean.format(o=held_name, r=name)] = Action("clean", held, r)
+        elif visible:
+            for o in contents:
+                if game.pickupable >> o & 1:
+                    actions[words.take.format(o=names[o], r=name)] = Action("take", o, r)
+        for o in contents:
+            if game.toggleable >> o & 1:
+                actions[words.use.format(o=names[o])] = Action("use", o)
+
+    # What it does, and what is said.
+
+    def _look(self, action: Action) -> str:
+        game, words, here = self.game, self.game.wording, self.location
+        self.checked |= 1 << game.location_code(here)
+        receptacles = game.receptacles_at[here]
+        if not receptacles:
+            return words.middle_reply.format(things=words.nothing)
+        seen = [
+            game.object_names[o]
+            for o in members(self.lying[here])
+            for r in receptacles
+            if self.taken[r] >> o & 1
+        ]
+        return words.facing_reply.format(
+            receptacles=words.enumerate([game.receptacle_names[r] for r in receptacles]),
+            things=words.items(seen),
+        )
+
+    def _inventory(self, action: Action) -> str:
+        game, words = self.game, self.game.wording
+        self.checked |= 1 << game.agent_code
+        if self.held is None:
+            return words.empty_handed_reply
+        return words.carrying_reply.format(things=words.items([game.object_names[self.held]]))
+
+    def _help(self, action: Action) -> str:
+        self.checked |= 1 << self.game.agent_code
+        return self.game.wording.help_reply
+
+    def _goto(self, action: Action) -> str:
+        game, r = self.game, _given(action.receptacle)
+        self.location = game.receptacle_location[r]
+        return game.wording.goto_reply.format(
+            r=game.receptacle_names[r],
+            l=game.location_names[self.location],
+            seen=self._describe(r),
+        )
+
+    def _open(self, action: Action) -> str:
+        game, r = self.game, _given(action.receptacle)
+        self.opened |= 1 << r
+        self.checked |= 1 << game.receptacle_code(r)
+        return game.wording.open_reply.format(r=game.receptacle_names[r], seen=self._describe(r))
+
+    def _close(self, action: Action) -> str:
+        r = _given(action.receptacle)
+        self.opened &= ~(1 << r)
+        return self.game.wording.close_reply.format(r=self.game.receptacle_names[r])
+
+    def _take(self, action: Action) -> str:
+        o, r, here = _given(action.object), _given(action.receptacle), self.location
+        self.held = o
+        inside = tuple([other for other in self.contents[r] if other != o])
+        self.contents = _with(self.contents, r, inside)
+        self.taken = _with(self.taken, r, self.taken[r] | 1 << o)
+        self.lying = _with(self.lying, here, self.lying[here] & ~(1 << o))
+        return self._say(self.game.wording.take_reply, o, r)
+
+    def _put(self, action: Action) -> str:
+        o, r, here = _given(action.object), _given(action.receptacle), self.location
+        self.held = None
+        inside = tuple(sorted({*self.contents[r], o}))
+        self.contents = _with(self.contents, r, inside)
+        self.taken = _with(self.taken, r, self.taken[r] & ~(1 << o))
+        self.lying = _with(self.lying, here, self.lying[here] | 1 << o)
+        return self._say(self.game.wording.put_reply, o, r)
+
+    def _examine(self, action: Action) -> str:
+        game, words, o = self.game, self.game.wording, action.object
+        if o is None:
+            r = _given(action.receptacle)
+            self.checked |= 1 << game.receptacle_code(r)
+            return self._describe(r)
+        self.checked |= 1 << o
+        name = game.object_names[o]
+        if o in game.holder_contents:
+            inside = [game.object_names[other] for other in game.holder_contents[o]]
+            return words.holder_reply.format(o=name, things=words.items(inside))
+        for traits, sentence in words.examined:
+            if all(self.trait(trait, o) for trait in traits):
+                return sentence.format(o=name)
+        raise AssertionError("a wording's last sentence about an object has no condition")
+
+    def _use(self, action: Action) -> str:
+        o = _given(action.object)
+        self.toggled |= 1 << o
+        self.on ^= 1 << o
+        return self.game.wording.use_reply.format(o=self.game.object_names[o])
+
+    def _heat(self, action: Action) -> str:
+        o, r = _given(action.object), _given(action.receptacle)
+        self.hot |= 1 << o
+        self.cool &= ~(1 << o)
+        return self._say(self.game.wording.heat_reply, o, r)
+
+    def _cool(self, action: Action) -> str:
+        o, r = _given(action.object), _given(action.receptacle)
+        self.cool |= 1 << o
+        self.hot &= ~(1 << o)
+        return self._say(self.game.wording.cool_reply, o, r)
+
+    def _clean(self, action: Action) -> str:
+        o, r = _given(action.object), _given(action.receptacle)
+        self.clean |= 1 << o
+        return self._say(self.game.wording.clean_reply, o, r)
+
+    def _slice(self, action: Action) -> str:
+        game, o = self.game, _given(action.object)
+        self.sliced |= 1 << o
+        return game.wording.slice_reply.format(
+            o=game.object_names[o], k=game.object_names[_given(self.held)]
+        )
+
+    def _describe(self, r: int) -> str:
+        """What is seen of a receptacle by an agent at it."""
+        game, words, name = self.game, self.game.wording, self.game.receptacle_names[r]
+        form = words.on_top
+        if game.openable >> r & 1:
+            if not self.opened >> r & 1:
+                return words.is_closed.format(r=name)
+            form = words.is_open
+        names = game.object_names
+        return form.format(r=name, things=words.items([names[o] for o in self.contents[r]]))
+
+    def _say(self, form: str, o: int, r: int) -> str:
+        return form.format(o=self.game.object_names[o], r=self.game.receptacle_names[r])
+
+
+_DO: Final[dict[str, Callable[[World, Action], str]]] = {
+    "look": World._look,
+    "inventory": World._inventory,
+    "help": World._help,
+    "goto": World._goto,
+    "open": World._open,
+    "close": World._close,
+    "take": World._take,
+    "put": World._put,
+    "examine": World._examine,
+    "use": World._use,
+    "heat": World._heat,
+    "cool": World._cool,
+    "clean": World._clean,
+    "slice": World._slice,
+}
+
+
+def _in_receptacle(world: World, obj: int, receptacle: int) -> bool:
+    r = receptacle - len(world.game.object_names)
+    return 0 <= r < len(world.contents) and obj in world.contents[r]
+
+
+def _lies_at(world: World, obj: int, location: int) -> bool:
+    place = location - world.game.location_code(0)
+    return 0 <= place < len(world.lying) and bool(world.lying[place] >> obj & 1)
+
+
+def _is_opened(world: World, receptacle: int) -> bool:
+    r = receptacle - len(world.game.object_names)
+    return r >= 0 and bool(world.opened >> r & 1)
+
+
+_FACTS: Final[dict[str, Callable[..., bool]]] = {
+    "inreceptacle": _in_receptacle,
+    "objectatlocation": _lies_at,
+    "opened": _is_opened,
+    "atlocation": lambda w, a, place: (
+        a == w.game.agent_code and place == w.game.location_code(w.location)
+    ),
+    "holds": lambda w, a, o: a == w.game.agent_code and o == w.held,
+    "holdsany": lambda w, a: a == w.game.agent_code and w.held is not None,
+    "isclean": lambda w, o: bool(w.clean >> o & 1),
+    "ishot": lambda w, o: bool(w.hot >> o & 1),
+    "iscool": lambda w, o: bool(w.cool >> o & 1),
+    "ison": lambda w, o: bool(w.on >> o & 1),
+    "issliced": lambda w, o: bool(w.sliced >> o & 1),
+    "istoggled": lambda w, o: bool(w.toggled >> o & 1),
+    "checked": lambda w, symbol: bool(w.checked >> symbol & 1),
+}
+
+
+def _given(number: int | None) -> int:
+    assert number is not None  # the verb has this argument, by `World._list_actions`
+    return number
+
+
+def _with(values: tuple[Any, ...], index: int, value: Any) -> tuple[Any, ...]:
+    return (*values[:index], value, *values[index + 1 :])

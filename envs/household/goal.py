@@ -1,0 +1,350 @@
+"""Compiles a game's goal into something that can be checked after every step.
+
+Understood: `and`, `or`, `not`, `exists`, `forall`, `=` and the domain's predicates. Quantifiers
+become a backtracking search: predicates that no action changes narrow a variable's candidates once,
+at load; the others are checked as soon as their variables are bound.
+
+Symbols are integers, as in `envs.household.game`: objects first, then receptacles, locations, the
+agent, and at last everything that only the goal needs (types, things without any fact).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from envs.household.errors import BadGame
+from envs.household.pddl import ARITY, Tree, typed_list
+
+FLUENTS: Final = frozenset(
+    {
+        "atlocation",
+        "checked",
+        "holds",
+        "holdsany",
+        "inreceptacle",
+        "isclean",
+        "iscool",
+        "ishot",
+        "ison",
+        "issliced",
+        "istoggled",
+        "objectatlocation",
+        "opened",
+    }
+)
+"""The predicates that some action changes. All others are as in the initial state, for ever."""
+
+_MAX_DEPTH: Final = 60
+
+
+class Facts(Protocol):
+    """What a goal is checked against."""
+
+    def fact(self, predicate: str, *symbols: int) -> bool:
+        """Whether a predicate of `FLUENTS` holds of these symbols."""
+
+
+class Node(Protocol):
+    """A compiled condition. `env` holds the symbol of each slot (variable or constant)."""
+
+    @property
+    def free(self) -> frozenset[int]:
+        """The variable slots that must be bound in `env`."""
+
+    def holds(self, facts: Facts, env: list[int]) -> bool:
+        """Whether the condition is true."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Fluent:
+    """A predicate of `FLUENTS`."""
+
+    predicate: str
+    slots: tuple[int, ...]
+    free: frozenset[int]
+
+    def holds(self, facts: Facts, env: list[int]) -> bool:
+        return facts.fact(self.predicate, *[env[slot] for slot in self.slots])
+
+
+@dataclass(frozen=True, slots=True)
+class _Static:
+    """A predicate that never changes: membership in the table of its initial facts."""
+
+    table: frozenset[tuple[int, ...]]
+    slots: tuple[int, ...]
+    free: frozenset[int]
+
+    def holds(self, facts: Facts, env: list[int]) -> bool:
+        return tuple([env[slot] for slot in self.slots]) in self.table
+
+
+@dataclass(frozen=True, slots=True)
+class _Same:
+    """`=`."""
+
+    left: int
+    right: int
+    free: frozenset[int]
+
+    def holds(self, facts: Facts, env: list[int]) -> bool:
+        return env[self.left] == env[self.right]
+
+
+@dataclass(frozen=True, slots=True)
+class _Negation:
+    """`not`."""
+
+    part: Node
+    free: frozenset[int]
+
+    def holds(self, facts: Facts, env: list[int]) -> bool:
+        return not self.part.holds(facts, env)
+
+
+@dataclass(frozen=True, slots=True)
+class _Junction:
+    """`and` (`every` is True) or `or`."""
+
+    every: bool
+    nodes: tuple[Node, ...]
+    free: frozenset[int]
+
+    def holds(self, facts: Facts, env: list[int]) -> bool:
+        for node in self.nodes:
+            if node.holds(facts, env) is not self.every:
+                return not self.every
+        return self.every
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """`exists`: per variable its slot, its candidates, and the conditions bound with it."""
+
+    levels: tuple[tuple[int, tuple[int, ...], tuple[Node, ...]], ...]
+    free: frozenset[int]
+
+    def holds(self, facts: Facts, env: list[int]) -> bool:
+        return self._from(0, facts, env)
+
+    def _from(self, depth: int, facts: Facts, env: list[int]) -> bool:
+        if depth == len(self.levels):
+            return True
+        slot, candidates, conditions = self.levels[depth]
+        for env[slot] in candidates:
+            for condition in conditions:
+                if not condition.holds(facts, env):
+                    break
+            else:
+                if self._from(depth + 1, facts, env):
+                    return True
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A compiled goal. `tree` is the goal as written, for whoever plans towards it."""
+
+    tree: Tree
+    root: Node
+    env: tuple[int, ...]
+
+    def holds(self, facts: Facts) -> bool:
+        """Whether the goal is reached. Not sticky: it can become false again."""
+        return self.root.holds(facts, list(self.env))
+
+
+@dataclass
+class Scope:
+    """The symbols and unchanging facts that a goal may speak of."""
+
+    symbols: list[str]
+    """Integer → symbol. Grows when the goal needs a declared symbol without any fact."""
+    types: dict[str, str]
+    facts: dict[str, list[list[str]]]
+    _codes: dict[str, int] = field(init=False)
+    _tables: dict[str, frozenset[tuple[int, ...]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._codes = {symbol: code for code, symbol in enumerate(self.symbols)}
+
+    def code(self, symbol: str) -> int:
+        """A declared symbol's integer; raises `BadGame` for one that is not declared."""
+        if symbol not in self.types:
+            raise BadGame(f"the goal names {symbol!r}, which the problem does not declare")
+        if symbol not in self._codes:
+            self._codes[symbol] = len(self.symbols)
+            self.symbols.append(symbol)
+        return self._codes[symbol]
+
+    def is_a(self, code: int, type_name: str) -> bool:
+        """Whether a symbol is of a type. All are of "object", as the domain's types all are."""
+        return type_name in ("object", self.types[self.symbols[code]])
+
+    def table(self, predicate: str) -> frozenset[tuple[int, ...]]:
+        """The facts of a predicate that never changes."""
+        if predicate not in self._tables:
+            rows = self.facts.get(predicate, [])
+            self._tables[predicate] = frozenset(tuple(self._codes[s] for s in row) for row in rows)
+        return self._tables[predicate]
+
+    def members(self, type_name: str) -> list[int]:
+        """All declared symbols of a type."""
+        return [
+            self.code(symbol)
+            for symbol, own_type in self.types.items()
+            if type_name in ("object", own_type)
+        ]
+
+
+def compile_goal(tree: Tree, scope: Scope) -> Goal:
+    """Compile a goal; raises `BadGame` for anything outside the understood forms."""
+    compiler = _Compiler(scope)
+    root = compiler.node(tree, {}, 0)
+    return Goal(tree, root, tuple(compiler.env))
+
+
+class _Compiler:
+    """Turns trees into nodes; `env` collects one slot per variable and constant."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.env: list[int] = []
+        self.constants: dict[int, int] = {}
+
+    def node(self, tree: Tree, bound: dict[str, int], depth: int) -> Node:
+        if depth > _MAX_DEPTH:
+            raise BadGame(f"the goal is nested deeper than {_MAX_DEPTH} levels")
+        if isinstance(tree, str):
+            raise BadGame(f"the goal holds {tree!r} where a condition should be")
+        head = tree[0] if tree else "and"
+        if not isinstance(head, str):
+            raise BadGame("the goal holds a list of conditions without 'and' or 'or'")
+        if head in ("and", "or"):
+            nodes = tuple(self.node(part, bound, depth + 1) for part in tree[1:])
+            return nodes[0] if len(nodes) == 1 else _Junction(head == "and", nodes, _free(nodes))
+        if head == "not":
+            return self._negation(self.node(_only(tree, 2)[1], bound, depth + 1))
+        if head == "exists":
+            return self._search(tree, bound, depth)
+        if head == "forall":
+            _, variables, body = _only(tree, 3)
+            return self._negation(self._search(["exists", variables, ["not", body]], bound, depth))
+        return self._atom(head, tree[1:], bound)
+
+    @staticmethod
+    def _negation(part: Node) -> Node:
+        return _Negation(part, part.free)
+
+    def _atom(self, predicate: str, args: Sequence[Tree], bound: dict[str, int]) -> Node:
+        if predicate != "=" and predicate not in ARITY:
+            raise BadGame(
+                f"the goal uses {predicate!r}, which is neither one of and, or, not, exists, "
+                "forall, = nor a predicate of the domain"
+            )
+        if len(args) != ARITY.get(predicate, 2):
+            raise BadGame(f"the goal gives {predicate!r} {len(args)} arguments")
+        slots = tuple(self._slot(arg, bound) for arg in args)
+        variables = bound.values()
+        free = frozenset(slot for slot in slots if slot in variables)
+        if predicate == "=":
+            return _Same(slots[0], slots[1], free)
+        if predicate in FLUENTS:
+            return _Fluent(predicate, slots, free)
+        return _Static(self.scope.table(predicate), slots, free)
+
+    def _slot(self, arg: Tree, bound: dict[str, int]) -> int:
+        if not isinstance(arg, str):
+            raise BadGame("the goal holds a list where a name should be")
+        if arg.startswith("?"):
+            if arg not in bound:
+                raise BadGame(f"the goal uses the variable {arg!r} outside of its quantifier")
+            return bound[arg]
+        code = self.scope.code(arg)
+        if code not in self.constants:
+            self.constants[code] = self._new_slot(code)
+        return self.constants[code]
+
+    def _new_slot(self, code: int) -> int:
+        self.env.append(code)
+        return len(self.env) - 1
+
+    def _search(self, tree: Tree, bound: dict[str, int], depth: int) -> Node:
+        types: dict[int, str] = {}
+        nodes: list[Node] = []
+        self._gather(tree, bound, depth, types, nodes)
+        candidates, rest = self._narrow(types, nodes)
+        order = sorted(types, key=lambda slot: len(candidates[slot]))
+        levels, known = [], _free(nodes) - types.keys()
+        for slot in order:
+            known |= {slot}
+            ready = tuple(node for node in rest if node.free <= known)
+            rest = [node for node in rest if not node.free <= known]
+            levels.append((slot, tuple(candidates[slot]), ready))
+        return _Search(tuple(levels), _free(nodes) - types.keys())
+
+    def _gather(
+        self,
+        tree: Tree,
+        bound: dict[str, int],
+        depth: int,
+        types: dict[int, str],
+        nodes: list[Node],
+    ) -> None:
+        """Collect the variables and conditions of nested `exists` and `and` in one block."""
+        if isinstance(tree, list) and tree[:1] == ["exists"]:
+            _, variables, body = _only(tree, 3)
+            if not isinstance(variables, list) or not all(isinstance(v, str) for v in variables):
+                raise BadGame("the goal holds a quantifier without a list of variables")
+            inner = dict(bound)
+            for name, type_name in typed_list([str(v) for v in variables]).items():
+                inner[name] = self._new_slot(-1)
+                types[inner[name]] = type_name
+            self._gather(body, inner, depth + 1, types, nodes)
+        elif isinstance(tree, list) and tree[:1] == ["and"]:
+            for part in tree[1:]:
+                self._gather(part, bound, depth + 1, types, nodes)
+        else:
+            nodes.append(self.node(tree, bound, depth + 1))
+
+    def _narrow(
+        self, types: dict[int, str], nodes: list[Node]
+    ) -> tuple[dict[int, list[int]], list[Node]]:
+        """Each variable's candidates, and the conditions that are still to be checked."""
+        found: dict[int, set[int]] = {}
+        rest: list[Node] = []
+        for node in nodes:
+            if isinstance(node, _Static) and len(node.free) == 1 and node.free <= types.keys():
+                (slot,) = node.free
+                matches = self._matches(node, slot)
+                found[slot] = found[slot] & matches if slot in found else matches
+            else:
+                rest.append(node)
+        return {
+            slot: [c for c in sorted(found[slot]) if self.scope.is_a(c, type_name)]
+            if slot in found
+            else self.scope.members(type_name)
+            for slot, type_name in types.items()
+        }, rest
+
+    def _matches(self, node: _Static, slot: int) -> set[int]:
+        """The symbols that make `node` true in place of its one variable."""
+        found: set[int] = set()
+        for row in node.table:
+            pairs = list(zip(node.slots, row, strict=True))
+            values = {symbol for own, symbol in pairs if own == slot}
+            if len(values) == 1 and all(self.env[s] == v for s, v in pairs if s != slot):
+                found |= values
+        return found
+
+
+def _free(nodes: Sequence[Node]) -> frozenset[int]:
+    return frozenset().union(*(node.free for node in nodes))
+
+
+def _only(tree: list[Tree], length: int) -> list[Tree]:
+    if len(tree) != length:
+        raise BadGame(f"the goal holds {tree[0]!r} with {len(tree) - 1} parts, not {length - 1}")
+    return tree
