@@ -11,11 +11,10 @@ from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
 
-from agents.core import Decision, Usage
+from agents.core import NO_USAGE, Decision, Usage
 from envs.core import CoTGapError, TaskKey
 
 SCHEMA = 1
-NO_USAGE = Usage()
 
 
 class Status(str, Enum):

@@ -10,9 +10,9 @@ import difflib
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import gymnasium
 
@@ -347,6 +347,15 @@ class Availability:
     fix: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of `benchmark doctor`: a fact (`ok`), something to know (`note`), or a `problem`."""
+
+    level: Literal["ok", "note", "problem"]
+    text: str
+    fix: str = ""
+
+
 class Suite(ABC):
     """A family of tasks with one interface; each suite module has one instance, `SUITE`."""
 
@@ -377,6 +386,11 @@ class Suite(ABC):
     def availability(self) -> Availability:
         """Whether the suite is usable now (cheap: called for every listing)."""
         return Availability(usable=True)
+
+    def diagnose(self) -> Iterator[Finding]:
+        """A thorough check of extra, data and versions (may take seconds)."""
+        now = self.availability()
+        yield Finding("ok", "usable") if now.usable else Finding("note", now.reason, now.fix)
 
     def panel(self, split: str) -> Panel:
         """The panel of a split; raises `UnknownNameError`."""

@@ -1,0 +1,173 @@
+"""The command line: `python -m benchmark COMMAND`. Heavy imports wait for their command."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXIT_INCOMPLETE, EXIT_USAGE = 3, 2
+
+app = typer.Typer(
+    name="benchmark",
+    help="CoTGap: where do the gains of chain-of-thought agent training land?",
+    epilog="Start with: python -m benchmark run --agent ckpt --mode both",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+)
+
+RUN_EXAMPLES = """Examples:
+
+    python -m benchmark run --agent ckpt --mode both
+
+    python -m benchmark run --agent smollm2 --panel alfworld/valid_unseen --episodes 8
+
+    python -m benchmark run --agent ./my-checkpoint --panel alfworld/valid_seen --repeats 3
+    --temperature 0.7 --out runs/mine
+
+The same command resumes a stopped run. Exit codes: 0 complete, 3 incomplete, 2 bad usage."""
+
+
+@app.command(epilog=RUN_EXAMPLES)
+def run(
+    agent: Annotated[
+        str,
+        typer.Option(
+            help="random, expert, noop, noisy, smollm2, ckpt, a checkpoint folder, a "
+            ".gguf file, or package.module:factory."
+        ),
+    ] = "ckpt",
+    mode: Annotated[
+        str, typer.Option(help="Which mode acts: prompt, cot, or both (every task twice).")
+    ] = "both",
+    panel: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="SUITE/SPLIT; repeat for several. [default: toy/id, toy/ood_layout]",
+            show_default=False,
+        ),
+    ] = None,
+    episodes: Annotated[
+        int | None, typer.Option(help="Only the first N tasks of each panel.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(help="Play every task R times.", min=1)] = 1,
+    temperature: Annotated[float, typer.Option(help="0 is greedy decoding.")] = 0.0,
+    top_p: Annotated[float, typer.Option(help="Nucleus sampling, with a temperature.")] = 1.0,
+    max_steps: Annotated[
+        int | None, typer.Option(help="Another step limit (and so another panel lock).")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The run's folder. [default: runs/AGENT-MODE-DIGEST]", show_default=False
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Decides sampling.")] = 0,
+    shadow: Annotated[
+        str,
+        typer.Option(
+            help="auto: the CoT-driven episodes also record the prompt action; "
+            "all: the other ones the CoT action too."
+        ),
+    ] = "auto",
+    protocol: Annotated[
+        str, typer.Option(help="tags-1, with +admissible, +shots=K, +thoughts as wanted.")
+    ] = "tags-1",
+    action_tokens: Annotated[int, typer.Option(help="Token budget of an action.", min=1)] = 64,
+    thought_tokens: Annotated[int, typer.Option(help="Token budget of a thought.", min=1)] = 448,
+    timeout: Annotated[float | None, typer.Option(help="Wall seconds an episode may take.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Episodes at a time.", min=1)] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(help="float32 or bfloat16. [default: by device]", show_default=False),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="cpu or cuda. [default: cuda if there is one]", show_default=False),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the summary as JSON on stdout.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress display.")] = False,
+) -> None:
+    """Play panels with an agent and report success, CoT gap and revision rate."""
+    from benchmark.commands import run as command
+
+    options = command.RunOptions(
+        agent=agent,
+        mode=mode,
+        panels=tuple(panel or ("toy/id", "toy/ood_layout")),
+        episodes=episodes,
+        repeats=repeats,
+        temperature=temperature,
+        top_p=top_p,
+        max_steps=max_steps,
+        out=out,
+        seed=seed,
+        shadow=shadow,
+        protocol=protocol,
+        action_tokens=action_tokens,
+        thought_tokens=thought_tokens,
+        timeout=timeout,
+        batch_size=batch_size,
+        dtype=dtype,
+        device=device,
+    )
+    complete = command.execute(options, as_json=as_json, quiet=quiet)
+    raise typer.Exit(0 if complete else EXIT_INCOMPLETE)
+
+
+@app.command()
+def panels(
+    suite: Annotated[str | None, typer.Argument(help="Only this suite.")] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also the panels by task kind and by wording.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with full locks.")] = False,
+) -> None:
+    """List suites and panels: sizes, locks, and what each needs to be played."""
+    from benchmark.commands.panels import execute
+
+    execute(suite, every=every, as_json=as_json)
+
+
+@app.command(epilog="Example: `python -m benchmark play toy/id`")
+def play(
+    panel: Annotated[str, typer.Argument(help="SUITE/SPLIT, or SUITE/SPLIT/TASK.")],
+    task: Annotated[
+        int | None, typer.Option(help="The task's number in the panel, from 0.", min=0)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Which task is drawn without --task.")] = 0,
+) -> None:
+    """Play a game yourself. `?` lists the actions, `!` asks the expert, Ctrl-D leaves."""
+    from benchmark.commands.play import execute
+
+    execute(panel, task, seed)
+
+
+@app.command()
+def doctor() -> None:
+    """Check versions, data and panels, and say what would make numbers incomparable."""
+    from benchmark.commands.doctor import execute
+
+    raise typer.Exit(0 if execute() else 1)
+
+
+def main() -> None:
+    """Run the command line; an error its user can solve is a message and exit code 2."""
+    try:
+        app()
+    except Exception as error:
+        from envs.core import CoTGapError
+
+        if not isinstance(error, CoTGapError):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(EXIT_USAGE)
+
+
+if __name__ == "__main__":
+    main()

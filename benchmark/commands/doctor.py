@@ -1,0 +1,50 @@
+"""`benchmark doctor`: what is installed, what is missing, what would make numbers incomparable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console
+
+from benchmark.store import versions
+from envs.core import Finding
+from envs.locks import changed
+from envs.registry import suites
+
+MARKS = {"ok": "[green]✓[/]", "note": "[yellow]•[/]", "problem": "[red]✗[/]"}
+
+
+def execute() -> bool:
+    """Print all findings; returns whether there was no problem."""
+    console = Console()
+    healthy = True
+    sections = [("versions", _versions()), ("panels", _locks())]
+    sections += [(f"suite {suite.name}", suite.diagnose()) for suite in suites().values()]
+    for title, findings in sections:
+        console.print(f"[bold]{title}[/]")
+        for finding in findings:
+            healthy &= finding.level != "problem"
+            console.print(f"  {MARKS[finding.level]}", end=" ")
+            console.print(finding.text, markup=False, highlight=False, soft_wrap=True)
+            if finding.fix:
+                console.print(
+                    f"    fix: {finding.fix}", markup=False, highlight=False, soft_wrap=True
+                )
+    return healthy
+
+
+def _versions() -> Iterator[Finding]:
+    yield Finding("ok", ", ".join(f"{name} {version}" for name, version in versions().items()))
+
+
+def _locks() -> Iterator[Finding]:
+    different = changed()
+    for panel in different:
+        yield Finding(
+            "problem",
+            f"{panel.name}: lock {panel.lock[:12]} is not the published one; "
+            "numbers on it compare with nobody else's",
+            "use an unmodified release, or publish new locks with `python -m envs.locks`",
+        )
+    if not different:
+        yield Finding("ok", "every panel has its published lock")

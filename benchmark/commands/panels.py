@@ -1,0 +1,83 @@
+"""`benchmark panels`: what can be played."""
+
+from __future__ import annotations
+
+import json
+
+from rich.console import Console
+from rich.table import Table
+
+from envs.core import Panel, Suite
+from envs.registry import get_suite, suites
+
+
+def execute(name: str | None, *, every: bool, as_json: bool) -> None:
+    """Print suites and panels."""
+    chosen = [get_suite(name)] if name else list(suites().values())
+    if as_json:
+        print(json.dumps([_describe(suite) for suite in chosen], indent=2))
+        return
+    console = Console()
+    for suite in chosen:
+        _print_suite(suite, console, every=every)
+
+
+def is_main(split: str) -> bool:
+    """Whether a panel is listed without `--all`: not one of a kind (`:`) or a wording (`@`)."""
+    return not set(split) & {":", "@"}
+
+
+def _print_suite(suite: Suite, console: Console, *, every: bool) -> None:
+    now = suite.availability()
+    state = "[green]usable[/]" if now.usable else "[red]not usable[/]"
+    needs = f" · extra {suite.extra}" if suite.extra else ""
+    console.print(
+        f"[bold]{suite.name}[/] {state} · {suite.env_id} · version {suite.version}{needs}"
+    )
+    console.print(f"  {suite.provenance}", style="dim", highlight=False)
+    if not now.usable:
+        console.print(f"  {now.reason}", markup=False, highlight=False)
+        console.print(f"  fix: {now.fix}", markup=False, highlight=False, soft_wrap=True)
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    for column in ("panel", "tasks", "steps", "lock", "what"):
+        table.add_column(column, justify="right" if column in ("tasks", "steps") else "left")
+    shown = [panel for split, panel in suite.panels.items() if every or is_main(split)]
+    for panel in shown:
+        table.add_row(
+            f"  {panel.name}",
+            f"{len(panel):,}",
+            str(panel.step_limit),
+            panel.lock[:12],
+            panel.description,
+        )
+    console.print(table, highlight=False)
+    hidden = len(suite.panels) - len(shown)
+    if hidden:
+        console.print(f"  and {hidden} more with --all (by task kind, by wording)", style="dim")
+    console.print()
+
+
+def _describe(suite: Suite) -> dict[str, object]:
+    now = suite.availability()
+    return {
+        "suite": suite.name,
+        "gymnasium_id": suite.env_id,
+        "version": suite.version,
+        "extra": suite.extra,
+        "provenance": suite.provenance,
+        "usable": now.usable,
+        "reason": now.reason,
+        "fix": now.fix,
+        "panels": [_describe_panel(panel) for panel in suite.panels.values()],
+    }
+
+
+def _describe_panel(panel: Panel) -> dict[str, object]:
+    return {
+        "name": panel.name,
+        "tasks": len(panel),
+        "step_limit": panel.step_limit,
+        "wording": panel.wording,
+        "lock": panel.lock,
+        "description": panel.description,
+    }

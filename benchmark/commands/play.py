@@ -1,0 +1,75 @@
+"""`benchmark play`: a person at the terminal plays a game."""
+
+from __future__ import annotations
+
+import random
+
+from rich.console import Console
+
+from envs.core import Expert, TextEnv
+from envs.registry import get_suite
+
+try:  # line editing and Tab completion, where Python has them
+    import readline
+except ImportError:  # pragma: no cover (not on every platform)
+    readline = None  # type: ignore[assignment]
+
+HELP = "`?` lists the actions, `!` asks the expert, Ctrl-D leaves."
+
+
+def execute(name: str, number: int | None, seed: int) -> None:
+    """Play the task `name` (SUITE/SPLIT[/TASK]) until it ends or the person leaves."""
+    suite_name, _, rest = name.partition("/")
+    split, _, task = rest.partition("/")
+    suite = get_suite(suite_name)
+    panel = suite.panel(split)
+    if not task:
+        if number is None:
+            number = random.Random(seed).randrange(len(panel))
+        task = panel.tasks[number % len(panel)].id
+    env = suite.make(panel)
+    console = Console()
+    try:
+        _play(env, task, console)
+    except (EOFError, KeyboardInterrupt):
+        console.print("\nbye")
+    finally:
+        env.close()
+
+
+def _play(env: TextEnv, task: str, console: Console) -> None:
+    observation, info = env.reset(options={"task": task})
+    console.print(f"{env.task_key} · {env.panel.step_limit} steps · {HELP}", style="dim")
+    console.print(env.panel.instructions, style="dim", markup=False, highlight=False)
+    console.print()
+    console.print(observation, markup=False, highlight=False)
+    while True:
+        actions = info.get("admissible_actions") or []
+        _complete_with(actions)
+        line = input(f"\n{info['steps']:>3}> ")
+        if line == "?":
+            console.print("\n".join(actions) or "this suite cannot list its actions", markup=False)
+            continue
+        if line == "!":
+            hint = env.expert_action() if isinstance(env, Expert) else "this suite has no expert"
+            console.print(hint, style="cyan", markup=False, highlight=False)
+            continue
+        observation, _, terminated, truncated, info = env.step(line)
+        console.print(observation, markup=False, highlight=False)
+        if terminated or truncated:
+            word = "won" if info["won"] else ("lost" if terminated else "out of steps")
+            console.print(f"\n{word} after {info['steps']} steps", style="bold")
+            return
+
+
+def _complete_with(actions: list[str]) -> None:
+    if readline is None:
+        return
+
+    def complete(text: str, state: int) -> str | None:
+        fitting = [action for action in actions if action.startswith(text)]
+        return fitting[state] if state < len(fitting) else None
+
+    readline.set_completer(complete)
+    readline.set_completer_delims("")
+    readline.parse_and_bind("tab: complete")

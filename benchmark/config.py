@@ -1,0 +1,109 @@
+"""What a run does, resolved: every choice that can change a record, and the digest over it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from agents.core import Sampling
+from envs.core import CoTGapError, Panel
+
+Shadow = Literal["auto", "all"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds on a decision and an episode.
+
+    `action_tokens` and `thought_tokens` bound what a mode may write (a mode that does not reason
+    has only the former). `timeout` is in wall seconds an episode; one that is over it is recorded
+    as `timeout`, which is no score.
+    """
+
+    action_tokens: int = 64
+    thought_tokens: int = 448
+    timeout: float | None = None
+
+
+@dataclass(frozen=True)
+class PanelPlan:
+    """A panel as a run plays it: its lock, and which of its tasks (a prefix of its order)."""
+
+    name: str
+    lock: str
+    step_limit: int
+    size: int
+    tasks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything a run's records depend on. Two runs with one digest must agree.
+
+    `agent` is the agent's description (spec, backend, dtype, fingerprint, ...). `modes` drive
+    episodes, in this order. `shadow` "auto" records every other mode as a shadow in episodes
+    driven by the last mode; "all" in all of them. `seed` decides sampling.
+    """
+
+    agent: Mapping[str, Any]
+    protocol: str
+    modes: tuple[str, ...]
+    shadow: Shadow
+    panels: tuple[PanelPlan, ...]
+    repeats: int
+    sampling: Sampling
+    limits: Limits
+    seed: int
+
+    def shadows_of(self, driver: str) -> tuple[str, ...]:
+        """The modes recorded as shadows in episodes that `driver` drives."""
+        if self.shadow == "auto" and driver != self.modes[-1]:
+            return ()
+        return tuple(mode for mode in self.modes if mode != driver)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-able mapping, the same after a round trip through JSON."""
+        return dict(json.loads(json.dumps(asdict(self))))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the whole configuration."""
+        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def plan_panel(panel: Panel, episodes: int | None, max_steps: int | None) -> PanelPlan:
+    """The first `episodes` tasks of a panel (all by default), under `max_steps` if given.
+
+    Panels are in an order that mixes task kinds, so that a prefix is a fair sample.
+    """
+    if episodes is not None and episodes < 1:
+        raise CoTGapError(f"--episodes {episodes}: give a number of tasks per panel, at least 1")
+    if max_steps is not None and max_steps < 1:
+        raise CoTGapError(f"--max-steps {max_steps}: give a number of actions, at least 1")
+    limited = panel.with_step_limit(max_steps)
+    tasks = tuple(task.id for task in panel.tasks[:episodes])
+    return PanelPlan(panel.name, limited.lock, limited.step_limit, len(panel), tasks)
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """The fields in which two configurations differ, as `path: old → new`."""
+    found: list[str] = []
+    for name in sorted({*old, *new}):
+        path = f"{prefix}{name}"
+        before, after = old.get(name), new.get(name)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            found += differences(before, after, f"{path}.")
+        elif before != after:
+            found.append(f"{path}: {_short(before)} → {_short(after)}")
+    return found
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 4:
+        return f"{len(value)} items"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 120 else f"{text[:117]}..."

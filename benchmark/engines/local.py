@@ -1,0 +1,167 @@
+"""Episodes in this process: many at once, their requests decoded in one batch."""
+
+from __future__ import annotations
+
+import traceback
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from time import perf_counter
+
+from agents.agent import Agent
+from agents.core import BackendError, Decision, Request
+from agents.prompts import Shot
+from benchmark.episode import Decoding, Job, Play, finish, play
+from benchmark.records import Episode, Status
+from envs.core import CoTGapError, TaskKey, TextEnv
+
+TRIES = 3  # how often a batch is sent to a failing backend before its episodes are given up
+
+
+@dataclass
+class _Running:
+    """An episode in flight and the requests it waits for."""
+
+    job: Job
+    env: TextEnv
+    playing: Play
+    begun: float = field(default_factory=perf_counter)
+    requests: list[Request] = field(default_factory=list)
+
+
+class LocalEngine:
+    """Plays jobs in this process, `width` episodes at a time.
+
+    `open_env` makes an environment for a task key's panel; environments are reused from episode
+    to episode. `on_step` is told the number of steps each time some were taken.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        decoding: Decoding,
+        open_env: Callable[[TaskKey], TextEnv],
+        *,
+        width: int,
+        shots: Callable[[TaskKey], Sequence[Shot]] = lambda key: (),
+        on_step: Callable[[int], None] = lambda steps: None,
+    ) -> None:
+        self._agent = agent
+        self._decoding = decoding
+        self._open_env = open_env
+        self._width = width
+        self._shots = shots
+        self._on_step = on_step
+        self._idle: dict[str, list[TextEnv]] = defaultdict(list)
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Episode]:
+        """Play all jobs; yields each episode as it ends, in no particular order.
+
+        Failures of an environment or a backend become records. `CoTGapError` (other than a
+        `BackendError`) is a mistake of the caller's and is raised.
+        """
+        waiting, running = deque(jobs), list[_Running]()
+        try:
+            while waiting or running:
+                while waiting and len(running) < self._width:
+                    begun = self._begin(waiting.popleft())
+                    if isinstance(begun, Episode):
+                        yield begun
+                    else:
+                        running.append(begun)
+                yield from self._advance(running)
+        finally:
+            for env in chain((episode.env for episode in running), *self._idle.values()):
+                env.close()
+            self._idle.clear()
+
+    def _begin(self, job: Job) -> _Running | Episode:
+        begun = perf_counter()
+        idle = self._idle[job.task_key.panel]
+        env = idle.pop() if idle else self._open_env(job.task_key)
+        try:
+            playing = play(env, job, self._agent, self._decoding, self._shots(job.task_key))
+            running = _Running(job, env, playing, begun)
+            running.requests = next(playing)
+        except StopIteration as ended:  # won before the first action
+            self._put_back(job, env)
+            return _record(ended)
+        except Exception as error:  # any failure of an environment is data
+            env.close()
+            return self._failed(job, Status.ENV_ERROR, error, begun)
+        return running
+
+    def _advance(self, running: list[_Running]) -> Iterator[Episode]:
+        """One state of every running episode; removes and yields those that end."""
+        self._on_step(len(running))
+        for episode, decisions in self._decide(list(running)):
+            ended = self._send(episode, decisions)
+            if ended is not None:
+                running.remove(episode)
+                yield ended
+
+    def _decide(
+        self, running: Sequence[_Running]
+    ) -> Iterator[tuple[_Running, list[Decision] | Exception]]:
+        """Decisions of every episode, or why there are none."""
+        try:
+            answers = self._ask([r for episode in running for r in episode.requests])
+        except Exception as error:  # any failure of a backend is data, a caller's mistake is not
+            if isinstance(error, CoTGapError) and not isinstance(error, BackendError):
+                raise
+            if len(running) == 1:
+                yield running[0], error
+                return
+            for episode in running:  # one bad request must not cost the others their episode
+                yield from self._decide([episode])
+            return
+        position = 0
+        for episode in running:
+            end = position + len(episode.requests)
+            yield episode, answers[position:end]
+            position = end
+
+    def _ask(self, requests: Sequence[Request]) -> list[Decision]:
+        for _ in range(TRIES - 1):
+            try:
+                return self._agent.decide(requests)
+            except BackendError:
+                continue
+        return self._agent.decide(requests)
+
+    def _send(self, episode: _Running, decisions: list[Decision] | Exception) -> Episode | None:
+        """Continue an episode; returns its record if it has ended."""
+        job = episode.job
+        if isinstance(decisions, Exception):
+            self._put_back(job, episode.env)
+            return self._failed(job, Status.BACKEND_ERROR, decisions, episode.begun)
+        try:
+            episode.requests = episode.playing.send(decisions)
+        except StopIteration as ended:
+            self._put_back(job, episode.env)
+            return _record(ended)
+        except Exception as error:  # any failure of an environment is data
+            episode.env.close()
+            return self._failed(job, Status.ENV_ERROR, error, episode.begun)
+        timeout = self._decoding.limits.timeout
+        if timeout is not None and perf_counter() - episode.begun > timeout:
+            self._put_back(job, episode.env)
+            over = TimeoutError(f"the episode took longer than {timeout:g} s")
+            return self._failed(job, Status.TIMEOUT, over, episode.begun)
+        return None
+
+    def _put_back(self, job: Job, env: TextEnv) -> None:
+        self._idle[job.task_key.panel].append(env)
+
+    def _failed(self, job: Job, status: Status, error: Exception, begun: float) -> Episode:
+        message = f"{type(error).__name__}: {error}"
+        if not isinstance(error, (CoTGapError, TimeoutError)):
+            message += "\n" + "".join(traceback.format_tb(error.__traceback__)[-3:])
+        return finish(job, self._agent, [], status, begun, error=message)
+
+
+def _record(ended: StopIteration) -> Episode:
+    """What a generator of `play` returned."""
+    episode: Episode = ended.value
+    return episode

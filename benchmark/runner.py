@@ -1,0 +1,138 @@
+"""Plan a run's episodes, play those that are not on disk yet, and summarise."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agents.agent import Agent
+from benchmark.config import RunConfig
+from benchmark.engines.local import LocalEngine
+from benchmark.episode import Decoding, Job
+from benchmark.metrics.summary import PanelSummary, summarise
+from benchmark.records import Episode
+from benchmark.shots import shot_source
+from benchmark.store import RunStore
+from envs.core import Panel, TaskKey, TextEnv
+from envs.registry import get_panel, get_suite
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a watcher of a run is told: totals at the start, then each step and episode."""
+
+    on_start: Callable[[Sequence[Job], Sequence[Episode], int], None]
+    """(all jobs, episodes already on disk, bytes of a torn last record that was cut)"""
+    on_step: Callable[[int], None]
+    on_episode: Callable[[Episode], None]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run came to. `complete`: every planned episode has a score."""
+
+    folder: Path
+    config: RunConfig
+    panels: list[PanelSummary]
+    planned: int
+    statuses: dict[str, int]
+    errors: list[tuple[str, str]]
+    """(task key, error) of each unscored episode"""
+    interrupted: bool
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned episode ended in a score."""
+        scored = sum(self.statuses.get(name, 0) for name in ("success", "failure", "truncated"))
+        return scored == self.planned
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `summary.json`."""
+        return {
+            "digest": self.config.digest,
+            "agent": dict(self.config.agent),
+            "protocol": self.config.protocol,
+            "complete": self.complete,
+            "episodes": {"planned": self.planned, **self.statuses},
+            "errors": [{"task_key": key, "error": error} for key, error in self.errors],
+            "panels": [panel.to_json() for panel in self.panels],
+        }
+
+
+def plan(config: RunConfig) -> list[Job]:
+    """Every episode of a run, in the order they are started."""
+    jobs = []
+    for panel in config.panels:
+        kinds = get_panel(panel.name)
+        for task in panel.tasks:
+            for repeat in range(config.repeats):
+                for mode in config.modes:
+                    job = Job(
+                        kinds.key(task),
+                        panel.lock,
+                        mode,
+                        config.shadows_of(mode),
+                        repeat,
+                        kinds.task(task).kind,
+                    )
+                    jobs.append(job)
+    return jobs
+
+
+def run(
+    agent: Agent, config: RunConfig, folder: Path, progress: Progress, *, width: int | None = None
+) -> RunResult:
+    """Play a run to its end, or continue it; Ctrl-C stops it cleanly (`interrupted`).
+
+    Raises `CoTGapError` where the folder cannot take this run or a suite cannot be played.
+    """
+    jobs = plan(config)
+    with RunStore(folder, config) as store:
+        before = store.episodes()
+        done = {episode.id for episode in before if episode.status.scored}
+        progress.on_start(jobs, before, store.torn_bytes)
+        engine = LocalEngine(
+            agent,
+            Decoding(config.sampling, config.limits, config.seed),
+            _environments(config),
+            width=width or agent.backend.batch_size,
+            shots=shot_source(agent.protocol, config.seed),
+            on_step=progress.on_step,
+        )
+        interrupted = False
+        try:
+            for episode in engine.run([job for job in jobs if job.id not in done]):
+                store.append(episode)
+                progress.on_episode(episode)
+        except KeyboardInterrupt:
+            interrupted = True
+        result = conclude(folder, config, store.episodes(), interrupted=interrupted)
+        store.write_summary(result.to_json())
+    return result
+
+
+def conclude(
+    folder: Path, config: RunConfig, episodes: Sequence[Episode], *, interrupted: bool = False
+) -> RunResult:
+    """The result of the episodes on disk."""
+    return RunResult(
+        folder=folder,
+        config=config,
+        panels=summarise(episodes),
+        planned=len(plan(config)),
+        statuses=dict(sorted(Counter(episode.status.value for episode in episodes).items())),
+        errors=[(str(e.task_key), e.error or "") for e in episodes if not e.status.scored],
+        interrupted=interrupted,
+    )
+
+
+def _environments(config: RunConfig) -> Callable[[TaskKey], TextEnv]:
+    """Opens environments under the run's own step limit."""
+    panels: dict[str, Panel] = {
+        planned.name: get_panel(planned.name).with_step_limit(planned.step_limit)
+        for planned in config.panels
+    }
+    return lambda key: get_suite(key.suite).make(panels[key.panel])

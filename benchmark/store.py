@@ -1,0 +1,187 @@
+"""A run on disk: a folder with `run.json`, `episodes.jsonl` and `summary.json`.
+
+Episodes are appended whole, one a line, and flushed to the disk, so that a kill at any moment
+costs at most the episodes in flight (and leaves at most one torn last line, which is cut on the
+next opening). `summary.json` is derived and can always be rebuilt.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from benchmark.config import RunConfig, differences
+from benchmark.records import Episode
+from envs.core import CoTGapError
+
+RUN, EPISODES, SUMMARY, LOCK = "run.json", "episodes.jsonl", "summary.json", ".lock"
+VERSIONED = ("cotgap", "torch", "transformers", "gymnasium", "numpy")
+
+
+class RunStore:
+    """The one writer of a run's folder; use it as a context manager.
+
+    Opening creates the folder, or continues one of the same digest. Raises `CoTGapError` where
+    the folder holds another configuration (naming the fields that differ), is not a run, or is
+    being written by another process.
+    """
+
+    def __init__(self, folder: Path, config: RunConfig) -> None:
+        self.folder = folder
+        self.config = config
+        self.torn_bytes = 0
+        """Length of the unfinished last line that opening cut off, if a kill had left one."""
+
+    def __enter__(self) -> RunStore:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CoTGapError(f"--out {self.folder}: cannot make that folder ({error})") from error
+        self._lock = _acquire(self.folder)
+        try:
+            self._check()
+            self.torn_bytes = _cut_torn_line(self.folder / EPISODES)
+            self._file: IO[str] = (self.folder / EPISODES).open("a", encoding="utf-8")
+        except BaseException:
+            self._lock.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        self._lock.close()
+
+    def append(self, episode: Episode) -> None:
+        """Write one finished episode and see it onto the disk."""
+        line = json.dumps(episode.to_json(), ensure_ascii=False, separators=(",", ":"))
+        self._file.write(line + "\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def episodes(self) -> list[Episode]:
+        """What has been written so far: the latest record of each episode."""
+        return read_episodes(self.folder)
+
+    def write_summary(self, summary: Any) -> None:
+        """Replace `summary.json`."""
+        _write_json(self.folder / SUMMARY, summary)
+
+    def _check(self) -> None:
+        path = self.folder / RUN
+        if path.exists():
+            changed = differences(read_run(self.folder)["config"], self.config.to_json())
+            if changed:
+                raise CoTGapError(
+                    f"{self.folder} holds a run of another configuration:\n  "
+                    + "\n  ".join(changed)
+                    + "\nGive another --out, or the old settings to resume that run."
+                )
+        elif any(entry.name not in (LOCK, f"{RUN}.tmp") for entry in self.folder.iterdir()):
+            raise CoTGapError(
+                f"{self.folder} is not empty and not a run (no {RUN}). Give another --out."
+            )
+        else:
+            content = {
+                "digest": self.config.digest,
+                "config": self.config.to_json(),
+                "versions": versions(),
+            }
+            _write_json(path, content)
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """The content of `run.json`; raises `CoTGapError` where there is none or it is malformed."""
+    try:
+        content = json.loads((folder / RUN).read_text(encoding="utf-8"))
+        if not isinstance(content["config"], dict):
+            raise TypeError("config is not a mapping")
+    except FileNotFoundError:
+        raise CoTGapError(f"{folder} is not a run folder: it has no {RUN}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise CoTGapError(
+            f"{folder / RUN} is malformed ({error}). Give another --out, or delete that folder."
+        ) from error
+    return dict(content)
+
+
+def read_episodes(folder: Path) -> list[Episode]:
+    """All episodes of a run, the latest record of each; an unfinished last line is left out.
+
+    Raises `CoTGapError`, naming the line, where any other line is malformed.
+    """
+    latest: dict[tuple[str, str, int], Episode] = {}
+    for episode in iter_episodes(folder):
+        latest[episode.id] = episode
+    return list(latest.values())
+
+
+def iter_episodes(folder: Path) -> Iterator[Episode]:
+    """Every record in the order of writing; see `read_episodes`."""
+    path = folder / EPISODES
+    if not path.exists():
+        return
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.endswith(b"\n"):
+                return  # torn by a kill
+            try:
+                yield Episode.from_json(json.loads(line))
+            except (ValueError, CoTGapError) as error:
+                raise CoTGapError(
+                    f"{path} line {number} is damaged ({error}). "
+                    "Delete that line to have the episode played again."
+                ) from error
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a record depends on, beside the configuration."""
+    found = {"python": platform.python_version()}
+    for name in VERSIONED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _acquire(folder: Path) -> IO[str]:
+    lock = (folder / LOCK).open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise CoTGapError(
+            f"{folder} is being written by another run. Wait for it, or give another --out."
+        ) from None
+    return lock
+
+
+def _cut_torn_line(path: Path) -> int:
+    """Cut an unfinished last line; returns its length in bytes."""
+    if not path.exists():
+        return 0
+    with path.open("rb+") as file:
+        data = file.read()
+        whole = data.rfind(b"\n") + 1
+        if whole < len(data):
+            file.truncate(whole)
+    return len(data) - whole
+
+
+def _write_json(path: Path, content: Any) -> None:
+    """Write a file in one piece: a kill leaves the old one or the new one."""
+    fresh = path.with_name(f"{path.name}.tmp")
+    fresh.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(fresh, path)

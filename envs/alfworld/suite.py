@@ -1,0 +1,148 @@
+"""The ALFWorld suite: its panels and its environment."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from envs.alfworld.data import (
+    FIX,
+    LAYOUT,
+    SPLITS,
+    check_split,
+    data_folder,
+    load_task,
+    read_games,
+)
+from envs.core import Availability, CoTGapError, Finding, Panel, Suite, Task
+from envs.household.env import HouseholdEnv
+from envs.household.game import load_game
+from envs.household.wording import COMMANDS, WORDINGS, Wording
+
+CURRENT = "current"
+HELD_OUT = ("pick_cool_then_place_in_recep", "pick_two_obj_and_place")
+INSTRUCTIONS = """\
+You act in a household through text. You are told where you are and what your task is; each turn, \
+give exactly one command, and you are told what happens.
+Commands:
+{commands}
+Names carry their number, as in "mug 1" or "countertop 2". You can hold one object at a time."""
+
+DESCRIPTIONS = {
+    "train": "ALFWorld's training games",
+    "valid_seen": "ALFWorld's games in rooms seen in training",
+    "valid_unseen": "ALFWorld's games in rooms never seen in training",
+    "paper_train": "arXiv 2606.26935: train without cool & place and pick two",
+    "paper_id": "arXiv 2606.26935: valid_seen without cool & place and pick two (in-domain)",
+    "paper_ood": "arXiv 2606.26935: valid_seen, only cool & place and pick two (OOD: task type)",
+}
+
+
+def instructions(wording: Wording) -> str:
+    """What an agent is told of the task format, with the commands of a wording."""
+    forms = (getattr(wording, command) for command in COMMANDS)
+    lines = [form.format(o="OBJECT", r="RECEPTACLE", k="KNIFE") for form in forms if form]
+    return INSTRUCTIONS.format(commands="\n".join(lines))
+
+
+class ALFWorldSuite(Suite):
+    """ALFWorld's text games, exactly as the stock engine plays them."""
+
+    name = "alfworld"
+    env_name = "ALFWorld"
+    version = "1"
+    step_limit = 50
+    provenance = (
+        "ALFWorld 0.4 games (MIT), arXiv 2010.03768; success: the game's own goal; "
+        "data by alfworld-download"
+    )
+
+    @functools.cached_property
+    def panels(self) -> Mapping[str, Panel]:
+        """The official splits, the paper's split, each by kind (`:`) and by wording (`@`).
+
+        A panel is in the wording of current releases ("move X to Y") whatever the files at hand
+        carry; `@older` is that of data before 0.4 ("put X in/on Y"), `@package` what
+        `alfworld-generate` writes.
+        """
+        games = read_games()
+        lists = {
+            **games,
+            "paper_train": tuple(t for t in games["train"] if t.kind not in HELD_OUT),
+            "paper_id": tuple(t for t in games["valid_seen"] if t.kind not in HELD_OUT),
+            "paper_ood": tuple(t for t in games["valid_seen"] if t.kind in HELD_OUT),
+        }
+        panels = {split: self._panel(split, tasks) for split, tasks in lists.items()}
+        for split in SPLITS:
+            for wording in sorted(set(WORDINGS) - {CURRENT}):
+                name = f"{split}@{wording}"
+                panels[name] = self._panel(name, games[split], wording)
+        for split in SPLITS:
+            for kind in sorted({task.kind for task in games[split]}):
+                name = f"{split}:{kind}"
+                panels[name] = self._panel(name, tuple(t for t in games[split] if t.kind == kind))
+        return panels
+
+    def make(
+        self,
+        panel: Panel | None = None,
+        *,
+        game: str | Path | None = None,
+        wording: str = "file",
+        **options: Any,
+    ) -> HouseholdEnv:
+        """An environment over `panel` (default: valid_unseen), or over the single file `game`.
+
+        `wording` applies to a single file: "file" is whatever it carries. Raises `BadGame` for a
+        file that is not a playable game; a panel's missing or changed game raises
+        `TaskUnavailableError` when it is started.
+        """
+        if game is not None:
+            single = load_game(game, wording)
+            content = Task(Path(game).name, single.content_hash)
+            return HouseholdEnv(
+                self._panel("file", (content,), single.revision), lambda task: single, **options
+            )
+        if wording != "file":
+            raise CoTGapError(
+                f"wording={wording!r} is for a single game; for a panel, choose one of "
+                + ", ".join(split for split in self.panels if "@" in split)
+            )
+        panel = panel or self.panels["valid_unseen"]
+        return HouseholdEnv(panel, functools.partial(load_task, panel), **options)
+
+    def availability(self) -> Availability:
+        """Whether the data folder is there."""
+        folder = data_folder() / LAYOUT
+        if folder.is_dir():
+            return Availability(usable=True)
+        where = "$ALFWORLD_DATA" if os.environ.get("ALFWORLD_DATA") else "the default place"
+        return Availability(False, f"no games at {folder} ({where})", FIX)
+
+    def diagnose(self) -> Iterator[Finding]:
+        """Looks at every game of every official split."""
+        yield from super().diagnose()
+        if self.availability().usable:
+            yield Finding("ok", f"data at {data_folder() / LAYOUT}")
+            for split in SPLITS:
+                yield from check_split(self.panels[split])
+
+    def _panel(self, split: str, tasks: tuple[Task, ...], wording: str = CURRENT) -> Panel:
+        base = split.partition("@")[0].partition(":")[0]
+        narrowed = split[len(base) :]
+        return Panel(
+            suite=self.name,
+            split=split,
+            tasks=tasks,
+            version=self.version,
+            step_limit=self.step_limit,
+            instructions=instructions(WORDINGS[wording]),
+            wording=wording,
+            description=DESCRIPTIONS.get(base, "a single file") + (narrowed and f" ({narrowed})"),
+        )
+
+
+SUITE = ALFWorldSuite()

@@ -1,0 +1,37 @@
+"""The published locks: `locks.json` beside this file, the lock of every panel as released.
+
+`python -m envs.locks` rewrites the file; do that only together with a change that is meant to
+make numbers incomparable (and say so in the changelog).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from envs.core import Panel
+from envs.registry import suites
+
+FILE = Path(__file__).with_name("locks.json")
+
+
+def published() -> dict[str, str]:
+    """Panel name → lock, as released."""
+    return dict(json.loads(FILE.read_text(encoding="utf-8")))
+
+
+def changed() -> list[Panel]:
+    """The panels whose lock is not the published one: their numbers compare with nobody's."""
+    known = published()
+    return [
+        panel
+        for suite in suites().values()
+        for panel in suite.panels.values()
+        if known.get(panel.name) != panel.lock
+    ]
+
+
+if __name__ == "__main__":
+    locks = {p.name: p.lock for suite in suites().values() for p in suite.panels.values()}
+    FILE.write_text(json.dumps(locks, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    print(f"{FILE.name}: {len(locks)} panels")
