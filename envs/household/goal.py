@@ -58,7 +58,7 @@ class Node(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Fluent:
+class Fluent:
     """A predicate of `FLUENTS`."""
 
     predicate: str
@@ -66,11 +66,12 @@ class _Fluent:
     free: frozenset[int]
 
     def holds(self, facts: Facts, env: list[int]) -> bool:
+        """Whether the predicate holds now."""
         return facts.fact(self.predicate, *[env[slot] for slot in self.slots])
 
 
 @dataclass(frozen=True, slots=True)
-class _Static:
+class Static:
     """A predicate that never changes: membership in the table of its initial facts."""
 
     table: frozenset[tuple[int, ...]]
@@ -78,11 +79,12 @@ class _Static:
     free: frozenset[int]
 
     def holds(self, facts: Facts, env: list[int]) -> bool:
+        """Whether the facts are in the table."""
         return tuple([env[slot] for slot in self.slots]) in self.table
 
 
 @dataclass(frozen=True, slots=True)
-class _Same:
+class Same:
     """`=`."""
 
     left: int
@@ -90,22 +92,24 @@ class _Same:
     free: frozenset[int]
 
     def holds(self, facts: Facts, env: list[int]) -> bool:
+        """Whether both sides are the same symbol."""
         return env[self.left] == env[self.right]
 
 
 @dataclass(frozen=True, slots=True)
-class _Negation:
+class Negation:
     """`not`."""
 
     part: Node
     free: frozenset[int]
 
     def holds(self, facts: Facts, env: list[int]) -> bool:
+        """Whether the part is false."""
         return not self.part.holds(facts, env)
 
 
 @dataclass(frozen=True, slots=True)
-class _Junction:
+class Junction:
     """`and` (`every` is True) or `or`."""
 
     every: bool
@@ -113,6 +117,7 @@ class _Junction:
     free: frozenset[int]
 
     def holds(self, facts: Facts, env: list[int]) -> bool:
+        """Whether all nodes (or any) are true."""
         for node in self.nodes:
             if node.holds(facts, env) is not self.every:
                 return not self.every
@@ -120,13 +125,14 @@ class _Junction:
 
 
 @dataclass(frozen=True, slots=True)
-class _Search:
+class Search:
     """`exists`: per variable its slot, its candidates, and the conditions bound with it."""
 
     levels: tuple[tuple[int, tuple[int, ...], tuple[Node, ...]], ...]
     free: frozenset[int]
 
     def holds(self, facts: Facts, env: list[int]) -> bool:
+        """Whether there are candidates that make all conditions true."""
         return self._from(0, facts, env)
 
     def _from(self, depth: int, facts: Facts, env: list[int]) -> bool:
@@ -224,7 +230,7 @@ class _Compiler:
             raise BadGame("the goal holds a list of conditions without 'and' or 'or'")
         if head in ("and", "or"):
             nodes = tuple(self.node(part, bound, depth + 1) for part in tree[1:])
-            return nodes[0] if len(nodes) == 1 else _Junction(head == "and", nodes, _free(nodes))
+            return nodes[0] if len(nodes) == 1 else Junction(head == "and", nodes, _free(nodes))
         if head == "not":
             return self._negation(self.node(_only(tree, 2)[1], bound, depth + 1))
         if head == "exists":
@@ -236,7 +242,7 @@ class _Compiler:
 
     @staticmethod
     def _negation(part: Node) -> Node:
-        return _Negation(part, part.free)
+        return Negation(part, part.free)
 
     def _atom(self, predicate: str, args: Sequence[Tree], bound: dict[str, int]) -> Node:
         if predicate != "=" and predicate not in ARITY:
@@ -250,10 +256,10 @@ class _Compiler:
         variables = bound.values()
         free = frozenset(slot for slot in slots if slot in variables)
         if predicate == "=":
-            return _Same(slots[0], slots[1], free)
+            return Same(slots[0], slots[1], free)
         if predicate in FLUENTS:
-            return _Fluent(predicate, slots, free)
-        return _Static(self.scope.table(predicate), slots, free)
+            return Fluent(predicate, slots, free)
+        return Static(self.scope.table(predicate), slots, free)
 
     def _slot(self, arg: Tree, bound: dict[str, int]) -> int:
         if not isinstance(arg, str):
@@ -283,7 +289,7 @@ class _Compiler:
             ready = tuple(node for node in rest if node.free <= known)
             rest = [node for node in rest if not node.free <= known]
             levels.append((slot, tuple(candidates[slot]), ready))
-        return _Search(tuple(levels), _free(nodes) - types.keys())
+        return Search(tuple(levels), _free(nodes) - types.keys())
 
     def _gather(
         self,
@@ -316,7 +322,7 @@ class _Compiler:
         found: dict[int, set[int]] = {}
         rest: list[Node] = []
         for node in nodes:
-            if isinstance(node, _Static) and len(node.free) == 1 and node.free <= types.keys():
+            if isinstance(node, Static) and len(node.free) == 1 and node.free <= types.keys():
                 (slot,) = node.free
                 matches = self._matches(node, slot)
                 found[slot] = found[slot] & matches if slot in found else matches
@@ -329,7 +335,7 @@ class _Compiler:
             for slot, type_name in types.items()
         }, rest
 
-    def _matches(self, node: _Static, slot: int) -> set[int]:
+    def _matches(self, node: Static, slot: int) -> set[int]:
         """The symbols that make `node` true in place of its one variable."""
         found: set[int] = set()
         for row in node.table:

@@ -44,6 +44,14 @@ def split_task(grammar: str) -> tuple[str, str]:
     return sentence, grammar[: rule.start(1)] + '""' + grammar[rule.end(1) :]
 
 
+def with_task(grammar: str, sentence: str) -> str:
+    """`grammar` with another task sentence."""
+    rule = _TASK_RULE.search(grammar)
+    if rule is None:
+        raise BadGame("the grammar has no rule 'task'")
+    return grammar[: rule.start(1)] + json.dumps(_TASK_PREFIX + sentence) + grammar[rule.end(1) :]
+
+
 @lru_cache(maxsize=16)
 def revision_of(domain: str, grammar: str) -> str:
     """The name of the revision of a `pddl_domain` and a grammar without its task sentence.

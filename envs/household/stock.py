@@ -1,0 +1,130 @@
+"""The stock engine (TextWorld's PddlEnv, Fast Downward, ALFWorld's names), to compare with.
+
+Needs the extra `alfworld`. The stock engine's C library keeps memory for every game it loads: run
+it in processes that end after some tens of games.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib.resources
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from envs.core import CoTGapError
+from envs.household.revisions import revision_of, split_task, with_task
+
+INSTALL: Final = "pip install 'cotgap[alfworld]'"
+
+
+class StockMissingError(CoTGapError):
+    """The stock engine is not installed."""
+
+    def __init__(self, error: ImportError) -> None:
+        super().__init__(f"the stock engine is not installed ({error}). Install it: {INSTALL}")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one reset or step shows, in either engine."""
+
+    text: str
+    admissible: tuple[str, ...]
+    won: bool
+    score: int
+    moves: int
+
+
+class StockGame:
+    """One game in the stock engine, without shuffled names."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        """`data`: what a `game.tw-pddl` holds. Raises `StockMissingError` without the extra."""
+        try:
+            import textworld
+            from alfworld.agents.environment.alfred_tw_env import AlfredDemangler
+            from textworld.envs import PddlEnv
+        except ImportError as error:
+            raise StockMissingError(error) from None
+        wanted = textworld.EnvInfos(won=True, admissible_commands=True, score=True, moves=True)
+        self._env = AlfredDemangler(PddlEnv(wanted), shuffle=False)
+        self._env.load(data)
+
+    def reset(self) -> Seen:
+        """Start over."""
+        return self._seen(self._env.reset())
+
+    def step(self, command: str) -> Seen:
+        """Do one command."""
+        return self._seen(self._env.step(command)[0])
+
+    @staticmethod
+    def _seen(state: Any) -> Seen:
+        return Seen(
+            text=state.feedback,
+            admissible=tuple(state.admissible_commands),
+            won=state.won,
+            score=state.get("score") or 0,  # a stock reset sets no score
+            moves=state.moves,
+        )
+
+
+def memoise() -> None:
+    """Make the stock engine faster in this process, without touching what it does.
+
+    Its translator and its grammar and query parsers are pure functions of their texts, and are
+    asked again and again for the same ones. Not for measurements of its speed.
+    """
+    try:
+        import fast_downward
+        import textworld.envs.pddl.textgen as textgen
+        from textworld.logic import Rule
+    except ImportError as error:
+        raise StockMissingError(error) from None
+    if hasattr(fast_downward.pddl2sas, "cache_info"):
+        return
+    fast_downward.pddl2sas = lru_cache(maxsize=2)(fast_downward.pddl2sas)
+    parse = lru_cache(maxsize=4096)(textgen._parse_and_convert)
+    # The engine writes contexts into parsed symbols, so that each use gets symbols of its own.
+    textgen._parse_and_convert = lambda *args, **kwargs: copy.deepcopy(parse(*args, **kwargs))
+    Rule.parse_conjunctive_query = staticmethod(
+        lru_cache(maxsize=4096)(Rule.parse_conjunctive_query)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The domain and grammar of one revision."""
+
+    domain: str
+    grammar: str
+
+    def game(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """The same game under these rules."""
+        grammar = with_task(self.grammar, split_task(data["grammar"])[0])
+        return {**data, "pddl_domain": self.domain, "grammar": grammar}
+
+
+def find_rules(current: Path | None, older: Path | None) -> dict[str, Rules]:
+    """The rules of each revision that is at hand: data folders, and the package `alfworld`."""
+    texts = []
+    for folder in filter(None, (older, current)):
+        for path in islice(games(folder), 1):
+            data = json.loads(path.read_text(encoding="utf-8"))
+            texts.append((data["pddl_domain"], data["grammar"]))
+    try:
+        package = importlib.resources.files("alfworld") / "data"
+    except ModuleNotFoundError as error:
+        raise StockMissingError(error) from None
+    texts.append(((package / "alfred.pddl").read_text(), (package / "alfred.twl2").read_text()))
+    return {revision_of(domain, split_task(text)[1]): Rules(domain, text) for domain, text in texts}
+
+
+def games(folder: Path) -> Iterator[Path]:
+    """The games under a folder, in the order of their paths."""
+    return iter(sorted(folder.glob("**/game.tw-pddl")))
