@@ -117,7 +117,7 @@ def _stale(world: World, rng: random.Random, command: str, seen: list[str]) -> s
 
 
 def _padded(world: World, rng: random.Random, command: str, seen: list[str]) -> str:
-    blanks = _BLANKS + _NOT_BLANK if rng.random() < 0.3 else _BLANKS
+    blanks: tuple[str, ...] = _BLANKS + _NOT_BLANK if rng.random() < 0.3 else _BLANKS
     return rng.choice(("", *blanks)) + command + rng.choice(blanks)
 
 
