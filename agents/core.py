@@ -8,11 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from envs.core import CoTGapError, TextEnv
 
+if TYPE_CHECKING:
+    from agents.rendering import Renderer
+
 FinishReason = Literal["stop", "length", "eos"]
+
+# What stands between a closed thought and the action, wherever we write both: in histories that
+# keep thoughts, in scripted replies and in training data.
+AFTER_THOUGHT = "\n"
 
 
 class BackendError(CoTGapError):
@@ -70,6 +77,19 @@ NO_USAGE = Usage()
 
 
 @dataclass(frozen=True, slots=True)
+class Tags:
+    """The four tags of a protocol; a checkpoint's card may name others (its own convention)."""
+
+    think_open: str = "<think>"
+    think_close: str = "</think>"
+    action_open: str = "<action>"
+    action_close: str = "</action>"
+
+
+DEFAULT_TAGS = Tags()
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One reply to be decoded.
 
@@ -80,8 +100,9 @@ class Request:
     everything before it. Decoding ends before `max_new_tokens` are written, at an end-of-turn
     token, or as soon as the decoded reply holds one of `stop`. `seed` decides sampling: the same
     request gives the same completion, whatever else is in the batch. Requests with one
-    `cache_key` belong to one episode and share a growing prefix. `env` is the live environment,
-    read by scripted policies only.
+    `cache_key` belong to one episode and share a growing prefix. `step` counts the actions taken
+    before. `tags` are what the reply is parsed with. `env` is the live environment, read by
+    scripted policies only.
     """
 
     messages: tuple[Message, ...]
@@ -95,6 +116,8 @@ class Request:
     token_ids: tuple[int, ...] | None = None
     prefill_ids: tuple[int, ...] = ()
     dropped_steps: int = 0
+    step: int = 0
+    tags: Tags = DEFAULT_TAGS
     env: TextEnv | None = field(default=None, compare=False, repr=False)
 
 
@@ -124,16 +147,6 @@ class Decision:
     usage: Usage = Usage()
 
 
-@dataclass(frozen=True, slots=True)
-class Tags:
-    """The four tags of a protocol; a checkpoint's card may name others (its own convention)."""
-
-    think_open: str = "<think>"
-    think_close: str = "</think>"
-    action_open: str = "<action>"
-    action_close: str = "</action>"
-
-
 class Mode(Protocol):
     """How a decision is decoded: one file in `agents/modes/` each, with a `MODE` object."""
 
@@ -150,7 +163,11 @@ class Mode(Protocol):
     def parse(self, raw: str, tags: Tags) -> tuple[str | None, str | None, str | None]:
         """(action, thought, parse_error) of a whole reply. Strict and lossless: never repairs."""
 
+    def write(self, action: str, thought: str, tags: Tags) -> str:
+        """A whole reply that parses to these; a mode without reasoning leaves the thought out."""
 
+
+@runtime_checkable
 class Backend(Protocol):
     """Turns requests into completions: one file in `agents/backends/` each."""
 
@@ -160,8 +177,15 @@ class Backend(Protocol):
     batch_size: int
     """How many requests are worth sending at once."""
 
+    @property
+    def renderer(self) -> Renderer | None:
+        """Turns conversations into token ids, or None where the backend has no tokenizer."""
+
     def complete(self, requests: Sequence[Request]) -> list[Completion]:
         """Answer every request, in order; raises `BackendError` if it cannot."""
+
+    def describe(self) -> dict[str, Any]:
+        """What a record should say of it beyond name and fingerprint, as JSON-able values."""
 
     def close(self) -> None:
         """Free what it holds."""

@@ -1,0 +1,70 @@
+"""An agent: a backend, the protocol of its prompts, and the tags of its replies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from agents.core import DEFAULT_TAGS, Backend, Completion, Decision, Request, Tags
+from agents.modes import get_mode
+from agents.prompts import REPLY_TOKENS, Dialogue, Shot
+from agents.protocol import TAGS_1, PromptProtocol
+
+
+@dataclass(frozen=True)
+class Agent:
+    """Who acts. `spec` is what it was made from; `notice` is worth a line on the screen."""
+
+    name: str
+    spec: str
+    backend: Backend
+    protocol: PromptProtocol = TAGS_1
+    tags: Tags = DEFAULT_TAGS
+    notice: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of what decides its answers: weights, tokenizer and template, or script."""
+        return self.backend.fingerprint
+
+    def describe(self) -> dict[str, Any]:
+        """What a record says of the agent, JSON-able; equal descriptions decide alike."""
+        return {
+            "name": self.name,
+            "spec": self.spec,
+            "fingerprint": self.fingerprint,
+            "protocol": str(self.protocol),
+            "tags": asdict(self.tags),
+            "backend": self.backend.name,
+            **self.backend.describe(),
+        }
+
+    def dialogue(
+        self, instructions: str, shots: Sequence[Shot] = (), *, reserve: int = REPLY_TOKENS
+    ) -> Dialogue:
+        """A new episode's conversation; see `Dialogue` for `shots` and `reserve`."""
+        return Dialogue(
+            self.protocol,
+            self.tags,
+            instructions,
+            shots,
+            renderer=self.backend.renderer,
+            reserve=reserve,
+        )
+
+    def decide(self, requests: Sequence[Request]) -> list[Decision]:
+        """Decode and parse, in order; raises `BackendError` where the backend does."""
+        completions = self.backend.complete(requests)
+        return [_decision(*pair) for pair in zip(requests, completions, strict=True)]
+
+    def close(self) -> None:
+        """Free what the backend holds."""
+        self.backend.close()
+
+
+def _decision(request: Request, completion: Completion) -> Decision:
+    raw = request.prefill + completion.text
+    action, thought, error = get_mode(request.mode).parse(raw, request.tags)
+    usage = replace(completion.usage, dropped_steps=request.dropped_steps)
+    return Decision(request.mode, action, thought, raw, error, completion.finish_reason, usage)

@@ -1,0 +1,192 @@
+"""One episode's conversation, and the requests it gives at each state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agents.core import AFTER_THOUGHT, Message, Request, Sampling, Tags
+from agents.modes import get_mode
+from agents.protocol import PromptProtocol, system_message
+from agents.rendering import Part, Renderer, Segment, Turn
+from envs.core import CoTGapError, TextEnv
+
+# Tokens kept free for a reply unless told otherwise: 448 of reasoning and 64 of action.
+REPLY_TOKENS = 512
+# How much of the room for the prompt is still used after steps were dropped. The rest is filled
+# before any more are dropped, so that the prompt's beginning stays the same for a while.
+KEPT = 0.75
+
+ShotStep = tuple[str, str, str, Sequence[str] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """An expert episode to learn from: (observation, action, thought, admissible actions) each."""
+
+    steps: Sequence[ShotStep]
+
+
+class Dialogue:
+    """One episode's conversation: alternate `observe` and `act`; `request` in between.
+
+    `reserve` is the longest reply (in tokens, of any mode) that will be asked for. When the
+    conversation plus that no longer fits the model's context, the oldest steps are left out
+    behind a marker: the first user turn stays (it holds the goal), then follow the marker and the
+    observation that the first kept action answered. Which steps are left out depends on the
+    conversation alone, not on modes or on what was requested. If nothing is left to drop, the
+    prompt is too long and the reply comes back empty, cut by length.
+
+    Raises `CoTGapError` if the number of shots is not the protocol's.
+    """
+
+    def __init__(
+        self,
+        protocol: PromptProtocol,
+        tags: Tags,
+        instructions: str,
+        shots: Sequence[Shot] = (),
+        *,
+        renderer: Renderer | None = None,
+        reserve: int = REPLY_TOKENS,
+    ) -> None:
+        if len(shots) != protocol.shots:
+            raise CoTGapError(
+                f"protocol {str(protocol)!r} shows {protocol.shots} expert episodes, "
+                f"but {len(shots)} were given"
+            )
+        self._protocol, self._tags = protocol, tags
+        self._renderer, self._reserve = renderer, reserve
+        self._system = Turn("system", (Part("instructions", system_message(instructions, tags)),))
+        self._shots = self._shot_turns(shots)
+        self._observations: list[Turn] = []
+        self._actions: list[Turn] = []
+        self.dropped_steps = 0
+
+    def observe(self, text: str, admissible: Sequence[str] | None) -> None:
+        """What the environment says now.
+
+        `admissible` is shown where the protocol says so; raises `CoTGapError` where it is None
+        then, and `ValueError` out of turn.
+        """
+        if len(self._observations) != len(self._actions):
+            raise ValueError("observe() twice without act()")
+        parts = self._observation(text, admissible)
+        if self._shots and not self._observations:
+            parts = (Part("marker", "[Your task]\n\n"), *parts)
+        self._observations.append(Turn("user", parts))
+        self._drop_what_does_not_fit()
+
+    def act(self, action: str | None, thought: str | None) -> None:
+        """What the agent did (None: it gave no action); raises `ValueError` out of turn."""
+        if len(self._observations) != len(self._actions) + 1:
+            raise ValueError("act() without observe()")
+        self._actions.append(self._reply(action, thought))
+
+    def request(
+        self,
+        mode: str,
+        *,
+        sampling: Sampling,
+        seed: int,
+        cache_key: str,
+        max_new_tokens: int,
+        env: TextEnv | None = None,
+    ) -> Request:
+        """The request for a decision in that mode at this state.
+
+        Raises `UnknownNameError` for an unknown mode and `ValueError` if `max_new_tokens` is more
+        than was reserved.
+        """
+        if max_new_tokens > self._reserve:
+            raise ValueError(
+                f"a reply of {max_new_tokens} tokens is asked for, but the dialogue keeps "
+                f"{self._reserve} free: give it reserve={max_new_tokens} or more"
+            )
+        decoding, turns, renderer = get_mode(mode), self.turns(), self._renderer
+        prefill = decoding.prefill(self._tags)
+        return Request(
+            messages=tuple(Message(turn.role, turn.text) for turn in turns),
+            prefill=prefill,
+            stop=decoding.stop(self._tags),
+            max_new_tokens=max_new_tokens,
+            mode=decoding.name,
+            sampling=sampling,
+            seed=seed,
+            cache_key=cache_key,
+            token_ids=None if renderer is None else _ids(renderer.segments(turns)),
+            prefill_ids=() if renderer is None else renderer.encode(prefill, True),
+            dropped_steps=self.dropped_steps,
+            step=len(self._actions),
+            tags=self._tags,
+            env=env,
+        )
+
+    def turns(self) -> tuple[Turn, ...]:
+        """The conversation as it is shown, without dropped steps."""
+        first, rest = self._observations[0], self._observations[1:]
+        dropped = self.dropped_steps
+        if dropped:
+            marker = Part("marker", f"\n\n[Earlier steps left out: {dropped}]\n\n")
+            first = Turn("user", (*first.parts, marker, *rest[dropped - 1].parts))
+        shown = [self._system, *self._shots, first]
+        for action, observation in zip(self._actions[dropped:], rest[dropped:], strict=False):
+            shown += [action, observation]
+        return tuple(shown + self._actions[len(rest) :])
+
+    def segments(self) -> tuple[Segment, ...]:
+        """The rendered conversation; raises `ValueError` for a backend without a tokenizer."""
+        if self._renderer is None:
+            raise ValueError("this dialogue has no renderer")
+        return self._renderer.segments(self.turns())
+
+    def _drop_what_does_not_fit(self) -> None:
+        if self._renderer is None:
+            return
+        tags = (self._tags.think_open, self._tags.action_open)
+        prefill = max(len(self._renderer.encode(tag, True)) for tag in tags)
+        room = self._renderer.context - self._reserve - prefill
+        if self._length() > room:
+            while self.dropped_steps < len(self._actions) and self._length() > KEPT * room:
+                self.dropped_steps += 1
+
+    def _length(self) -> int:
+        return sum(len(segment.ids) for segment in self.segments())
+
+    def _observation(self, text: str, admissible: Sequence[str] | None) -> tuple[Part, ...]:
+        if not self._protocol.admissible:
+            return (Part("observation", text),)
+        if admissible is None:
+            raise CoTGapError(
+                "this environment cannot list its admissible actions; "
+                "leave +admissible out of the protocol"
+            )
+        listing = "".join(f"\n- {action}" for action in admissible)
+        return (Part("observation", f"{text}\n\nAdmissible actions:{listing}"),)
+
+    def _reply(self, action: str | None, thought: str | None) -> Turn:
+        kept = thought if self._protocol.thoughts else None
+        return Turn("assistant", reply_parts(action or "", kept, self._tags))
+
+    def _shot_turns(self, shots: Sequence[Shot]) -> list[Turn]:
+        turns = []
+        for number, shot in enumerate(shots, start=1):
+            label = Part("marker", f"[Example {number} of {len(shots)}]\n\n")
+            for index, (text, action, thought, admissible) in enumerate(shot.steps):
+                parts = self._observation(text, admissible)
+                turns.append(Turn("user", parts if index else (label, *parts)))
+                turns.append(self._reply(action, thought))
+        return turns
+
+
+def reply_parts(action: str, thought: str | None, tags: Tags) -> tuple[Part, ...]:
+    """A whole reply as parts (`thought` None: the action alone), for histories and training."""
+    act = (Part("tag", tags.action_open), Part("action", action), Part("tag", tags.action_close))
+    if thought is None:
+        return act
+    think = (Part("tag", tags.think_open), Part("thought", thought), Part("tag", tags.think_close))
+    return (*think, Part("frame", AFTER_THOUGHT), *act)
+
+
+def _ids(segments: Sequence[Segment]) -> tuple[int, ...]:
+    return tuple(id_ for segment in segments for id_ in segment.ids)

