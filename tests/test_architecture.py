@@ -1,0 +1,66 @@
+"""The direction of imports, and who may know whose names."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import envs
+from agents.modes import modes
+
+ROOT = Path(__file__).parents[1]
+OURS = ("envs", "agents", "benchmark", "leaderboards")
+# package → what of ours it may import, as prefixes of dotted names
+ARROWS = {
+    "envs": ("envs",),
+    "agents": ("agents", "envs.core"),
+    "benchmark": ("benchmark", "agents", "envs"),
+    "leaderboards": ("leaderboards", "benchmark", "envs"),
+}
+
+
+def sources(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: absolute imports only"
+            yield node.module or ""
+
+
+@pytest.mark.parametrize("path", sources(*OURS), ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_one_way(path: Path) -> None:
+    allowed = ARROWS[path.relative_to(ROOT).parts[0]]
+    for name in imported(path):
+        if name.split(".")[0] in OURS:
+            fits = any(name == prefix or name.startswith(f"{prefix}.") for prefix in allowed)
+            assert fits, f"imports {name}; allowed: {', '.join(allowed)}"
+
+
+def words(path: Path) -> set[str]:
+    strings = (
+        node.value
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    return {word.lower() for text in strings for word in re.findall(r"[\w-]+", text)}
+
+
+def test_modes_and_runner_know_no_suite() -> None:
+    files = sources("agents/modes", "benchmark/engines")
+    files += [ROOT / "benchmark" / name for name in ("runner.py", "episode.py", "store.py")]
+    for path in files:
+        assert not words(path) & set(envs.suites()), path
+
+
+def test_environments_know_no_mode() -> None:
+    for path in sources("envs"):
+        assert not words(path) & (set(modes()) - {"prompt"}), path
