@@ -5,7 +5,7 @@
 
 from envs.household.engine import Action, World
 from envs.household.errors import BadGame
-from envs.household.game import Game, cached_game, load_game
+from envs.household.game import Game, cached_game, load_game, make_game
 from envs.household.wording import WORDINGS, Wording
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "World",
     "cached_game",
     "load_game",
+    "make_game",
 ]

@@ -118,15 +118,33 @@ def load_game(source: str | Path | Mapping[str, Any], wording: str = "file") -> 
     Raises `BadGame` for a file that is missing, truncated, not a game, or of an unknown domain,
     and for an unknown wording.
     """
-    if wording != "file" and wording not in WORDINGS:
-        raise BadGame(f"unknown wording {wording!r}: known are file, {', '.join(WORDINGS)}")
+    if wording != "file":
+        _known(wording)
     name = "a game given as data" if isinstance(source, Mapping) else os.fspath(source)
     try:
         data = source if isinstance(source, Mapping) else _read(name)
         texts = [data.get(key) for key in ("pddl_domain", "grammar", "pddl_problem")]
         if not all(isinstance(text, str) for text in texts):
             raise BadGame("a game has the texts pddl_domain, grammar and pddl_problem")
-        return _build(name, data, WORDINGS.get(wording))
+        task, grammar = split_task(data["grammar"])
+        written = WORDINGS[revision_of(data["pddl_domain"], grammar)]
+        return _build(name, task, data, written, WORDINGS.get(wording, written))
+    except BadGame as error:
+        raise BadGame(f"{name}: {error}") from None
+    except RecursionError:
+        raise BadGame(f"{name}: nested too deeply") from None
+
+
+def make_game(
+    pddl_problem: str, task: str, wording: str = "current", name: str = "a made game"
+) -> Game:
+    """A game from its problem and task sentence alone, under the rules of a known revision.
+
+    Raises `BadGame` as `load_game` does.
+    """
+    words = _known(wording)
+    try:
+        return _build(name, task, {"pddl_problem": pddl_problem}, words, words)
     except BadGame as error:
         raise BadGame(f"{name}: {error}") from None
 
@@ -151,28 +169,33 @@ def _read(path: str) -> Mapping[str, Any]:
             data = json.loads(file.read())
     except OSError as error:
         raise BadGame(f"cannot read the game: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadGame(f"not a game file, or a truncated one: {error}") from None
     if not isinstance(data, dict):
         raise BadGame("not a game file: it holds no JSON object")
     return data
 
 
-def _build(name: str, data: Mapping[str, Any], wording: Wording | None) -> Game:
-    task, grammar = split_task(data["grammar"])
-    file_revision = revision_of(data["pddl_domain"], grammar)
-    wording = wording or WORDINGS[file_revision]
-    problem = parse_problem(data["pddl_problem"])
+def _known(wording: str) -> Wording:
+    if wording not in WORDINGS:
+        raise BadGame(f"unknown wording {wording!r}: known are file, {', '.join(WORDINGS)}")
+    return WORDINGS[wording]
+
+
+def _build(
+    name: str, task: str, data: Mapping[str, Any], written: Wording, wording: Wording
+) -> Game:
+    problem = data["pddl_problem"]
     return Game(
         name=name,
         task=task,
         revision=wording.name,
-        file_revision=file_revision,
-        content_hash=hashlib.sha256(f"{task}\n{data['pddl_problem']}".encode()).hexdigest(),
-        walkthrough=_walkthrough(data.get("walkthrough"), WORDINGS[file_revision], wording),
-        solvable=data.get("solvable"),
+        file_revision=written.name,
+        content_hash=hashlib.sha256(f"{task}\n{problem}".encode()).hexdigest(),
+        walkthrough=_walkthrough(data.get("walkthrough"), written, wording),
+        solvable=data["solvable"] if isinstance(data.get("solvable"), bool) else None,
         wording=wording,
-        **Tables(problem).compile(wording, task),
+        **Tables(parse_problem(problem)).compile(wording, task),
     )
 
 

@@ -337,13 +337,14 @@ class _Compiler:
 
     def _matches(self, node: Static, slot: int) -> set[int]:
         """The symbols that make `node` true in place of its one variable."""
-        found: set[int] = set()
-        for row in node.table:
-            pairs = list(zip(node.slots, row, strict=True))
-            values = {symbol for own, symbol in pairs if own == slot}
-            if len(values) == 1 and all(self.env[s] == v for s, v in pairs if s != slot):
-                found |= values
-        return found
+        if len(node.slots) == 1:
+            return {row[0] for row in node.table}
+        first, second = node.slots
+        if first == second:
+            return {left for left, right in node.table if left == right}
+        if first == slot:
+            return {left for left, right in node.table if right == self.env[second]}
+        return {right for left, right in node.table if left == self.env[first]}
 
 
 def _free(nodes: Sequence[Node]) -> frozenset[int]:
