@@ -13,11 +13,17 @@ import gymnasium
 from envs.core import CoTGapError, Panel, Suite, TaskKey, TextEnv, UnknownNameError
 
 
+# Siblings without a suite, not imported by the scan.
+INFRASTRUCTURE = frozenset({"core", "locks", "registry", "spaces"})
+
+
 @functools.cache
 def suites() -> dict[str, Suite]:
     """Every suite by name: each sibling module (or package) with a `SUITE` object."""
     found: dict[str, Suite] = {}
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        if module.name in INFRASTRUCTURE:
+            continue
         suite = getattr(importlib.import_module(f"envs.{module.name}"), "SUITE", None)
         if isinstance(suite, Suite):
             found[suite.name] = suite

@@ -38,9 +38,10 @@ def _print_suite(suite: Suite, console: Console, *, every: bool) -> None:
     if not now.usable:
         console.print(f"  {now.reason}", markup=False, highlight=False)
         console.print(f"  fix: {now.fix}", markup=False, highlight=False, soft_wrap=True)
-    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    table = Table(box=None, pad_edge=False, padding=(0, 1))
     for column in ("panel", "tasks", "steps", "lock", "what"):
-        table.add_column(column, justify="right" if column in ("tasks", "steps") else "left")
+        numeric = column in ("tasks", "steps")
+        table.add_column(column, justify="right" if numeric else "left", no_wrap=column != "what")
     shown = [panel for split, panel in suite.panels.items() if every or is_main(split)]
     for panel in shown:
         table.add_row(

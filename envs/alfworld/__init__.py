@@ -7,3 +7,7 @@ missing or changed game is named; the games themselves come from `alfworld-downl
 
 `python -m envs.alfworld prepare FILE|DIR` puts an archive or a folder of games into place.
 """
+
+from envs.alfworld.suite import SUITE, ALFWorldSuite
+
+__all__ = ["SUITE", "ALFWorldSuite"]

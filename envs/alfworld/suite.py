@@ -44,7 +44,9 @@ DESCRIPTIONS = {
 def instructions(wording: Wording) -> str:
     """What an agent is told of the task format, with the commands of a wording."""
     forms = (getattr(wording, command) for command in COMMANDS)
-    lines = [form.format(o="OBJECT", r="RECEPTACLE", k="KNIFE") for form in forms if form]
+    lines = [
+        form.format(o="OBJECT", r="RECEPTACLE", x="THING", k="KNIFE") for form in forms if form
+    ]
     return INSTRUCTIONS.format(commands="\n".join(lines))
 
 

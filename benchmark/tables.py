@@ -1,0 +1,153 @@
+"""A run's result as tables on a terminal. Every number has its interval and its n."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from benchmark.config import PanelPlan
+from benchmark.metrics.core import COT, PROMPT, Metric, Unit, metrics
+from benchmark.metrics.summary import PAIR, PanelSummary
+from benchmark.runner import RunResult
+from benchmark.stats import Estimate
+
+SHOWN_ERRORS = 5
+
+
+def print_result(result: RunResult, console: Console) -> None:
+    """Print the tables of every panel, then what is incomplete."""
+    plans = {plan.name: plan for plan in result.config.panels}
+    for panel in result.panels:
+        _print_panel(panel, plans[panel.panel], result, console)
+    _print_errors(result, console)
+    console.print(f"records: {result.folder}", style="dim", markup=False, highlight=False)
+
+
+def _print_panel(panel: PanelSummary, plan: PanelPlan, result: RunResult, console: Console) -> None:
+    played = f"{len(plan.tasks)} of {plan.size}" if len(plan.tasks) < plan.size else f"{plan.size}"
+    console.print()
+    console.print(
+        Text.assemble(
+            (panel.panel, "bold"),
+            f"  {result.config.agent.get('name', '')} · {played} tasks · {plan.step_limit} steps · "
+            f"{panel.protocol} · lock {panel.lock[:12]}",
+        )
+    )
+    console.print(_mode_table(panel, [m for m in result.config.modes if m in panel.modes]))
+    pairs = _pair_table(panel)
+    if pairs.row_count:
+        console.print(pairs)
+    for metric in _shown(panel, "pair"):
+        if metric.unit == "points":
+            console.print(_verdict(metric, panel), style="dim", highlight=False)
+    if panel.unpaired_tasks:
+        console.print(
+            f"{panel.unpaired_tasks} tasks lack a score in one mode and are not in the CoT gap",
+            style="yellow",
+        )
+
+
+def _mode_table(panel: PanelSummary, modes: Sequence[str]) -> Table:
+    table = _table("each mode")
+    for mode in modes:
+        table.add_column(mode, justify="right", style="bold", no_wrap=True)
+        table.add_column("95 % interval", justify="right", no_wrap=True)
+        table.add_column("n", justify="right", style="dim", no_wrap=True)
+    for metric in _shown(panel, "mode"):
+        estimates = panel.metrics[metric.name]
+        table.add_row(
+            metric.title, *(cell for mode in modes for cell in _cells(metric, estimates.get(mode)))
+        )
+    return table
+
+
+def _pair_table(panel: PanelSummary) -> Table:
+    table = _table(f"{PROMPT} → {COT}")
+    table.add_column("", justify="right", style="bold", no_wrap=True)
+    table.add_column("95 % interval", justify="right", no_wrap=True)
+    table.add_column("n", style="dim", no_wrap=True)
+    for metric in _shown(panel, "pair"):
+        estimate = panel.metrics[metric.name][PAIR]
+        value, interval, n = _cells(metric, estimate)
+        where = f" in {estimate.clusters} tasks" if estimate.clusters else ""
+        table.add_row(metric.title, value, interval, f"{n} {estimate.unit}{where}")
+    return table
+
+
+def _verdict(metric: Metric, panel: PanelSummary) -> str:
+    """The test of a difference, and what it could have found."""
+    estimate = panel.metrics[metric.name][PAIR]
+    repeated = any(counts.repeats > 1 for counts in panel.modes.values())
+    test = "sign-flip" if repeated else "exact McNemar"
+    p = "" if estimate.p is None else f"{test} p {_p_value(estimate.p)}; "
+    if estimate.mde is None:
+        return f"{metric.title}: {p}{estimate.n} {estimate.unit} cannot detect any difference"
+    return (
+        f"{metric.title}: {p}minimum detectable effect {100 * estimate.mde:.1f} pp "
+        f"(80 % power, {estimate.n} {estimate.unit})"
+    )
+
+
+def _table(title: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column(title, no_wrap=True)
+    return table
+
+
+def _shown(panel: PanelSummary, scope: str) -> Iterable[Metric]:
+    return (m for m in metrics().values() if m.scope == scope and m.name in panel.metrics)
+
+
+def _cells(metric: Metric, estimate: Estimate | None) -> tuple[str, str, str]:
+    """Value, interval and n."""
+    if estimate is None:
+        return "–", "", ""
+    value = show(estimate.value, metric.unit)
+    if metric.unit == "count":
+        return value, "", f"{estimate.n:,}"
+    low, high = (
+        "?" if bound is None else show(bound, metric.unit, bare=True)
+        for bound in (estimate.low, estimate.high)
+    )
+    return value, f"{low} … {high}", f"{estimate.n:,}"
+
+
+def show(value: float, unit: Unit, *, bare: bool = False) -> str:
+    """A value in its unit; `bare` leaves the unit's sign out, for intervals."""
+    if unit == "rate":
+        return f"{value:.1%}".replace("%", "" if bare else " %")
+    if unit == "points":
+        return f"{100 * value:+.1f}" + ("" if bare else " pp")
+    if unit == "ratio":
+        return f"{100 * value:+.0f}" + ("" if bare else " %")
+    if unit in ("tokens", "count"):
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if unit == "score" else f"{value:.1f}"
+
+
+def _p_value(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
+
+
+def _print_errors(result: RunResult, console: Console) -> None:
+    console.print()
+    if result.complete:
+        console.print(
+            f"complete: all {result.planned} episodes have a score", style="dim", highlight=False
+        )
+        return
+    scored = sum(result.statuses.values()) - len(result.errors)
+    console.print(
+        f"incomplete: {scored} of {result.planned} episodes have a score, "
+        f"{len(result.errors)} ended in an error. Run the same command again to go on.",
+        style="bold yellow",
+    )
+    for key, error in result.errors[:SHOWN_ERRORS]:
+        first = error.partition("\n")[0]
+        console.print(f"  {key}: {first}", markup=False, highlight=False)
+    if len(result.errors) > SHOWN_ERRORS:
+        console.print(f"  and {len(result.errors) - SHOWN_ERRORS} more in summary.json")
