@@ -10,7 +10,6 @@ known. Where a template does none of the above, the text is the template's own.
 
 from __future__ import annotations
 
-import datetime
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +22,11 @@ Kind = Literal["frame", "instructions", "marker", "observation", "tag", "thought
 # What we or the template wrote may hold special tokens; contents may not forge them.
 TRUSTED: frozenset[Kind] = frozenset({"frame", "tag"})
 # Templates that state today's date get this one, so that prompts do not drift from day to day.
-DATE = datetime.datetime(2024, 7, 26)
+DATE_STRING = "26 Jul 2024"
+DATE_PARTS = {
+    "%d": "26", "%-d": "26", "%m": "07", "%b": "Jul", "%B": "July", "%y": "24", "%Y": "2024",
+    "%a": "Fri", "%A": "Friday", "%H": "00", "%M": "00", "%S": "00",
+}  # fmt: skip
 MERGED = "\n\n"  # between instructions and first observation where there is no system role
 
 
@@ -195,12 +198,19 @@ def _cut(text: str, contents: Sequence[str]) -> list[str] | None:
 def _render(tokenizer: Any, messages: list[dict[str, str]], *, reply: bool) -> str:
     text: str = tokenizer.apply_chat_template(
         messages,
+        chat_template=_fixed_date() + tokenizer.get_chat_template(),
         tokenize=False,
         add_generation_prompt=reply,
-        strftime_now=DATE.strftime,
-        date_string=DATE.strftime("%d %b %Y"),
+        date_string=DATE_STRING,
     )
     return text
+
+
+def _fixed_date() -> str:
+    """Jinja that replaces the function which templates ask for the date (arguments are data)."""
+    filters = "".join(f" | replace('{part}', '{text}')" for part, text in DATE_PARTS.items())
+    macro = f"{{%- macro strftime_now(format) -%}}{{{{ format{filters} }}}}{{%- endmacro -%}}"
+    return macro + "{{ '' }}"  # shields a line break at the template's start from block trimming
 
 
 def _before_reasoning(frame: str) -> str:

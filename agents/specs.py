@@ -82,7 +82,7 @@ def _model_path(spec: str) -> Path | None:
         return smollm2_path()
     path = Path(spec).expanduser()
     looks_like_one = spec.endswith(".gguf") or "/" in spec or "\\" in spec or spec in (".", "..")
-    return path if looks_like_one or (spec not in NAMES and path.exists()) else None
+    return path if looks_like_one or (spec and spec not in NAMES and path.exists()) else None
 
 
 def smollm2_path() -> Path:
@@ -129,10 +129,11 @@ def _from_factory(spec: str, module_name: str, name: str, rules: PromptProtocol)
         return Agent(spec, spec, made, rules)
     if callable(made):
         return Agent(spec, spec, from_callable(made), rules)
-    lacking = [part for part in Backend.__protocol_attrs__ if not hasattr(made, part)]  # type: ignore[attr-defined]
+    parts = {*Backend.__annotations__, *(part for part in vars(Backend) if part[0] != "_")}
+    lacking = sorted(part for part in parts if not hasattr(made, part))
     raise CoTGapError(
         f"{spec} returned {made!r:.80}, which is no agents.agent.Agent, no function from Request "
-        f"to text, and no Backend (it lacks {', '.join(sorted(lacking))})"
+        f"to text, and no Backend (it lacks {', '.join(lacking)})"
     )
 
 

@@ -30,7 +30,7 @@ def choose(
         top_p = torch.tensor([[samplings[row].top_p] for row in hot]).to(wide)
         probabilities = _nucleus(probabilities, top_p)
     cumulative = probabilities.cumsum(dim=-1)
-    total = cumulative[:, -1:]
+    total = cumulative[:, -1:].contiguous()
     points = torch.tensor([[draws[row]] for row in hot]).to(wide) * total
     # The first token whose interval ends beyond the point; rounding must not run off the end.
     found = torch.searchsorted(cumulative, points, right=True)

@@ -1,0 +1,80 @@
+"""A tiny real checkpoint, SmolLM2, and the toy environment."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.agent import Agent
+from agents.backends.transformers import TransformersBackend
+from agents.rendering import Renderer
+from agents.specs import make_agent, smollm2_path
+from envs.core import CoTGapError, TextEnv
+from envs.toy import SUITE
+
+from .templates import save_checkpoint
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Models this small wait for each other's threads longer than they compute."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def toy() -> TextEnv:
+    """The first toy task, started."""
+    env = SUITE.make()
+    env.reset(seed=0, options={"task": "0000"})
+    return env
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Qwen3-style checkpoint folder with random weights. Read only: copy it to change it."""
+    folder = tmp_path_factory.mktemp("tiny-qwen3")
+    save_checkpoint(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_checkpoint: Path) -> TransformersBackend:
+    """The tiny checkpoint, opened."""
+    return TransformersBackend.open(tiny_checkpoint, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def tiny_agent(tiny: TransformersBackend) -> Agent:
+    """An agent of the tiny checkpoint."""
+    return Agent("tiny", "tiny", tiny)
+
+
+@pytest.fixture(scope="session")
+def render_with(tiny: TransformersBackend) -> Callable[..., Renderer]:
+    """Makes a renderer of the tiny tokenizer under another template."""
+
+    def make(template: str, context: int = 100_000) -> Renderer:
+        tokenizer: Any = copy.deepcopy(tiny.renderer.tokenizer)
+        tokenizer.chat_template = template
+        return Renderer(tokenizer, context)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Agent:
+    """SmolLM2-135M-Instruct; its first use on a machine unpacks it, which takes half a minute."""
+    try:
+        smollm2_path()
+    except CoTGapError as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    return make_agent("smollm2", device="cpu")

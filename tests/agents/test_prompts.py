@@ -1,0 +1,215 @@
+"""Conversations: what each turn says, in every protocol, and which steps are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.core import Request, Sampling, Tags
+from agents.prompts import Dialogue, Shot
+from agents.protocol import PromptProtocol, system_message
+from agents.rendering import Renderer
+from envs.core import CoTGapError, UnknownNameError
+
+from .templates import PLAIN, QWEN3
+
+TAGS = Tags()
+SHOT = Shot(
+    [
+        ("You are in a hall.", "go east", "East is new.", ["go east", "look"]),
+        ("You are in a study.", "look", "", ["go west", "look"]),
+    ]
+)
+
+
+def dialogue(protocol: str = "tags-1", shots: list[Shot] | None = None, **options: Any) -> Dialogue:
+    return Dialogue(PromptProtocol.parse(protocol), TAGS, "Rules.", shots or [], **options)
+
+
+def request(talk: Dialogue, mode: str = "prompt", max_new_tokens: int = 64) -> Request:
+    return talk.request(
+        mode, sampling=Sampling(), seed=7, cache_key="e", max_new_tokens=max_new_tokens
+    )
+
+
+def turns(talk: Dialogue) -> list[tuple[str, str]]:
+    return [(message.role, message.content) for message in request(talk).messages]
+
+
+def test_a_plain_conversation() -> None:
+    talk = dialogue()
+    talk.observe("You are in a hall.", ["go east"])
+    talk.act("go east", "East is new.")
+    talk.observe("You are in a study.", ["look"])
+    talk.act(None, "I am lost")
+    talk.observe("Nothing happens.", None)
+    assert turns(talk) == [
+        ("system", system_message("Rules.", TAGS)),
+        ("user", "You are in a hall."),
+        ("assistant", "<action>go east</action>"),
+        ("user", "You are in a study."),
+        ("assistant", "<action></action>"),
+        ("user", "Nothing happens."),
+    ]
+
+
+def test_both_modes_ask_about_the_same_conversation() -> None:
+    talk = dialogue()
+    talk.observe("You are in a hall.", None)
+    prompt, cot = request(talk, "prompt"), request(talk, "cot", 512)
+    assert prompt.messages == cot.messages
+    assert (prompt.prefill, cot.prefill) == ("<action>", "<think>")
+    assert prompt.stop == cot.stop == ("</action>",)
+    assert (prompt.max_new_tokens, cot.max_new_tokens) == (64, 512)
+    assert (prompt.mode, prompt.seed, prompt.cache_key, prompt.step) == ("prompt", 7, "e", 0)
+    assert prompt.token_ids is None
+
+
+def test_thoughts_are_kept_where_the_protocol_says_so() -> None:
+    talk = dialogue("tags-1+thoughts")
+    talk.observe("A", None)
+    talk.act("go east", "East is new.")
+    talk.observe("B", None)
+    talk.act("look", None)
+    talk.observe("C", None)
+    assert turns(talk)[2] == ("assistant", "<think>East is new.</think>\n<action>go east</action>")
+    assert turns(talk)[4] == ("assistant", "<action>look</action>")
+
+
+def test_admissible_actions_are_listed_where_the_protocol_says_so() -> None:
+    talk = dialogue("tags-1+admissible")
+    talk.observe("You are in a hall.", ["go east", "put mug 1 in/on desk 2"])
+    assert turns(talk)[1][1] == (
+        "You are in a hall.\n\nAdmissible actions:\n- go east\n- put mug 1 in/on desk 2"
+    )
+    with pytest.raises(CoTGapError, match=r"leave \+admissible out"):
+        dialogue("tags-1+admissible").observe("You are in a hall.", None)
+
+
+def test_shots_precede_the_task() -> None:
+    talk = dialogue("tags-1+shots=2", [SHOT, SHOT])
+    talk.observe("You are in a cellar.", None)
+    assert turns(talk)[1:6] == [
+        ("user", "[Example 1 of 2]\n\nYou are in a hall."),
+        ("assistant", "<action>go east</action>"),
+        ("user", "You are in a study."),
+        ("assistant", "<action>look</action>"),
+        ("user", "[Example 2 of 2]\n\nYou are in a hall."),
+    ]
+    assert turns(talk)[-1] == ("user", "[Your task]\n\nYou are in a cellar.")
+    assert request(talk).step == 0
+    with pytest.raises(CoTGapError, match="shows 2 expert episodes, but 1 were given"):
+        dialogue("tags-1+shots=2", [SHOT])
+
+
+def test_shots_follow_the_other_options() -> None:
+    talk = dialogue("tags-1+admissible+shots=1+thoughts", [SHOT])
+    talk.observe("You are in a cellar.", ["look"])
+    assert [text for _, text in turns(talk)[1:4]] == [
+        "[Example 1 of 1]\n\nYou are in a hall.\n\nAdmissible actions:\n- go east\n- look",
+        "<think>East is new.</think>\n<action>go east</action>",
+        "You are in a study.\n\nAdmissible actions:\n- go west\n- look",
+    ]
+
+
+def test_turns_alternate() -> None:
+    talk = dialogue()
+    with pytest.raises(ValueError, match="without observe"):
+        talk.act("look", None)
+    talk.observe("A", None)
+    with pytest.raises(ValueError, match="twice"):
+        talk.observe("B", None)
+
+
+def test_bad_requests() -> None:
+    talk = dialogue(reserve=100)
+    talk.observe("A", None)
+    with pytest.raises(UnknownNameError, match="unknown mode 'cott'"):
+        request(talk, "cott")
+    with pytest.raises(ValueError, match="reserve=101"):
+        request(talk, "cot", 101)
+
+
+# Overflow. The tiny tokenizer gives a few tokens per observation.
+
+
+def play(talk: Dialogue, steps: int, words: int = 6) -> list[Request]:
+    seen = []
+    for step in range(steps):
+        talk.observe(f"Observation {step}." + " look" * words, None)
+        seen.append(request(talk, max_new_tokens=8))
+        talk.act(f"go to desk {step}", None)
+    return seen
+
+
+def test_the_oldest_steps_make_room(render_with: Callable[..., Renderer]) -> None:
+    talk = dialogue(renderer=render_with(PLAIN, 700), reserve=64)
+    requests = play(talk, 40)
+    drops = [one.dropped_steps for one in requests]
+    assert drops[0] == 0
+    assert drops == sorted(drops)
+    # In chunks, so that the prompt's beginning stays the same for a while.
+    assert all(after - before in (0, *range(3, 9)) for before, after in pairwise(drops))
+    assert drops[-1] > 20
+    for one in requests:
+        ids = one.token_ids or ()
+        assert len(ids) + len(one.prefill_ids) + 64 <= 700
+        assert one.messages[1].content.startswith("Observation 0.")
+        assert one.messages[-1].content.startswith(f"Observation {one.step}.")
+        roles = [message.role for message in one.messages[1:]]
+        assert roles == ["user", "assistant"] * (len(roles) // 2) + ["user"]
+        if one.dropped_steps:
+            assert one.messages[1].content == (
+                "Observation 0."
+                + " look" * 6
+                + f"\n\n[Earlier steps left out: {one.dropped_steps}]"
+                f"\n\nObservation {one.dropped_steps}." + " look" * 6
+            )
+            kept = one.messages[2].content if len(one.messages) > 2 else None
+            assert kept in (None, f"<action>go to desk {one.dropped_steps}</action>")
+    for before, after in pairwise(requests):
+        if before.dropped_steps == after.dropped_steps:
+            assert (after.token_ids or ())[: len(before.token_ids or ())] == before.token_ids
+
+
+def test_dropping_depends_on_the_conversation_alone(
+    render_with: Callable[..., Renderer],
+) -> None:
+    renderer = render_with(QWEN3, 700)
+    asked, silent = (dialogue(renderer=renderer, reserve=64) for _ in range(2))
+    play(asked, 30)
+    for step in range(30):
+        silent.observe(f"Observation {step}." + " look" * 6, None)
+        silent.act(f"go to desk {step}", "not shown")
+    assert asked.dropped_steps == silent.dropped_steps > 0
+    assert asked.segments() == silent.segments()
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    context=st.integers(1, 900),
+    reserve=st.integers(8, 700),
+    words=st.lists(st.integers(0, 300), min_size=1, max_size=12),
+)
+def test_overflow_never_raises(
+    render_with: Callable[..., Renderer], context: int, reserve: int, words: list[int]
+) -> None:
+    renderer = render_with_context(render_with, context)
+    talk = dialogue(renderer=renderer, reserve=reserve)
+    for count in words:
+        talk.observe("look" + " look" * count, None)
+        one = request(talk, max_new_tokens=8)
+        fits = len(one.token_ids or ()) + len(one.prefill_ids) + reserve <= context
+        assert fits or one.dropped_steps == one.step
+        talk.act("look", None)
+
+
+def render_with_context(render_with: Callable[..., Renderer], context: int) -> Renderer:
+    renderer = render_with(PLAIN)
+    renderer.context = context
+    return renderer
