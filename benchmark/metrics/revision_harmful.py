@@ -1,0 +1,28 @@
+"""Revisions that harm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmark.metrics.core import Metric, revision_share
+from benchmark.records import Episode
+from benchmark.stats import Estimate
+
+
+def compute(episodes: Sequence[Episode]) -> Estimate | None:
+    """Over the comparable states of CoT-driven episodes whose costs are known."""
+    return revision_share(episodes, gain=-1)
+
+
+METRIC = Metric(
+    name="revision_harmful",
+    title="harmful revision",
+    doc="Share of the states of CoT-driven episodes, both actions parsed and their costs known, "
+    "where the CoT action differs and leads further from success than the prompt action.",
+    unit="rate",
+    direction="lower",
+    scope="pair",
+    order=80,
+    compute=compute,
+    needs=("shadows", "oracle"),
+)

@@ -1,0 +1,28 @@
+"""Revisions that help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmark.metrics.core import Metric, revision_share
+from benchmark.records import Episode
+from benchmark.stats import Estimate
+
+
+def compute(episodes: Sequence[Episode]) -> Estimate | None:
+    """Over the comparable states of CoT-driven episodes whose costs are known."""
+    return revision_share(episodes, gain=1)
+
+
+METRIC = Metric(
+    name="revision_helpful",
+    title="helpful revision",
+    doc="Share of the states of CoT-driven episodes, both actions parsed and their costs known, "
+    "where the CoT action differs and leads closer to success than the prompt action.",
+    unit="rate",
+    direction="higher",
+    scope="pair",
+    order=70,
+    compute=compute,
+    needs=("shadows", "oracle"),
+)

@@ -1,0 +1,33 @@
+"""Mean final score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmark.metrics.core import Metric, episode_mean
+from benchmark.records import Episode
+from benchmark.stats import Estimate
+
+
+def compute(episodes: Sequence[Episode]) -> Estimate | None:
+    """Mean over the scored episodes."""
+    return episode_mean(episodes, final_score)
+
+
+def final_score(episode: Episode) -> float:
+    """The score of a scored episode; raises `ValueError` where the record lacks it."""
+    if episode.score is None:
+        raise ValueError(f"scored episode {episode.id} has no score")
+    return episode.score
+
+
+METRIC = Metric(
+    name="score",
+    title="score",
+    doc="Mean final score of the scored episodes, in the suite's own range.",
+    unit="score",
+    direction="higher",
+    scope="mode",
+    order=20,
+    compute=compute,
+)

@@ -1,0 +1,26 @@
+"""Steps per episode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmark.metrics.core import Metric, episode_mean
+from benchmark.records import Episode
+from benchmark.stats import Estimate
+
+
+def compute(episodes: Sequence[Episode]) -> Estimate | None:
+    """Over the scored episodes."""
+    return episode_mean(episodes, lambda episode: len(episode.steps), least=0.0)
+
+
+METRIC = Metric(
+    name="steps",
+    title="steps",
+    doc="Mean number of steps of a scored episode, whether it succeeds or not.",
+    unit="steps",
+    direction="lower",
+    scope="mode",
+    order=130,
+    compute=compute,
+)

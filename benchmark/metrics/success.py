@@ -1,0 +1,26 @@
+"""Success rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmark.metrics.core import Metric, episode_rate
+from benchmark.records import Episode
+from benchmark.stats import Estimate
+
+
+def compute(episodes: Sequence[Episode]) -> Estimate | None:
+    """Share of scored episodes that succeed."""
+    return episode_rate(episodes, lambda episode: episode.success)
+
+
+METRIC = Metric(
+    name="success",
+    title="success",
+    doc="Share of scored episodes that end in success, by the suite's official criterion.",
+    unit="rate",
+    direction="higher",
+    scope="mode",
+    order=10,
+    compute=compute,
+)

@@ -1,0 +1,35 @@
+"""Tokens written per episode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmark.metrics.core import Metric, episode_mean, scored
+from benchmark.records import Episode
+from benchmark.stats import Estimate
+
+
+def compute(episodes: Sequence[Episode]) -> Estimate | None:
+    """Over the scored episodes; None where no token was counted at all."""
+    if not any(map(tokens, scored(episodes))):
+        return None
+    return episode_mean(episodes, tokens, least=0.0)
+
+
+def tokens(episode: Episode) -> int:
+    """What the driver's decisions wrote; shadows are not counted."""
+    return sum(step.decision.usage.completion_tokens for step in episode.steps)
+
+
+METRIC = Metric(
+    name="tokens_out",
+    title="tokens out",
+    doc="Mean number of tokens that an episode's driving decisions wrote "
+    "(shadows are not counted).",
+    unit="tokens",
+    direction="lower",
+    scope="mode",
+    order=150,
+    compute=compute,
+    needs=("tokens",),
+)

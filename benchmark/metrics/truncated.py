@@ -1,0 +1,26 @@
+"""Episodes that ran into the step limit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmark.metrics.core import Metric, episode_rate
+from benchmark.records import Episode, Status
+from benchmark.stats import Estimate
+
+
+def compute(episodes: Sequence[Episode]) -> Estimate | None:
+    """Over the scored episodes."""
+    return episode_rate(episodes, lambda episode: episode.status is Status.TRUNCATED)
+
+
+METRIC = Metric(
+    name="truncated",
+    title="truncated",
+    doc="Share of scored episodes that reached the step limit.",
+    unit="rate",
+    direction="lower",
+    scope="mode",
+    order=120,
+    compute=compute,
+)

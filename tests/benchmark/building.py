@@ -1,0 +1,109 @@
+"""Episodes for tests, from the little that matters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from agents.core import Decision, Usage
+from benchmark.records import Episode, Status, StepRecord
+from envs.core import TaskKey
+
+
+def decision(mode: str, action: str | None, tokens: int = 10) -> Decision:
+    return Decision(
+        mode=mode,
+        action=action,
+        thought=None,
+        raw="" if action is None else f"<action>{action}</action>",
+        parse_error="empty" if action is None else None,
+        usage=Usage(prompt_tokens=10 * tokens, completion_tokens=tokens),
+    )
+
+
+def step(
+    mode: str,
+    action: str | None,
+    shadow: tuple[str, str | None] | None = None,
+    costs: dict[str, int | None] | None = None,
+    *,
+    valid: bool = True,
+    tokens: int = 10,
+) -> StepRecord:
+    """A state with the driver's decision, and another mode's as (mode, action)."""
+    shadows = {} if shadow is None else {shadow[0]: decision(*shadow, tokens)}
+    parsed = {mode: action, **({} if shadow is None else {shadow[0]: shadow[1]})}
+    return StepRecord(
+        observation="You see a door.",
+        decision=decision(mode, action, tokens),
+        reward=0.0,
+        valid=valid and action is not None,
+        shadows=shadows,
+        canonical={name: text for name, text in parsed.items() if text is not None},
+        cost_to_go=costs or {},
+    )
+
+
+def episode(
+    task: str,
+    mode: str,
+    status: Status = Status.SUCCESS,
+    steps: Sequence[StepRecord] | None = None,
+    *,
+    repeat: int = 0,
+    score: float | None = None,
+    split: str = "id",
+    lock: str = "lock",
+    protocol: str = "tags-1",
+    fingerprint: str = "agent",
+) -> Episode:
+    if score is None and status.scored:
+        score = float(status is Status.SUCCESS)
+    return Episode(
+        task_key=TaskKey("toy", split, task),
+        lock=lock,
+        fingerprint=fingerprint,
+        protocol=protocol,
+        mode=mode,
+        repeat=repeat,
+        status=status,
+        score=score,
+        steps=tuple([step(mode, "go")] if steps is None else steps),
+        error=None if status.scored else "it broke",
+    )
+
+
+def random_run(seed: int, tasks: int = 12, repeats: int = 2) -> list[Episode]:
+    """Both modes on every task, with shadows, costs, parse errors and invalid actions."""
+    rng = np.random.default_rng(seed)
+    actions = ("go east", "go west", "take key")
+
+    def random_step(mode: str) -> StepRecord:
+        mine, other = (str(rng.choice(actions)) for _ in range(2))
+        costs: dict[str, int | None] = {
+            "state": 3,
+            "prompt": int(rng.integers(1, 5)),
+            "cot": None if rng.random() < 0.1 else int(rng.integers(1, 5)),
+        }
+        return step(
+            mode,
+            None if rng.random() < 0.2 else mine,
+            ("prompt", other) if mode == "cot" else None,
+            costs if mode == "cot" else None,
+            valid=bool(rng.random() < 0.8),
+            tokens=int(rng.integers(5, 50)),
+        )
+
+    return [
+        episode(
+            f"task-{number}",
+            mode,
+            Status(str(rng.choice(["success", "failure", "truncated"]))),
+            [random_step(mode) for _ in range(rng.integers(1, 20))],
+            repeat=repeat,
+        )
+        for number in range(tasks)
+        for mode in ("prompt", "cot")
+        for repeat in range(repeats)
+    ]

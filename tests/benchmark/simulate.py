@@ -1,0 +1,270 @@
+"""How often the intervals of `benchmark.stats` hold the truth, beside a cluster bootstrap's.
+
+    python -m tests.benchmark.simulate [--simulations N] [--only FAMILY] [--bootstrap]
+
+Each line is one kind of estimate at one number of tasks: the least, the 10 % quantile and the mean
+of the coverage over its scenarios, the mean of their median widths, and the scenario with the
+least coverage. The tests run the same with fewer simulations.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache, partial
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark import stats
+
+Floats = NDArray[np.float64]
+Interval = tuple[float, float]
+TASKS = (4, 10, 20, 50, 140)
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A population of tasks: `draw` gives one row (two columns) per task; `truth` is what holds."""
+
+    name: str
+    draw: Callable[[int, np.random.Generator], Floats]
+    truth: Callable[[Floats], float]
+
+    @cache  # noqa: B019 - a handful of scenarios, alive as long as the program
+    def true_value(self) -> float:
+        return self.truth(self.draw(300_000, np.random.default_rng(1)))
+
+
+def ratio(rows: Floats) -> float:
+    return float(rows[:, 0].sum() / rows[:, 1].sum())
+
+
+def difference(rows: Floats) -> float:
+    return float((rows[:, 1] - rows[:, 0]).mean())
+
+
+def gain(rows: Floats) -> float:
+    room = (1 - rows[:, 0]).sum()
+    return difference(rows) * len(rows) / room if room else float("nan")
+
+
+# Rates: each task has its own rate, beta-distributed with an intra-class correlation.
+
+
+def trials(
+    lengths: str, mean: float, correlation: float, k: int, rng: np.random.Generator
+) -> Floats:
+    """(successes, trials) of k tasks."""
+    weight = 1 / correlation - 1
+    p = rng.beta(mean * weight, (1 - mean) * weight, k)
+    if lengths == "own":  # as many steps as it happens to take
+        n = rng.integers(3, 51, k)
+    elif lengths == "cut":  # tasks with a high rate end early, the others at the step limit
+        n = np.where(rng.random(k) < p, rng.integers(3, 15, k), 50)
+    else:  # repeats
+        n = np.full(k, int(lengths))
+    return np.stack([rng.binomial(n, p), n], axis=1).astype(float)
+
+
+def rate_scenarios(lengths: str) -> list[Scenario]:
+    return [
+        Scenario(f"{lengths} {mean} {rho}", partial(trials, lengths, mean, rho), ratio)
+        for mean in (0.01, 0.03, 0.1, 0.3, 0.6, 0.95)
+        for rho in (0.02, 0.05, 0.3, 0.7)
+    ]
+
+
+# Pairs: the success rates of both modes on k tasks, over `repeats` trials each.
+
+
+def pairs(kind: str, repeats: int, k: int, rng: np.random.Generator) -> Floats:
+    p = rng.beta(0.5, 0.5, k)
+    if kind == "equal":  # the same rates, all tasks different
+        q = p
+    elif kind == "better":
+        q = p + 0.4 * (1 - p)
+    elif kind == "rare":  # hardly any success
+        p, q = rng.beta(0.1, 3, k), rng.beta(0.3, 3, k)
+    elif kind == "unrelated":
+        q = rng.beta(0.5, 0.5, k)
+    elif kind == "some":  # one task in five becomes possible
+        p, q = np.zeros(k), np.where(rng.random(k) < 0.2, 0.7, 0.0)
+    elif kind == "easy":
+        p = rng.beta(3, 0.5, k)
+        q = p + 0.5 * (1 - p)
+    else:  # "odd": decided tasks, a few of which flip
+        p = np.round(p)
+        q = np.where(rng.random(k) < 0.03, 1 - p, p)
+    return np.stack([rng.binomial(repeats, p), rng.binomial(repeats, q)], axis=1) / repeats
+
+
+def pair_scenarios(repeats: int, truth: Callable[[Floats], float]) -> list[Scenario]:
+    kinds = ("equal", "better", "rare", "unrelated", "some", "easy", "odd")
+    return [Scenario(f"{kind} x{repeats}", partial(pairs, kind, repeats), truth) for kind in kinds]
+
+
+# Means: one quantity per task.
+
+
+def amounts(kind: str, k: int, rng: np.random.Generator) -> Floats:
+    if kind == "steps":
+        x = np.where(rng.random(k) < 0.4, rng.integers(4, 25, k), 50)
+    elif kind == "tokens":
+        x = np.where(rng.random(k) < 0.4, rng.integers(4, 25, k), 50) * np.exp(
+            rng.normal(4, 0.4, k)
+        )
+    elif kind == "log-normal":
+        x = np.exp(rng.normal(7, 0.7, k))
+    else:  # "score"
+        x = rng.choice([0.0, 0.25, 0.5, 1.0], k, p=[0.5, 0.2, 0.1, 0.2])
+    return np.stack([x, np.ones(k)], axis=1).astype(float)
+
+
+def mean_scenarios() -> list[Scenario]:
+    kinds = ("steps", "tokens", "log-normal", "score")
+    return [Scenario(kind, partial(amounts, kind), ratio) for kind in kinds]
+
+
+# Ours.
+
+
+def ends(estimate: stats.Estimate) -> Interval:
+    low = -np.inf if estimate.low is None else estimate.low
+    return low, np.inf if estimate.high is None else estimate.high
+
+
+def our_rate(rows: Floats) -> Interval:
+    return ends(stats.rate(list(rows[:, 0]), [int(n) for n in rows[:, 1]], "states"))
+
+
+def our_mean(rows: Floats) -> Interval:
+    return ends(stats.mean(list(rows[:, 0]), [int(n) for n in rows[:, 1]], "episodes"))
+
+
+def fractions(column: Floats) -> list[Fraction]:
+    return [Fraction(round(60 * float(x)), 60) for x in column]  # 1, 3 or 5 repeats
+
+
+def our_difference(rows: Floats) -> Interval:
+    return stats.bonett_price(fractions(rows[:, 1] - rows[:, 0]))
+
+
+def our_gain(rows: Floats) -> Interval | None:
+    estimate = stats.relative_gain(fractions(rows[:, 0]), fractions(rows[:, 1]), "tasks")
+    return None if estimate is None else ends(estimate)
+
+
+# The bootstrap over tasks, percentile and BCa, as it is commonly used.
+
+
+def bootstrap(
+    value: Callable[[Floats], float], rows: Floats, rng: np.random.Generator
+) -> list[Interval]:
+    k = len(rows)
+    picks = rng.integers(k, size=(RESAMPLES, k))
+    first, second = rows[:, 0][picks].sum(axis=1), rows[:, 1][picks].sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        drawn = {
+            ratio: lambda: first / second,
+            difference: lambda: (second - first) / k,
+            gain: lambda: np.nan_to_num((second - first) / (k - first), nan=1.0, neginf=-1e9),
+        }[value]()
+    seen = value(rows)
+    normal = NormalDist()
+    below = ((drawn < seen).mean() + (drawn <= seen).mean()) / 2
+    bias = normal.inv_cdf(min(max(below, 1e-3), 1 - 1e-3))
+    without = np.array([value(np.delete(rows, i, axis=0)) for i in range(k)])
+    pull = without.mean() - without
+    spread = (pull**2).sum()
+    skew = (pull**3).sum() / (6 * spread**1.5) if spread > 0 else 0.0
+    shifted = [bias + sign * stats.Z for sign in (-1, 1)]
+    corrected = [normal.cdf(bias + z / (1 - skew * z)) for z in shifted]
+    return [
+        (float(np.quantile(drawn, low)), float(np.quantile(drawn, high)))
+        for low, high in ((0.025, 0.975), (corrected[0], corrected[1]))
+    ]
+
+
+@dataclass(frozen=True)
+class Family:
+    """Scenarios that one function serves."""
+
+    name: str
+    scenarios: list[Scenario]
+    interval: Callable[[Floats], Interval | None]
+    limits: Interval = (0.0, 1.0)
+    relative: bool = False
+    """Whether widths are given relative to the truth."""
+
+
+def families() -> list[Family]:
+    return [
+        *(Family(f"rate, {n} per task", rate_scenarios(n), our_rate) for n in ("1", "3", "own")),
+        Family("rate, cut short", rate_scenarios("cut"), our_rate),
+        *(
+            Family(f"gap, {n} repeats", pair_scenarios(n, difference), our_difference, (-1, 1))
+            for n in (1, 3, 5)
+        ),
+        *(
+            Family(f"headroom, {n} repeats", pair_scenarios(n, gain), our_gain, (-5, 1))
+            for n in (1, 3, 5)
+        ),
+        Family("mean", mean_scenarios(), our_mean, (0, np.inf), relative=True),
+    ]
+
+
+def coverage(
+    family: Family, scenario: Scenario, k: int, simulations: int, *, rivals: bool = False
+) -> Floats:
+    """(coverage, median width) of our interval, and with `rivals` of the bootstraps: a row each."""
+    rng = np.random.default_rng(k)
+    truth = scenario.true_value()
+    found = []
+    for _ in range(simulations):
+        rows = scenario.draw(k, rng)
+        ours = family.interval(rows)
+        if ours is not None:
+            others = bootstrap(scenario.truth, rows, rng) if rivals else []
+            found.append([ours, *others])
+    low, high = np.moveaxis(np.array(found), -1, 0)
+    hits = ((low - 1e-9 <= truth) & (truth <= high + 1e-9)).mean(axis=0)
+    widths = np.minimum(high, family.limits[1]) - np.maximum(low, family.limits[0])
+    scale = truth if family.relative else 1.0
+    return np.stack([hits, np.median(widths, axis=0) / scale], axis=1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--simulations", type=int, default=1000, help="per scenario")
+    parser.add_argument("--only", default="", help="families whose name starts so")
+    parser.add_argument("--bootstrap", action="store_true", help="beside the bootstrap (slow)")
+    options = parser.parse_args()
+    for family in families():
+        if not family.name.startswith(options.only):
+            continue
+        print(f"\n{family.name}", flush=True)
+        for k in TASKS:
+            table = np.array(
+                [
+                    coverage(family, scenario, k, options.simulations, rivals=options.bootstrap)
+                    for scenario in family.scenarios
+                ]
+            )
+            for i, method in enumerate(("ours", "percentile", "BCa")[: table.shape[1]]):
+                hits, widths = table[:, i, 0], table[:, i, 1]
+                worst = family.scenarios[int(hits.argmin())].name
+                print(
+                    f"  {k:4d} tasks  {method:10s} least {hits.min():.3f}  10 % "
+                    f"{np.quantile(hits, 0.1):.3f}  mean {hits.mean():.3f}  "
+                    f"width {widths.mean():.3f}  ({worst})",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()
