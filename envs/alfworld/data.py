@@ -10,7 +10,7 @@ from pathlib import Path
 
 from envs.core import Finding, Panel, Task, TaskUnavailableError
 from envs.household.errors import BadGame
-from envs.household.game import Game, load_game
+from envs.household.game import Game, cached_game
 
 LAYOUT = "json_2.1.1"  # the folder below $ALFWORLD_DATA
 GAME_FILE = "game.tw-pddl"
@@ -70,7 +70,7 @@ def load_task(panel: Panel, task: Task) -> Game:
     if not path.is_file():
         raise TaskUnavailableError(f"{panel.name} lacks game {task.id} (no {path}). To fix: {FIX}")
     try:
-        game = load_game(path, panel.wording)
+        game = cached_game(path, panel.wording)
     except BadGame as error:
         raise TaskUnavailableError(f"{panel.name}: {error}. To fix: {FIX}") from error
     if game.content_hash != task.content:

@@ -42,7 +42,7 @@ def timeless(value: Any) -> Any:
 
 
 def records(folder: Path) -> dict[tuple[str, str, int], Any]:
-    return {episode.id: timeless(episode.to_json()) for episode in read_episodes(folder)}
+    return {e.id: timeless(json.loads(json.dumps(e.to_json()))) for e in read_episodes(folder)}
 
 
 def test_both_modes_end_to_end(tmp_path: Path) -> None:
@@ -58,9 +58,7 @@ def test_both_modes_end_to_end(tmp_path: Path) -> None:
     for episode in episodes:
         shadowed = [step for step in episode.steps if step.shadows]
         assert len(shadowed) == (len(episode.steps) if episode.mode == "cot" else 0)
-    wins = {
-        mode: sum(e.success for e in episodes if e.mode == mode) for mode in ("prompt", "cot")
-    }
+    wins = {mode: sum(e.success for e in episodes if e.mode == mode) for mode in ("prompt", "cot")}
     (panel,) = summary["panels"]
     success = panel["metrics"]["success"]
     assert success["prompt"]["value"] == pytest.approx(wins["prompt"] / 50)
