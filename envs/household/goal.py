@@ -221,8 +221,7 @@ class _Compiler:
         self.constants: dict[int, int] = {}
 
     def node(self, tree: Tree, bound: dict[str, int], depth: int) -> Node:
-        if depth > _MAX_DEPTH:
-            raise BadGame(f"the goal is nested deeper than {_MAX_DEPTH} levels")
+        _check_depth(depth)
         if isinstance(tree, str):
             raise BadGame(f"the goal holds {tree!r} where a condition should be")
         head = tree[0] if tree else "and"
@@ -300,6 +299,7 @@ class _Compiler:
         nodes: list[Node],
     ) -> None:
         """Collect the variables and conditions of nested `exists` and `and` in one block."""
+        _check_depth(depth)
         if isinstance(tree, list) and tree[:1] == ["exists"]:
             _, variables, body = _only(tree, 3)
             if not isinstance(variables, list) or not all(isinstance(v, str) for v in variables):
@@ -345,6 +345,11 @@ class _Compiler:
         if first == slot:
             return {left for left, right in node.table if right == self.env[second]}
         return {right for left, right in node.table if left == self.env[first]}
+
+
+def _check_depth(depth: int) -> None:
+    if depth > _MAX_DEPTH:
+        raise BadGame(f"the goal is nested deeper than {_MAX_DEPTH} levels")
 
 
 def _free(nodes: Sequence[Node]) -> frozenset[int]:

@@ -130,8 +130,8 @@ def parse_problem(text: str) -> Problem:
 def _sections(text: str) -> dict[str, str]:
     """Section name → what stands between its head and the next section (or the file's end)."""
     heads = list(_SECTION.finditer(text))
-    ends = [head.start() for head in heads[1:]] + [text.rindex(")") if heads else 0]
-    sections = {head[1]: text[head.end() : end] for head, end in zip(heads, ends, strict=True)}
+    ends = [head.start() for head in heads[1:]] + [text.rfind(")")]
+    sections = {head[1]: text[head.end() : end] for head, end in zip(heads, ends, strict=False)}
     missing = [name for name in ("domain", "objects", "init", "goal") if name not in sections]
     if missing:
         raise BadGame(f"pddl_problem has no section (:{missing[0]} …)")

@@ -9,7 +9,9 @@ from __future__ import annotations
 import copy
 import importlib.resources
 import json
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -53,11 +55,13 @@ class StockGame:
             raise StockMissingError(error) from None
         wanted = textworld.EnvInfos(won=True, admissible_commands=True, score=True, moves=True)
         self._env = AlfredDemangler(PddlEnv(wanted), shuffle=False)
-        self._env.load(data)
+        with _arguments_kept():
+            self._env.load(data)
 
     def reset(self) -> Seen:
         """Start over."""
-        return self._seen(self._env.reset())
+        with _arguments_kept():
+            return self._seen(self._env.reset())
 
     def step(self, command: str) -> Seen:
         """Do one command."""
@@ -65,13 +69,24 @@ class StockGame:
 
     @staticmethod
     def _seen(state: Any) -> Seen:
+        score = state.get("score")
         return Seen(
             text=state.feedback,
             admissible=tuple(state.admissible_commands),
             won=state.won,
-            score=state.get("score") or 0,  # a stock reset sets no score
+            score=int(state.won) if score is None else score,  # a reset sets no score
             moves=state.moves,
         )
+
+
+@contextmanager
+def _arguments_kept() -> Iterator[None]:
+    """The translator overwrites `sys.argv`."""
+    arguments = sys.argv
+    try:
+        yield
+    finally:
+        sys.argv = arguments
 
 
 def memoise() -> None:
