@@ -30,6 +30,8 @@ from envs.household.grounding import NotListable, Way, list_ways
 from envs.household.planning import Errand, Job, Spot, Thing, cheapest
 
 BRUTE_FORCE_STATES: Final = 20_000
+_GAMES_KEPT: Final = 128
+_STATES_KEPT: Final = 1_024  # of each game
 _IDLE: Final = frozenset({"look", "inventory", "help", "examine"})
 
 
@@ -48,7 +50,7 @@ def cost_to_go(world: World) -> int | None:
     ways = _ways(world.game)
     if ways is None:
         return brute_force(world, BRUTE_FORCE_STATES)
-    return _cost(world.game, ways.view(world))
+    return ways.cost(ways.view(world))
 
 
 def optimal_action(world: World) -> str | None:
@@ -127,10 +129,12 @@ class _View(NamedTuple):
 
 
 class _Ways:
-    """A game's ways to its goal, and the objects that occur in them."""
+    """A game's ways to its goal, the objects that occur in them, and what is known of states."""
 
     def __init__(self, game: Game) -> None:
+        self.game = game
         self.ways = list_ways(game)
+        self.costs: dict[_View, int | None] = {}
         objects = sorted(set().union(*map(_objects, self.ways)))
         self.index = {obj: i for i, obj in enumerate(objects)}
         self.mask = sum(1 << obj for obj in objects)
@@ -147,13 +151,22 @@ class _Ways:
             world.clean & mask, world.hot & mask, world.cool & mask, world.toggled & mask,
         )  # fmt: skip
 
+    def cost(self, view: _View) -> int | None:
+        if view not in self.costs:
+            if len(self.costs) >= _STATES_KEPT:
+                self.costs.clear()
+            errands = {_Abstraction(self.game, view, self.index, way).errand() for way in self.ways}
+            costs = [cheapest(errand) for errand in errands if errand is not None]
+            self.costs[view] = min((cost for cost in costs if cost is not None), default=None)
+        return self.costs[view]
+
 
 def _objects(way: Way) -> set[int]:
     held = set() if way.held is None else {way.held}
     return held.union(way.clean, way.hot, way.cool, way.toggled, (obj for obj, _ in way.inside))
 
 
-@lru_cache(maxsize=1 << 10)
+@lru_cache(maxsize=_GAMES_KEPT)
 def _ways(game: Game) -> _Ways | None:
     """None for a goal that has no list of ways."""
     try:
@@ -163,15 +176,6 @@ def _ways(game: Game) -> _Ways | None:
     # A lamp that one can carry off is beyond the argument in the module's docstring.
     carried = any(game.pickupable >> obj & 1 for way in ways.ways for obj in way.toggled)
     return None if carried else ways
-
-
-@lru_cache(maxsize=1 << 16)
-def _cost(game: Game, view: _View) -> int | None:
-    ways = _ways(game)
-    assert ways is not None
-    errands = {_Abstraction(game, view, ways.index, way).errand() for way in ways.ways}
-    costs = [cheapest(errand) for errand in errands if errand is not None]
-    return min((cost for cost in costs if cost is not None), default=None)
 
 
 class _Abstraction:
