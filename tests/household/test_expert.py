@@ -24,7 +24,8 @@ from envs.household.belief import (
     updated,
 )
 from envs.household.expert import choose, expert_action, play
-from envs.household.habits import class_of, count, habits
+from envs.household.habits import class_of, habits
+from envs.household.habits.__main__ import count
 from envs.household.oracle import cost_to_go
 from envs.household.rationale import rationale
 from tests.household.houses import GOALS, made, random_house

@@ -1,8 +1,4 @@
-"""Where things are usually found and kept, counted over ALFWorld's training games.
-
-`python -m envs.household.habits --data DIR` counts again and writes `habits.json`; DIR holds
-`json_2.1.1/train`. No validation game is read. Names are classes: "mug", not "mug 2".
-"""
+"""`python -m envs.household.habits --data DIR`: count the tables over the training games."""
 
 from __future__ import annotations
 
@@ -10,37 +6,10 @@ import argparse
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
-from typing import Final, NamedTuple
 
 from envs.household.game import Game, load_game, members
-
-_FILE: Final = Path(__file__).parent / "habits.json"
-
-
-class Habits(NamedTuple):
-    """Tables of household common sense."""
-
-    found: dict[str, dict[str, float]]
-    """Object → receptacle → share of such receptacles, in rooms that have the object, with one."""
-    fits: dict[str, list[str]]
-    """Receptacle → the objects that can be put there."""
-    openable: dict[str, float]
-    """Receptacle → share of those that can be opened and closed. None can that is not listed."""
-
-
-@cache
-def habits() -> Habits:
-    """The tables in `habits.json`."""
-    return Habits(**json.loads(_FILE.read_text(encoding="utf-8")))
-
-
-def class_of(name: str) -> str:
-    """ "mug 2" → "mug"."""
-    name = name.strip()
-    head, _, number = name.rpartition(" ")
-    return head if head and number.isdigit() else name
+from envs.household.habits import FILE, Habits, class_of
 
 
 def count(games: Iterable[Game]) -> Habits:
@@ -78,7 +47,7 @@ def main() -> None:
     train: Path = parser.parse_args().data / "json_2.1.1" / "train"
     tables = count(load_game(path) for path in sorted(train.glob("*/*/game.tw-pddl")))
     text = json.dumps(tables._asdict(), indent=0, separators=(",", ":"))
-    _FILE.write_text(text + "\n", encoding="utf-8")
+    FILE.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -9,15 +9,13 @@ have led to, unless there is no way out: some things can be taken and then be pu
 
 from __future__ import annotations
 
-import argparse
 import random
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from envs.household.belief import Belief, Command, Task, first_belief, spell, updated
 from envs.household.engine import World
-from envs.household.game import Game, load_game
+from envs.household.game import Game
 from envs.household.habits import class_of, habits
 
 Aim: TypeAlias = Literal["search", "fetch", "treat", "deliver", "light", "clear", "wait"]
@@ -219,30 +217,3 @@ def play(game: Game, steps: int = 50, noise: float = 0.0, seed: int = 0) -> tupl
             command = rng.choice(world.admissible())
         belief = updated(belief, command, world.step(command))
     return world.won, steps
-
-
-def main() -> None:
-    """Print how many games the expert wins, by split and task type."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with json_2.1.1/")
-    parser.add_argument("--steps", type=int, default=50, help="commands per game")
-    parser.add_argument("--noise", type=float, default=0.0, help="share of random valid commands")
-    parser.add_argument("--wording", default="file", help="file, current, older or package")
-    options = parser.parse_args()
-    print(f"{'split':<14}{'task type':<32}{'games':>6}{'won':>7}{'share':>9}{'mean steps':>12}")
-    for split in ("valid_seen", "valid_unseen", "train"):
-        results: dict[str, list[tuple[bool, int]]] = {}
-        paths = sorted((options.data / "json_2.1.1" / split).glob("*/*/game.tw-pddl"))
-        for seed, path in enumerate(paths):
-            result = play(load_game(path, options.wording), options.steps, options.noise, seed)
-            for kind in (path.parts[-3].split("-")[0], "all"):
-                results.setdefault(kind, []).append(result)
-        for kind in sorted(results, key=lambda kind: (kind == "all", kind)):
-            won = [steps for success, steps in results[kind] if success]
-            total, mean = len(results[kind]), sum(won) / max(len(won), 1)
-            share = len(won) / total
-            print(f"{split:<14}{kind:<32}{total:>6}{len(won):>7}{share:>9.2%}{mean:>12.2f}")
-
-
-if __name__ == "__main__":
-    main()
