@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from envs.household.errors import BadGame
-from envs.household.pddl import ARITY, Tree, typed_list
+from envs.household.pddl import ARITY, Facts, Tree, typed_list
 
 FLUENTS: Final = frozenset(
     {
@@ -39,7 +39,7 @@ FLUENTS: Final = frozenset(
 _MAX_DEPTH: Final = 60
 
 
-class Facts(Protocol):
+class State(Protocol):
     """What a goal is checked against."""
 
     def fact(self, predicate: str, *symbols: int) -> bool:
@@ -53,7 +53,7 @@ class Node(Protocol):
     def free(self) -> frozenset[int]:
         """The variable slots that must be bound in `env`."""
 
-    def holds(self, facts: Facts, env: list[int]) -> bool:
+    def holds(self, state: State, env: list[int]) -> bool:
         """Whether the condition is true."""
 
 
@@ -65,9 +65,9 @@ class Fluent:
     slots: tuple[int, ...]
     free: frozenset[int]
 
-    def holds(self, facts: Facts, env: list[int]) -> bool:
+    def holds(self, state: State, env: list[int]) -> bool:
         """Whether the predicate holds now."""
-        return facts.fact(self.predicate, *[env[slot] for slot in self.slots])
+        return state.fact(self.predicate, *[env[slot] for slot in self.slots])
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Static:
     slots: tuple[int, ...]
     free: frozenset[int]
 
-    def holds(self, facts: Facts, env: list[int]) -> bool:
+    def holds(self, state: State, env: list[int]) -> bool:
         """Whether the facts are in the table."""
         return tuple([env[slot] for slot in self.slots]) in self.table
 
@@ -91,7 +91,7 @@ class Same:
     right: int
     free: frozenset[int]
 
-    def holds(self, facts: Facts, env: list[int]) -> bool:
+    def holds(self, state: State, env: list[int]) -> bool:
         """Whether both sides are the same symbol."""
         return env[self.left] == env[self.right]
 
@@ -103,9 +103,9 @@ class Negation:
     part: Node
     free: frozenset[int]
 
-    def holds(self, facts: Facts, env: list[int]) -> bool:
+    def holds(self, state: State, env: list[int]) -> bool:
         """Whether the part is false."""
-        return not self.part.holds(facts, env)
+        return not self.part.holds(state, env)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +116,10 @@ class Junction:
     nodes: tuple[Node, ...]
     free: frozenset[int]
 
-    def holds(self, facts: Facts, env: list[int]) -> bool:
+    def holds(self, state: State, env: list[int]) -> bool:
         """Whether all nodes (or any) are true."""
         for node in self.nodes:
-            if node.holds(facts, env) is not self.every:
+            if node.holds(state, env) is not self.every:
                 return not self.every
         return self.every
 
@@ -131,20 +131,20 @@ class Search:
     levels: tuple[tuple[int, tuple[int, ...], tuple[Node, ...]], ...]
     free: frozenset[int]
 
-    def holds(self, facts: Facts, env: list[int]) -> bool:
+    def holds(self, state: State, env: list[int]) -> bool:
         """Whether there are candidates that make all conditions true."""
-        return self._from(0, facts, env)
+        return self._from(0, state, env)
 
-    def _from(self, depth: int, facts: Facts, env: list[int]) -> bool:
+    def _from(self, depth: int, state: State, env: list[int]) -> bool:
         if depth == len(self.levels):
             return True
         slot, candidates, conditions = self.levels[depth]
         for env[slot] in candidates:
             for condition in conditions:
-                if not condition.holds(facts, env):
+                if not condition.holds(state, env):
                     break
             else:
-                if self._from(depth + 1, facts, env):
+                if self._from(depth + 1, state, env):
                     return True
         return False
 
@@ -157,9 +157,9 @@ class Goal:
     root: Node
     env: tuple[int, ...]
 
-    def holds(self, facts: Facts) -> bool:
+    def holds(self, state: State) -> bool:
         """Whether the goal is reached. Not sticky: it can become false again."""
-        return self.root.holds(facts, list(self.env))
+        return self.root.holds(state, list(self.env))
 
 
 @dataclass
@@ -169,7 +169,7 @@ class Scope:
     symbols: list[str]
     """Integer → symbol. Grows when the goal needs a declared symbol without any fact."""
     types: dict[str, str]
-    facts: dict[str, list[list[str]]]
+    facts: Facts
     _codes: dict[str, int] = field(init=False)
     _tables: dict[str, frozenset[tuple[int, ...]]] = field(default_factory=dict)
 

@@ -7,11 +7,14 @@ lower-cased, as PDDL is case-insensitive and the game's names are made from the 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from envs.household.errors import BadGame
 
+Facts: TypeAlias = dict[str, list[Sequence[str]]]
+"""Predicate → the arguments of its facts."""
 Tree: TypeAlias = "str | list[Tree]"
 """A parsed list of PDDL: a token, or the trees between two parentheses."""
 
@@ -62,7 +65,7 @@ class Problem:
 
     types: dict[str, str]
     """Each declared symbol's type, in the file's order."""
-    facts: dict[str, list[list[str]]]
+    facts: Facts
     """The initial facts: predicate → its argument lists, in the file's order, repeats kept."""
     goal: Tree
 
@@ -138,8 +141,8 @@ def _sections(text: str) -> dict[str, str]:
     return sections
 
 
-def _facts(init: str) -> dict[str, list[list[str]]]:
-    facts: dict[str, list[list[str]]] = {name: [] for name in ARITY}
+def _facts(init: str) -> Facts:
+    facts: Facts = {name: [] for name in ARITY}
     for chunk in init.replace(")", " ").split("(")[1:]:
         name, *args = chunk.split() or [""]
         if ARITY.get(name) == len(args):

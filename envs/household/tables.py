@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,7 +38,9 @@ class Tables:
 
     def __init__(self, problem: Problem) -> None:
         self.problem, self.facts = problem, problem.facts
-        self.mentioned = {arg for rows in problem.facts.values() for row in rows for arg in row}
+        self.mentioned: set[str] = set()
+        for rows in problem.facts.values():
+            self.mentioned.update(*rows)
         unknown = self.mentioned - problem.types.keys()
         if unknown:
             raise BadGame(f"pddl_problem uses {min(unknown)!r} without declaring it")
@@ -199,7 +201,7 @@ def _numbers(symbols: Iterable[str]) -> dict[str, int]:
     return {symbol: number for number, symbol in enumerate(symbols)}
 
 
-def _mask(rows: Iterable[list[str]], numbers: dict[str, int]) -> int:
+def _mask(rows: Iterable[Sequence[str]], numbers: dict[str, int]) -> int:
     mask = 0
     for (symbol,) in rows:
         if symbol in numbers:

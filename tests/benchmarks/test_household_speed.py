@@ -1,0 +1,89 @@
+"""Our engine and the stock one, timed on the same games in the same run.
+
+`make bench` prints the groups; `python -m envs.household.speed` prints the ratios in one table,
+with the memory. Here the ratios that were promised are asserted, with room for a busy machine.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from itertools import cycle
+from pathlib import Path
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from envs.household import World, load_game
+from envs.household.parity import sample
+from envs.household.speed import memory_growth, time_both, walk
+from envs.household.stock import StockGame, StockMissingError
+
+
+@pytest.fixture(scope="module")
+def path(alfworld_data: Path) -> Path:
+    return sample(list(alfworld_data.glob("json_2.1.1/valid_unseen/*/*/game.tw-pddl")), 1)[0]
+
+
+@pytest.fixture(scope="module")
+def stock(path: Path) -> StockGame:
+    try:
+        return StockGame(json.loads(path.read_text()))
+    except StockMissingError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.mark.benchmark(group="load + reset")
+def test_load_and_reset_ours(benchmark: BenchmarkFixture, path: Path) -> None:
+    benchmark(lambda: World(load_game(path)).reset())
+
+
+@pytest.mark.benchmark(group="load + reset")
+def test_load_and_reset_stock(benchmark: BenchmarkFixture, path: Path, stock: StockGame) -> None:
+    data = json.loads(path.read_text())
+    benchmark.pedantic(lambda: StockGame(data).reset(), rounds=3)  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.benchmark(group="warm reset")
+def test_warm_reset_ours(benchmark: BenchmarkFixture, path: Path) -> None:
+    benchmark(World(load_game(path)).reset)
+
+
+@pytest.mark.benchmark(group="warm reset")
+def test_warm_reset_stock(benchmark: BenchmarkFixture, stock: StockGame) -> None:
+    benchmark.pedantic(stock.reset, rounds=3)  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.benchmark(group="step + admissible")
+def test_step_ours(benchmark: BenchmarkFixture, path: Path) -> None:
+    world, commands = World(load_game(path)), cycle(walk(path, 40))
+
+    def step() -> None:
+        world.step(next(commands))
+        world.admissible()
+
+    benchmark(step)
+
+
+@pytest.mark.benchmark(group="step + admissible")
+def test_step_stock(benchmark: BenchmarkFixture, path: Path, stock: StockGame) -> None:
+    stock.reset()
+    commands = cycle(walk(path, 40))
+    benchmark.pedantic(lambda: stock.step(next(commands)), rounds=40)  # type: ignore[no-untyped-call]
+
+
+def test_the_promised_ratios(path: Path, stock: StockGame) -> None:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        theirs, ours = pool.apply(time_both, (path,))
+    assert theirs.load_and_reset / ours.load_and_reset > 500
+    assert theirs.warm_reset / ours.warm_reset > 10_000
+    assert theirs.step / ours.step > 500
+
+
+def test_memory_does_not_grow_with_resets(alfworld_data: Path) -> None:
+    paths = sorted(alfworld_data.glob("json_2.1.1/train/*/*/game.tw-pddl"))[:800]
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(memory_growth, (paths, 2_500)) <= 2.0
