@@ -34,7 +34,7 @@ def _print_panel(panel: PanelSummary, plan: PanelPlan, result: RunResult, consol
         Text.assemble(
             (panel.panel, "bold"),
             f"  {result.config.agent.get('name', '')} · {played} tasks · {plan.step_limit} steps · "
-            f"{panel.protocol} · lock {panel.lock[:12]}",
+            f"{panel.protocol} · lock {panel.lock[:8]}",
         )
     )
     console.print(_mode_table(panel, [m for m in result.config.modes if m in panel.modes]))
@@ -55,7 +55,7 @@ def _mode_table(panel: PanelSummary, modes: Sequence[str]) -> Table:
     table = _table("each mode")
     for mode in modes:
         table.add_column(mode, justify="right", style="bold", no_wrap=True)
-        table.add_column("95 % interval", justify="right", no_wrap=True)
+        table.add_column("95 % CI", justify="right", no_wrap=True)
         table.add_column("n", justify="right", style="dim", no_wrap=True)
     for metric in _shown(panel, "mode"):
         estimates = panel.metrics[metric.name]
@@ -68,7 +68,7 @@ def _mode_table(panel: PanelSummary, modes: Sequence[str]) -> Table:
 def _pair_table(panel: PanelSummary) -> Table:
     table = _table(f"{PROMPT} → {COT}")
     table.add_column("", justify="right", style="bold", no_wrap=True)
-    table.add_column("95 % interval", justify="right", no_wrap=True)
+    table.add_column("95 % CI", justify="right", no_wrap=True)
     table.add_column("n", style="dim", no_wrap=True)
     for metric in _shown(panel, "pair"):
         estimate = panel.metrics[metric.name][PAIR]
@@ -109,21 +109,22 @@ def _cells(metric: Metric, estimate: Estimate | None) -> tuple[str, str, str]:
     value = show(estimate.value, metric.unit)
     if metric.unit == "count":
         return value, "", f"{estimate.n:,}"
-    low, high = (
+    bounds = [
         "?" if bound is None else show(bound, metric.unit, bare=True)
         for bound in (estimate.low, estimate.high)
-    )
-    return value, f"{low} … {high}", f"{estimate.n:,}"
+    ]
+    interval = "" if bounds == ["?", "?"] else "…".join(bounds)
+    return value, interval, f"{estimate.n:,}"
 
 
 def show(value: float, unit: Unit, *, bare: bool = False) -> str:
     """A value in its unit; `bare` leaves the unit's sign out, for intervals."""
     if unit == "rate":
-        return f"{value:.1%}".replace("%", "" if bare else " %")
+        return f"{100 * value:.1f}" + ("" if bare else "%")
     if unit == "points":
         return f"{100 * value:+.1f}" + ("" if bare else " pp")
     if unit == "ratio":
-        return f"{100 * value:+.0f}" + ("" if bare else " %")
+        return f"{100 * value:+.0f}" + ("" if bare else "%")
     if unit in ("tokens", "count"):
         return f"{value:,.0f}"
     return f"{value:.2f}" if unit == "score" else f"{value:.1f}"
