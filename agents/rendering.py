@@ -38,14 +38,14 @@ class Part:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Turn:
     """A message as a sequence of parts."""
 
     role: Role
     parts: tuple[Part, ...]
 
-    @property
+    @functools.cached_property
     def text(self) -> str:
         """The message's content."""
         return "".join(part.text for part in self.parts)
