@@ -3,7 +3,8 @@
 `load_game` reads a `game.tw-pddl`, `World` plays it. See `envs.household.engine`.
 """
 
-from envs.household.engine import Action, World
+from envs.household.actions import Action
+from envs.household.engine import World
 from envs.household.errors import BadGame
 from envs.household.game import Game, cached_game, load_game, make_game
 from envs.household.wording import WORDINGS, Wording

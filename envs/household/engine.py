@@ -23,18 +23,11 @@ What the rules say, where one would guess otherwise:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
+from envs.household.actions import Action, list_actions
+from envs.household.facts import FACTS
 from envs.household.game import Game, members
-
-
-class Action(NamedTuple):
-    """A valid command's meaning: `verb` is one of `envs.household.wording.COMMANDS`."""
-
-    verb: str
-    object: int | None = None
-    receptacle: int | None = None
-
 
 Snapshot: TypeAlias = tuple[Any, ...]
 """What `World.snapshot` returns. Opaque, immutable, hashable, and good for one `Game` only."""
@@ -45,12 +38,12 @@ class World:
 
     __slots__ = (
         "_actions",
-        "_gotos",
         "checked",
         "clean",
         "contents",
         "cool",
         "game",
+        "gotos",
         "held",
         "hot",
         "last_valid",
@@ -66,6 +59,8 @@ class World:
     )
 
     game: Game
+    gotos: list[tuple[str, Action, int]]
+    """Per placed receptacle the command that goes there, its meaning, and its location."""
     location: int
     """The number of the agent's location."""
     held: int | None
@@ -97,7 +92,7 @@ class World:
     def __init__(self, game: Game) -> None:
         self.game = game
         goto = game.wording.goto
-        self._gotos = [
+        self.gotos = [
             (goto.format(r=name), Action("goto", None, r), place)
             for r, (name, place) in enumerate(
                 zip(game.receptacle_names, game.receptacle_location, strict=True)
@@ -188,7 +183,7 @@ class World:
     def actions(self) -> dict[str, Action]:
         """Every valid command with its meaning. Not to be changed; made once per state."""
         if self._actions is None:
-            self._actions = self._list_actions()
+            self._actions = list_actions(self)
         return self._actions
 
     def visible(self, receptacle: int) -> bool:
@@ -202,54 +197,7 @@ class World:
 
     def fact(self, predicate: str, *symbols: int) -> bool:
         """Whether a predicate that actions can change holds; symbols as the goal numbers them."""
-        return _FACTS[predicate](self, *symbols)
-
-    # What can be done.
-
-    def _list_actions(self) -> dict[str, Action]:
-        game, words, here, held = self.game, self.game.wording, self.location, self.held
-        actions = {command: action for command, action, place in self._gotos if place != here}
-        actions[words.look] = Action("look")
-        actions[words.inventory] = Action("inventory")
-        if words.help is not None:
-            actions[words.help] = Action("help")
-        for r in game.receptacles_at[here]:
-            self._list_receptacle(r, game.receptacle_names[r], actions)
-        if held is not None:
-            name = game.object_names[held]
-            actions[words.examine.format(x=name)] = Action("examine", held)
-            if game.knives >> held & 1:
-                for o in members(self.lying[here] & game.sliceable):
-                    command = words.slice.format(o=game.object_names[o], k=name)
-                    actions[command] = Action("slice", o)
-        return actions
-
-    def _list_receptacle(self, r: int, name: str, actions: dict[str, Action]) -> None:
-        game, words, held = self.game, self.game.wording, self.held
-        actions[words.examine.format(x=name)] = Action("examine", None, r)
-        visible = True
-        if game.openable >> r & 1:
-            visible = bool(self.opened >> r & 1)
-            verb, form = ("close", words.close) if visible else ("open", words.open)
-            actions[form.format(r=name)] = Action(verb, None, r)
-        names, contents = game.object_names, self.contents[r]
-        if held is not None:
-            held_name = names[held]
-            if visible and game.accepts[r] >> held & 1:
-                actions[words.put.format(o=held_name, r=name)] = Action("put", held, r)
-            if game.can_heat >> r & game.heatable >> held & 1:
-                actions[words.heat.format(o=held_name, r=name)] = Action("heat", held, r)
-            if game.can_cool >> r & game.coolable >> held & 1:
-                actions[words.cool.format(o=held_name, r=name)] = Action("cool", held, r)
-            if game.can_clean >> r & game.cleanable >> held & 1:
-                actions[words.clean.format(o=held_name, r=name)] = Action("clean", held, r)
-        elif visible:
-            for o in contents:
-                if game.pickupable >> o & 1:
-                    actions[words.take.format(o=names[o], r=name)] = Action("take", o, r)
-        for o in contents:
-            if game.toggleable >> o & 1:
-                actions[words.use.format(o=names[o])] = Action("use", o)
+        return FACTS[predicate](self, *symbols)
 
     # What it does, and what is said.
 
@@ -398,42 +346,8 @@ _DO: Final[dict[str, Callable[[World, Action], str]]] = {
 }
 
 
-def _in_receptacle(world: World, obj: int, receptacle: int) -> bool:
-    r = receptacle - len(world.game.object_names)
-    return 0 <= r < len(world.contents) and obj in world.contents[r]
-
-
-def _lies_at(world: World, obj: int, location: int) -> bool:
-    place = location - world.game.location_code(0)
-    return 0 <= place < len(world.lying) and bool(world.lying[place] >> obj & 1)
-
-
-def _is_opened(world: World, receptacle: int) -> bool:
-    r = receptacle - len(world.game.object_names)
-    return r >= 0 and bool(world.opened >> r & 1)
-
-
-_FACTS: Final[dict[str, Callable[..., bool]]] = {
-    "inreceptacle": _in_receptacle,
-    "objectatlocation": _lies_at,
-    "opened": _is_opened,
-    "atlocation": lambda w, a, place: (
-        a == w.game.agent_code and place == w.game.location_code(w.location)
-    ),
-    "holds": lambda w, a, o: a == w.game.agent_code and o == w.held,
-    "holdsany": lambda w, a: a == w.game.agent_code and w.held is not None,
-    "isclean": lambda w, o: bool(w.clean >> o & 1),
-    "ishot": lambda w, o: bool(w.hot >> o & 1),
-    "iscool": lambda w, o: bool(w.cool >> o & 1),
-    "ison": lambda w, o: bool(w.on >> o & 1),
-    "issliced": lambda w, o: bool(w.sliced >> o & 1),
-    "istoggled": lambda w, o: bool(w.toggled >> o & 1),
-    "checked": lambda w, symbol: bool(w.checked >> symbol & 1),
-}
-
-
 def _given(number: int | None) -> int:
-    assert number is not None  # the verb has this argument, by `World._list_actions`
+    assert number is not None  # the verb has this argument, by `list_actions`
     return number
 
 

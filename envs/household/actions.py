@@ -1,0 +1,67 @@
+"""Which commands are valid in a state, and what they mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from envs.household.game import members
+
+if TYPE_CHECKING:
+    from envs.household.engine import World
+
+
+class Action(NamedTuple):
+    """A valid command's meaning: `verb` is one of `envs.household.wording.COMMANDS`."""
+
+    verb: str
+    object: int | None = None
+    receptacle: int | None = None
+
+
+def list_actions(world: World) -> dict[str, Action]:
+    """Every valid command of a world's state, with its meaning."""
+    game, words, here, held = world.game, world.game.wording, world.location, world.held
+    actions = {command: action for command, action, place in world.gotos if place != here}
+    actions[words.look] = Action("look")
+    actions[words.inventory] = Action("inventory")
+    if words.help is not None:
+        actions[words.help] = Action("help")
+    for r in game.receptacles_at[here]:
+        _list_receptacle(world, r, actions)
+    if held is not None:
+        name = game.object_names[held]
+        actions[words.examine.format(x=name)] = Action("examine", held)
+        if game.knives >> held & 1:
+            for o in members(world.lying[here] & game.sliceable):
+                command = words.slice.format(o=game.object_names[o], k=name)
+                actions[command] = Action("slice", o)
+    return actions
+
+
+def _list_receptacle(world: World, r: int, actions: dict[str, Action]) -> None:
+    game, words, held = world.game, world.game.wording, world.held
+    name = game.receptacle_names[r]
+    actions[words.examine.format(x=name)] = Action("examine", None, r)
+    visible = True
+    if game.openable >> r & 1:
+        visible = bool(world.opened >> r & 1)
+        verb, form = ("close", words.close) if visible else ("open", words.open)
+        actions[form.format(r=name)] = Action(verb, None, r)
+    names, contents = game.object_names, world.contents[r]
+    if held is not None:
+        held_name = names[held]
+        if visible and game.accepts[r] >> held & 1:
+            actions[words.put.format(o=held_name, r=name)] = Action("put", held, r)
+        if game.can_heat >> r & game.heatable >> held & 1:
+            actions[words.heat.format(o=held_name, r=name)] = Action("heat", held, r)
+        if game.can_cool >> r & game.coolable >> held & 1:
+            actions[words.cool.format(o=held_name, r=name)] = Action("cool", held, r)
+        if game.can_clean >> r & game.cleanable >> held & 1:
+            actions[words.clean.format(o=held_name, r=name)] = Action("clean", held, r)
+    elif visible:
+        for o in contents:
+            if game.pickupable >> o & 1:
+                actions[words.take.format(o=names[o], r=name)] = Action("take", o, r)
+    for o in contents:
+        if game.toggleable >> o & 1:
+            actions[words.use.format(o=names[o])] = Action("use", o)
