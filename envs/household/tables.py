@@ -107,7 +107,8 @@ class Tables:
     def _places(self) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
         where = [NOWHERE] * len(self.receptacles)
         for receptacle, location in self.facts["receptacleatlocation"]:
-            r, place = self._number(receptacle, self.receptacles), self.locations[location]
+            r = self._number(receptacle, self.receptacles)
+            place = self._number(location, self.locations)
             if where[r] not in (NOWHERE, place):
                 raise BadGame(f"pddl_problem places {receptacle!r} at two locations")
             where[r] = place
