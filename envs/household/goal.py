@@ -280,6 +280,8 @@ class _Compiler:
         types: dict[int, str] = {}
         nodes: list[Node] = []
         self._gather(tree, bound, depth, types, nodes)
+        if not types:
+            return Junction(True, tuple(nodes), _free(nodes))
         candidates, rest = self._narrow(types, nodes)
         order = sorted(types, key=lambda slot: len(candidates[slot]))
         levels, known = [], _free(nodes) - types.keys()
