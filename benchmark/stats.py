@@ -1,11 +1,12 @@
 """Intervals, paired tests and detectable effects, for few tasks as for many.
 
 Every function here counts by task, because a task's repeats and steps are not independent (Miller,
-arXiv:2411.00640), and none of its intervals needs the central limit theorem to have set in
-(Bowyer et al., arXiv:2503.01747, say why it has not at a few hundred tasks). They are closed
-forms: no seed, the same on every machine, whatever the order of the tasks. A cluster bootstrap was
-measured too and left out: over 20 tasks its 95 % intervals cover as little as 65 to 90 %, and
-these at least 93 %; `python -m tests.benchmark.simulate` prints both.
+arXiv:2411.00640), and its intervals are checked down to 4 tasks, where the central limit theorem
+is no help (Bowyer et al., arXiv:2503.01747: nor is it at a few hundred). They are closed forms: no
+seed, the same on every machine, whatever the order of the tasks. A cluster bootstrap was
+measured too and left out: with 20 tasks its 95 % intervals (percentile or BCa) hold the truth in 87
+to 91 % of samples, on average over scenarios of rates and gaps, and these in 97 %.
+`python -m tests.benchmark.simulate --bootstrap` prints both.
 
 Three ideas serve all of them:
 
@@ -69,9 +70,11 @@ def rate(successes: Sequence[float], totals: Sequence[int], unit: str) -> Estima
     """The share Σsuccesses / Σtotals over tasks, one entry each, with 0 ≤ successes ≤ totals.
 
     One trial per task: Wilson's interval (1927; recommended for small n by Newcombe 1998,
-    Stat. Med. 17:857). Several: Wilson's interval at the effective size and effective tasks (see
-    the module); it equals the interval over whole tasks where each task is all or nothing. `mde`
-    is `rate_mde` at the effective size. Raises `ValueError` without a trial.
+    Stat. Med. 17:857), which covers 95 % on average and at single rates near 0 or 1 as little as
+    83 %. Several: Wilson's interval at the effective size and effective tasks (see the module); it
+    equals the interval over whole tasks where each task is all or nothing. It covers 93 % or more
+    except where a few tasks hold nearly all trials that fail (at worst 85 %). `mde` is `rate_mde`
+    at the effective size. Raises `ValueError` without a trial.
     """
     s, t = _arrays(successes, totals)
     if (s < 0).any() or (s > t).any():

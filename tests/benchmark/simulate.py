@@ -230,7 +230,8 @@ def coverage(
         ours = family.interval(rows)
         if ours is not None:
             others = bootstrap(scenario.truth, rows, rng) if rivals else []
-            found.append([ours, *others])
+            # Where all tasks agree a bootstrap has no width at all: it is given ours.
+            found.append([ours, *(ours if low == high else (low, high) for low, high in others)])
     low, high = np.moveaxis(np.array(found), -1, 0)
     hits = ((low - 1e-9 <= truth) & (truth <= high + 1e-9)).mean(axis=0)
     widths = np.minimum(high, family.limits[1]) - np.maximum(low, family.limits[0])
