@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmark.metrics.core import Metric, episode_mean
+from benchmark.metrics.core import Metric, episode_mean, scored
 from benchmark.records import Episode
 from benchmark.stats import Estimate
 
 
 def compute(episodes: Sequence[Episode]) -> Estimate | None:
-    """Mean over the scored episodes."""
+    """Mean over the scored episodes; None where the score is 1 for a success and else 0.
+
+    It would say what the success rate says, with a worse interval.
+    """
+    if all(final_score(episode) == float(episode.success) for episode in scored(episodes)):
+        return None
     return episode_mean(episodes, final_score)
 
 
@@ -24,7 +29,8 @@ def final_score(episode: Episode) -> float:
 METRIC = Metric(
     name="score",
     title="score",
-    doc="Mean final score of the scored episodes, in the suite's own range.",
+    doc="Mean final score of the scored episodes, in the suite's own range, where the score is "
+    "more than success or not.",
     unit="score",
     direction="higher",
     scope="mode",

@@ -75,7 +75,7 @@ def episode(
 
 
 def random_run(seed: int, tasks: int = 12, repeats: int = 2) -> list[Episode]:
-    """Both modes on every task, with shadows, costs, parse errors and invalid actions."""
+    """Both modes on every task: shadows, costs, parse errors, invalid actions, part scores."""
     rng = np.random.default_rng(seed)
     actions = ("go east", "go west", "take key")
 
@@ -102,6 +102,7 @@ def random_run(seed: int, tasks: int = 12, repeats: int = 2) -> list[Episode]:
             Status(str(rng.choice(["success", "failure", "truncated"]))),
             [random_step(mode) for _ in range(rng.integers(1, 20))],
             repeat=repeat,
+            score=float(rng.random()),
         )
         for number in range(tasks)
         for mode in ("prompt", "cot")

@@ -157,6 +157,16 @@ def test_success_with_repeats_counts_tasks() -> None:
 def test_score_is_the_mean() -> None:
     episodes = [episode(str(i), "cot", score=s) for i, s in enumerate((0.0, 0.5, 1.0, 0.5))]
     assert measure("score", episodes).value == 0.5
+
+
+def test_score_that_is_the_success_is_left_out() -> None:
+    outcomes = (Status.SUCCESS, Status.FAILURE, Status.TRUNCATED)
+    episodes = [episode(str(i), "cot", status) for i, status in enumerate(outcomes)]
+    assert get_metric("score").compute(episodes) is None
+
+
+def test_score_must_be_in_the_record() -> None:
+    episodes = [episode("a", "cot", score=0.5)]
     with pytest.raises(ValueError, match="has no score"):
         measure("score", [replace(episodes[0], score=None)])
 
