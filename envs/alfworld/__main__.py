@@ -8,7 +8,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -19,7 +19,7 @@ from envs.alfworld.suite import SUITE
 from envs.core import CoTGapError
 
 # The only members taken from an archive, wherever in it they lie; nothing else of a name is used.
-MEMBER = re.compile(rf"(?:^|.*/)({'|'.join(SPLITS)})/([\w.-]+/[\w.-]+)/{re.escape(GAME_FILE)}")
+MEMBER = re.compile(rf"(?:^|.*/)({'|'.join(SPLITS)})/(\w[\w.-]*/\w[\w.-]*)/{re.escape(GAME_FILE)}")
 
 app = typer.Typer(help="ALFWorld games for CoTGap.", add_completion=False)
 
@@ -76,7 +76,7 @@ def _tar_games(source: Path) -> Iterator[tuple[str, str, bytes]]:
         with tarfile.open(source) as archive:
             for member in archive:
                 match = MEMBER.fullmatch(member.name)
-                file: IO[bytes] | None = archive.extractfile(member) if match else None
+                file = archive.extractfile(member) if match and member.isfile() else None
                 if match and file:
                     yield match[1], match[2], file.read()
     except (tarfile.TarError, EOFError, OSError) as error:
