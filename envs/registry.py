@@ -12,7 +12,6 @@ import gymnasium
 
 from envs.core import CoTGapError, Panel, Suite, TaskKey, TextEnv, UnknownNameError
 
-
 # Siblings without a suite, not imported by the scan.
 INFRASTRUCTURE = frozenset({"core", "locks", "registry", "spaces"})
 
