@@ -77,9 +77,9 @@ class LiveProgress:
         if before:
             self._say(f"resuming: {len(scored)} of {len(jobs)} episodes are already on disk")
 
-    def on_step(self, steps: int) -> None:
-        """Count steps; refresh what is shown."""
-        self._steps += steps
+    def on_step(self) -> None:
+        """Count a step; refresh what is shown."""
+        self._steps += 1
         self._bar.update(self._task, rate=f"{self._rate():,.0f} steps/s")
         if not self._live and monotonic() - self._spoken > PLAIN_SECONDS:
             self._speak()

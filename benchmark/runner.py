@@ -26,7 +26,7 @@ class Progress:
 
     on_start: Callable[[Sequence[Job], Sequence[Episode], int], None]
     """(all jobs, episodes already on disk, bytes of a torn last record that was cut)"""
-    on_step: Callable[[int], None]
+    on_step: Callable[[], None]
     on_episode: Callable[[Episode], None]
 
 

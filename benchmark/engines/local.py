@@ -34,7 +34,7 @@ class LocalEngine:
     """Plays jobs in this process, `width` episodes at a time.
 
     `open_env` makes an environment for a task key's panel; environments are reused from episode
-    to episode. `on_step` is told the number of steps each time some were taken.
+    to episode. `on_step` is called after each step.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class LocalEngine:
         *,
         width: int,
         shots: Callable[[TaskKey], Sequence[Shot]] = lambda key: (),
-        on_step: Callable[[int], None] = lambda steps: None,
+        on_step: Callable[[], None] = lambda: None,
     ) -> None:
         self._agent = agent
         self._decoding = decoding
@@ -94,9 +94,9 @@ class LocalEngine:
 
     def _advance(self, running: list[_Running]) -> Iterator[Episode]:
         """One state of every running episode; removes and yields those that end."""
-        self._on_step(len(running))
         for episode, decisions in self._decide(list(running)):
             ended = self._send(episode, decisions)
+            self._on_step()
             if ended is not None:
                 running.remove(episode)
                 yield ended

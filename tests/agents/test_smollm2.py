@@ -71,7 +71,9 @@ def test_tokens_of_the_first_turn_are_the_template_s(smollm2: Agent, renderer: R
     text = renderer.tokenizer.apply_chat_template(
         messages, tokenize=False, add_generation_prompt=True
     )
-    assert prompt.token_ids == tuple(renderer.tokenizer(text)["input_ids"])
+    assert prompt.token_ids == tuple(
+        renderer.tokenizer(text, add_special_tokens=False)["input_ids"]
+    )
 
 
 def test_greedy_decoding_is_transformers_own_in_any_batch(smollm2: Agent) -> None:
