@@ -8,7 +8,7 @@ from typing import Any
 
 from agents.core import DEFAULT_TAGS, Backend, Completion, Decision, Request, Tags
 from agents.modes import get_mode
-from agents.prompts import REPLY_TOKENS, Dialogue, Shot
+from agents.prompts import EXAMPLE, REPLY_TOKENS, Dialogue, Shot
 from agents.protocol import TAGS_1, PromptProtocol
 
 
@@ -41,9 +41,14 @@ class Agent:
         }
 
     def dialogue(
-        self, instructions: str, shots: Sequence[Shot] = (), *, reserve: int = REPLY_TOKENS
+        self,
+        instructions: str,
+        shots: Sequence[Shot] = (),
+        *,
+        reserve: int = REPLY_TOKENS,
+        example: str = EXAMPLE,
     ) -> Dialogue:
-        """A new episode's conversation; see `Dialogue` for `shots` and `reserve`."""
+        """A new episode's conversation; see `Dialogue` for what the arguments mean."""
         return Dialogue(
             self.protocol,
             self.tags,
@@ -51,6 +56,7 @@ class Agent:
             shots,
             renderer=self.backend.renderer,
             reserve=reserve,
+            example=example,
         )
 
     def decide(self, requests: Sequence[Request]) -> list[Decision]:

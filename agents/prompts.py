@@ -13,6 +13,8 @@ from envs.core import CoTGapError, TextEnv
 
 # Tokens kept free for a reply unless told otherwise: 448 of reasoning and 64 of action.
 REPLY_TOKENS = 512
+# The action in the reply format's example unless the suite names a better one.
+EXAMPLE = "look"
 # How much of the room for the prompt is still used after steps were dropped. The rest is filled
 # before any more are dropped, so that the prompt's beginning stays the same for a while.
 KEPT = 0.75
@@ -37,6 +39,8 @@ class Dialogue:
     conversation alone, not on modes or on what was requested. If nothing is left to drop, the
     prompt is too long and the reply comes back empty, cut by length.
 
+    `example` is an action of the suite, for the reply format.
+
     Raises `CoTGapError` if the number of shots is not the protocol's.
     """
 
@@ -49,6 +53,7 @@ class Dialogue:
         *,
         renderer: Renderer | None = None,
         reserve: int = REPLY_TOKENS,
+        example: str = EXAMPLE,
     ) -> None:
         if len(shots) != protocol.shots:
             raise CoTGapError(
@@ -57,7 +62,8 @@ class Dialogue:
             )
         self._protocol, self._tags = protocol, tags
         self._renderer, self._reserve = renderer, reserve
-        self._system = Turn("system", (Part("instructions", system_message(instructions, tags)),))
+        system = system_message(instructions, tags, example)
+        self._system = Turn("system", (Part("instructions", system),))
         self._shots = self._shot_turns(shots)
         self._observations: list[Turn] = []
         self._actions: list[Turn] = []

@@ -9,6 +9,7 @@ from agents.core import AFTER_THOUGHT, Tags
 from envs.core import CoTGapError, UnknownNameError
 
 BASE = "tags-1"
+EXAMPLE_THOUGHT = "The task needs this next."
 OPTIONS = ("admissible", "shots=K", "thoughts")
 
 
@@ -64,23 +65,22 @@ def _read(option: str) -> tuple[str, int]:
     raise UnknownNameError("protocol option", option, OPTIONS, hint)
 
 
-def system_message(instructions: str, tags: Tags) -> str:
+def system_message(instructions: str, tags: Tags, example: str) -> str:
     """The system message of `tags-1`: the suite's instructions, then the reply format.
 
     It is the same for all modes, because all modes continue the same prompt tokens; what the
-    reply is prefilled with decides between them. This text is part of the protocol: another
-    wording is another protocol id.
+    reply is prefilled with decides between them. `example` is an action of the suite: small models
+    copy a placeholder, and an action is no worse than one. This text is part of the protocol:
+    another wording is another protocol id.
     """
-    return f"{instructions.strip()}\n\n{_format(tags)}"
+    return f"{instructions.strip()}\n\n{_format(tags, example)}"
 
 
-def _format(tags: Tags) -> str:
+def _format(tags: Tags, example: str) -> str:
+    action = f"{tags.action_open}{example}{tags.action_close}"
     return (
-        f"Write your next action between {tags.action_open} and {tags.action_close}, one action "
-        "per reply, and nothing after it. You may first reason about it between "
-        f"{tags.think_open} and {tags.think_close}. A reply is either\n"
-        f"{tags.action_open}ACTION{tags.action_close}\n"
-        "or\n"
-        f"{tags.think_open}REASONING{tags.think_close}{AFTER_THOUGHT}"
-        f"{tags.action_open}ACTION{tags.action_close}"
+        f"Reply with your next action between {tags.action_open} and {tags.action_close}, one "
+        f"action per reply and nothing after it. A reply can be the action alone:\n{action}\n"
+        f"Or you reason about it first, between {tags.think_open} and {tags.think_close}:\n"
+        f"{tags.think_open}{EXAMPLE_THOUGHT}{tags.think_close}{AFTER_THOUGHT}{action}"
     )

@@ -102,6 +102,8 @@ class Panel:
     step_limit: int
     instructions: str
     """What the agent is told of the task format and the action grammar (part of the lock)."""
+    example: str
+    """An action, to show the reply format with (part of the lock)."""
     wording: str = "default"
     simplifications: str = ""
     description: str = ""
@@ -144,6 +146,7 @@ class Panel:
             "tasks": [[task.id, task.content] for task in self.tasks],
             "wording": self.wording,
             "instructions": self.instructions,
+            "example": self.example,
             "step_limit": self.step_limit,
             "simplifications": self.simplifications,
         }

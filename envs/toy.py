@@ -321,6 +321,7 @@ class ToySuite(Suite):
                 version=self.version,
                 step_limit=AXES[split].steps,
                 instructions=INSTRUCTIONS,
+                example="go north",
                 description=AXES[split].description,
             )
             for split, layouts in self._layouts.items()

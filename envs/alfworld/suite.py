@@ -142,6 +142,7 @@ class ALFWorldSuite(Suite):
             version=self.version,
             step_limit=self.step_limit,
             instructions=instructions(WORDINGS[wording]),
+            example=WORDINGS[wording].goto.format(r="cabinet 1"),
             wording=wording,
             description=DESCRIPTIONS.get(base, "a single file") + (narrowed and f" ({narrowed})"),
         )

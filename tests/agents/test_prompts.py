@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.core import Request, Sampling, Tags
-from agents.prompts import Dialogue, Shot
+from agents.prompts import EXAMPLE, Dialogue, Shot
 from agents.protocol import PromptProtocol, system_message
 from agents.rendering import Renderer
 from envs.core import CoTGapError, UnknownNameError
@@ -49,7 +49,7 @@ def test_a_plain_conversation() -> None:
     talk.act(None, "I am lost")
     talk.observe("Nothing happens.", None)
     assert turns(talk) == [
-        ("system", system_message("Rules.", TAGS)),
+        ("system", system_message("Rules.", TAGS, EXAMPLE)),
         ("user", "You are in a hall."),
         ("assistant", "<action>go east</action>"),
         ("user", "You are in a study."),

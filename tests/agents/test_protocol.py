@@ -47,14 +47,13 @@ def test_anything_else_is_refused(text: str, message: str) -> None:
 
 
 def test_the_system_message_of_tags_1_is_this_text() -> None:
-    assert system_message("Tidy the room.\n", Tags()) == (
+    assert system_message("Tidy the room.\n", Tags(), "put mug 1 in/on desk 2") == (
         "Tidy the room.\n"
         "\n"
-        "Write your next action between <action> and </action>, one action per reply, and "
-        "nothing after it. You may first reason about it between <think> and </think>. "
-        "A reply is either\n"
-        "<action>ACTION</action>\n"
-        "or\n"
-        "<think>REASONING</think>\n"
-        "<action>ACTION</action>"
+        "Reply with your next action between <action> and </action>, one action per reply and "
+        "nothing after it. A reply can be the action alone:\n"
+        "<action>put mug 1 in/on desk 2</action>\n"
+        "Or you reason about it first, between <think> and </think>:\n"
+        "<think>The task needs this next.</think>\n"
+        "<action>put mug 1 in/on desk 2</action>"
     )

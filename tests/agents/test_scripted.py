@@ -21,7 +21,7 @@ class Mute(TextEnv):
     goal = "be quiet"
 
     def __init__(self) -> None:
-        super().__init__(Panel("mute", "id", (Task("0", ""),), "1", 5, "Rules."))
+        super().__init__(Panel("mute", "id", (Task("0", ""),), "1", 5, "Rules.", "look"))
 
     def _start(self, task: Task, seed: int) -> Outcome:
         return Outcome("...", 0.0, won=False)

@@ -22,7 +22,7 @@ from tests.household.houses import GOALS, made, random_house
 
 def make_env(games: dict[str, Game], step_limit: int = 50, **options: Any) -> HouseholdEnv:
     tasks = tuple(Task(name, hashlib.sha256(name.encode()).hexdigest()) for name in games)
-    panel = Panel("household", "test", tasks, "1", step_limit, "Play.")
+    panel = Panel("household", "test", tasks, "1", step_limit, "Play.", "look")
     return HouseholdEnv(panel, lambda task: games[task.id], **options)
 
 
