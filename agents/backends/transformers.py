@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 
 from agents.backends._loading import load, resolve_device, resolve_dtype
-from agents.backends._sampling import choose
+from agents.backends._sampling import choose, make_dice
 from agents.backends._text import cut_at_stop
 from agents.core import BackendError, Completion, FinishReason, Request, Usage
 from agents.rendering import Renderer
@@ -27,7 +26,7 @@ class _Row:
 
     request: Request
     limit: int
-    dice: random.Random
+    dice: torch.Generator | None
     ids: list[int] = field(default_factory=list)
     seconds: float = 0.0
     reason: FinishReason | None = None
@@ -113,7 +112,7 @@ class TransformersBackend:
             raise BackendError("the request was not rendered: make it with this backend's dialogue")
         used = len(request.token_ids) + len(request.prefill_ids)
         limit = min(request.max_new_tokens, self.renderer.context - used)
-        return _Row(request, limit, random.Random(request.seed))
+        return _Row(request, limit, make_dice(request.sampling, request.seed, self.model.device))
 
     @torch.inference_mode()
     def _decode(self, rows: list[_Row]) -> None:
@@ -122,7 +121,7 @@ class TransformersBackend:
         cache, mask, logits = self._read_prompts([row.request for row in rows])
         while True:
             samplings = [row.request.sampling for row in rows]
-            tokens = choose(logits, samplings, [row.dice.random() for row in rows])
+            tokens = choose(logits, samplings, [row.dice for row in rows])
             for row, token in zip(rows, tokens, strict=True):
                 self._take(row, token)
             now = perf_counter()
