@@ -10,9 +10,9 @@ agent, and at last everything that only the goal needs (types, things without an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from envs.household.errors import BadGame
 from envs.household.pddl import ARITY, Facts, Tree, typed_list
@@ -124,11 +124,17 @@ class Junction:
         return self.every
 
 
+Link: TypeAlias = tuple[int, Mapping[int, tuple[int, ...]]]
+"""A slot that is bound earlier, and the candidates for each of its symbols."""
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
     """`exists`: per variable its slot, its candidates, and the conditions bound with it."""
 
     levels: tuple[tuple[int, tuple[int, ...], tuple[Node, ...]], ...]
+    links: tuple[Link | None, ...]
+    """Per variable a shortcut to its candidates, where an unchanging fact links it to another."""
     free: frozenset[int]
 
     def holds(self, state: State, env: list[int]) -> bool:
@@ -139,6 +145,9 @@ class Search:
         if depth == len(self.levels):
             return True
         slot, candidates, conditions = self.levels[depth]
+        link = self.links[depth]
+        if link is not None:
+            candidates = link[1].get(env[link[0]], ())
         for env[slot] in candidates:
             for condition in conditions:
                 if not condition.holds(state, env):
@@ -198,11 +207,9 @@ class Scope:
 
     def members(self, type_name: str) -> list[int]:
         """All declared symbols of a type."""
-        return [
-            self.code(symbol)
-            for symbol, own_type in self.types.items()
-            if type_name in ("object", own_type)
-        ]
+        if type_name == "object":
+            return [self.code(symbol) for symbol in self.types]
+        return [self.code(symbol) for symbol, own in self.types.items() if own == type_name]
 
 
 def compile_goal(tree: Tree, scope: Scope) -> Goal:
@@ -284,13 +291,15 @@ class _Compiler:
             return Junction(True, tuple(nodes), _free(nodes))
         candidates, rest = self._narrow(types, nodes)
         order = sorted(types, key=lambda slot: len(candidates[slot]))
-        levels, known = [], _free(nodes) - types.keys()
+        levels, links = [], []
+        known = _free(nodes) - types.keys()
         for slot in order:
             known |= {slot}
             ready = tuple(node for node in rest if node.free <= known)
             rest = [node for node in rest if not node.free <= known]
             levels.append((slot, tuple(candidates[slot]), ready))
-        return Search(tuple(levels), _free(nodes) - types.keys())
+            links.append(_link(slot, candidates[slot], ready))
+        return Search(tuple(levels), tuple(links), _free(nodes) - types.keys())
 
     def _gather(
         self,
@@ -347,6 +356,20 @@ class _Compiler:
         if first == slot:
             return {left for left, right in node.table if right == self.env[second]}
         return {right for left, right in node.table if left == self.env[first]}
+
+
+def _link(slot: int, candidates: list[int], conditions: Sequence[Node]) -> Link | None:
+    """The candidates by the symbol of another variable, from the first table with both."""
+    for node in conditions:
+        if isinstance(node, Static) and len(node.free) == 2 and slot in node.free:
+            (other,) = node.free - {slot}
+            places = node.slots.index(slot), node.slots.index(other)
+            by_symbol: dict[int, list[int]] = {}
+            for row in sorted(node.table):
+                if row[places[0]] in candidates:
+                    by_symbol.setdefault(row[places[1]], []).append(row[places[0]])
+            return other, {symbol: tuple(own) for symbol, own in by_symbol.items()}
+    return None
 
 
 def _check_depth(depth: int) -> None:

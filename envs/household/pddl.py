@@ -143,6 +143,13 @@ def _sections(text: str) -> dict[str, str]:
 
 def _facts(init: str) -> Facts:
     facts: Facts = {name: [] for name in ARITY}
+    # Half of a problem's facts are "canContain", one after the other: faster in one go.
+    start = max(0, init.find("(cancontain "))
+    end = init.find(")", init.rfind("(cancontain ")) + 1
+    words = init[start:end].replace("(cancontain ", " ( ").replace(")", " ").split()
+    if words and set(words[::3]) == {"("} and len(words) % 3 == 0:
+        facts["cancontain"] += zip(words[1::3], words[2::3], strict=True)
+        init = init[:start] + init[end:]
     for chunk in init.replace(")", " ").split("(")[1:]:
         name, *args = chunk.split() or [""]
         if ARITY.get(name) == len(args):

@@ -180,21 +180,17 @@ def _names(ids: Iterable[str]) -> dict[str, str]:
     An id's class is what stands before its first "_bar_", with "basin" added when that occurs
     anywhere in the id. An id without "_bar_" has no number, and a name that ends in a space.
     """
-    ordered = sorted(ids)
-    classes = {
-        symbol: symbol.split("_bar_", 1)[0] + ("basin" if "basin" in symbol else "")
-        for symbol in ordered
-        if "_bar_" in symbol
-    }
-    left = Counter(classes.values())
-    names = {}
-    for symbol in ordered:
-        if symbol in classes:
-            number = left[classes[symbol]]
-            left[classes[symbol]] -= 1
-            names[symbol] = sys.intern(f"{classes[symbol]} {number}")
+    names, classes = {}, {}
+    for symbol in sorted(ids):
+        name, bar, _ = symbol.partition("_bar_")
+        if bar:
+            classes[symbol] = name + "basin" if "basin" in symbol else name
         else:
-            names[symbol] = symbol + " "
+            names[symbol] = name + " "
+    left = Counter(classes.values())
+    for symbol, name in classes.items():
+        names[symbol] = sys.intern(f"{name} {left[name]}")
+        left[name] -= 1
     return names
 
 
