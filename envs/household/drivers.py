@@ -10,7 +10,9 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
+from envs.household.belief import first_belief, updated
 from envs.household.engine import World
+from envs.household.expert import expert_action
 from envs.household.wording import COMMANDS, WORDINGS
 
 Driver: TypeAlias = Callable[[World, random.Random], Iterator[str]]
@@ -68,6 +70,17 @@ def walkthrough(world: World, rng: random.Random) -> Iterator[str]:
     yield from valid(world, rng)
 
 
+def expert(world: World, rng: random.Random) -> Iterator[str]:
+    """The expert until it has won, then on with random valid commands."""
+    twin = World(world.game)
+    belief = first_belief(world.game.wording, twin.reset())
+    while not twin.won:
+        command = expert_action(belief)
+        yield command
+        belief = updated(belief, command, twin.step(command))
+    yield from valid(world, rng)
+
+
 def hostile(world: World, rng: random.Random) -> Iterator[str]:
     """Mostly invalid: near misses, odd white space, stale and repeated commands, plain noise."""
     seen = ["look"]
@@ -92,9 +105,9 @@ def mixed(world: World, rng: random.Random) -> Iterator[str]:
             yield next(legal)
 
 
-# A further driver (an expert) is one more entry here.
 DRIVERS: Final[dict[str, Driver]] = {
     "random": valid,
+    "expert": expert,
     "walkthrough": walkthrough,
     "hostile": hostile,
     "mixed": mixed,
