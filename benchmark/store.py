@@ -44,6 +44,7 @@ class RunStore:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CoTGapError(f"--out {self.folder}: cannot make that folder ({error})") from error
+        self._refuse_other_content()
         self._lock = _acquire(self.folder)
         try:
             self._check()
@@ -78,6 +79,13 @@ class RunStore:
         """Replace `summary.json`."""
         _write_json(self.folder / SUMMARY, summary)
 
+    def _refuse_other_content(self) -> None:
+        names = {entry.name for entry in self.folder.iterdir()}
+        if RUN not in names and names - {LOCK, f"{RUN}.tmp"}:
+            raise CoTGapError(
+                f"{self.folder} is not empty and not a run (no {RUN}). Give another --out."
+            )
+
     def _check(self) -> None:
         path = self.folder / RUN
         if path.exists():
@@ -88,10 +96,6 @@ class RunStore:
                     + "\n  ".join(changed)
                     + "\nGive another --out, or the old settings to resume that run."
                 )
-        elif any(entry.name not in (LOCK, f"{RUN}.tmp") for entry in self.folder.iterdir()):
-            raise CoTGapError(
-                f"{self.folder} is not empty and not a run (no {RUN}). Give another --out."
-            )
         else:
             content = {
                 "digest": self.config.digest,

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import benchmark
-from benchmark.store import EPISODES, RUN, SUMMARY, read_episodes
+from benchmark.store import EPISODES, LOCK, RUN, SUMMARY, read_episodes
 
 ROOT = Path(__file__).parents[2]
 TIMINGS = {"seconds", "env_seconds", "wall_seconds"}
@@ -221,6 +221,7 @@ def test_bad_usage_is_a_message(args: list[str], words: list[str], tmp_path: Pat
     assert "Traceback" not in done.stderr
     for word in words:
         assert word in done.stderr, f"{word!r} not in\n{done.stderr}"
+    assert not (ROOT / "tests" / LOCK).exists(), "a refused folder is left as it was"
 
 
 def test_two_runs_cannot_write_one_folder(tmp_path: Path) -> None:
