@@ -74,8 +74,8 @@ def run(
         ),
     ] = "auto",
     protocol: Annotated[
-        str, typer.Option(help="tags-1, with +admissible, +shots=K, +thoughts as wanted.")
-    ] = "tags-1",
+        str | None, typer.Option(help="tags-1, with +admissible, +shots=K, +thoughts as wanted.")
+    ] = None,
     action_tokens: Annotated[int, typer.Option(help="Token budget of an action.", min=1)] = 64,
     thought_tokens: Annotated[int, typer.Option(help="Token budget of a thought.", min=1)] = 448,
     timeout: Annotated[float | None, typer.Option(help="Wall seconds an episode may take.")] = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -26,6 +27,10 @@ class Limits:
     action_tokens: int = 64
     thought_tokens: int = 448
     timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.timeout is not None and not 0 < self.timeout < math.inf:
+            raise CoTGapError(f"--timeout {self.timeout}: give seconds, more than 0")
 
 
 @dataclass(frozen=True)

@@ -51,9 +51,17 @@ class Decoding:
 
 
 def play(
-    env: TextEnv, job: Job, agent: Agent, decoding: Decoding, shots: Sequence[Shot] = ()
+    env: TextEnv,
+    job: Job,
+    agent: Agent,
+    decoding: Decoding,
+    shots: Sequence[Shot],
+    steps: list[StepRecord],
 ) -> Play:
-    """One episode as a generator of requests; its return value is the record."""
+    """One episode as a generator of requests; its return value is the record.
+
+    `steps` is filled as they are taken, so that they outlive an episode that fails.
+    """
     begun = perf_counter()
     observation, info = env.reset(seed=job.task_key.seed, options={"task": job.task_key.task})
     limits = decoding.limits
@@ -62,7 +70,6 @@ def play(
     dialogue = agent.dialogue(
         env.panel.instructions, shots, reserve=reserve, example=env.panel.example
     )
-    steps: list[StepRecord] = []
     status = Status.SUCCESS if info["won"] else None
     while status is None:
         dialogue.observe(observation, info.get("admissible_actions"))

@@ -63,7 +63,9 @@ class LiveProgress:
     ) -> None:
         self._bar.stop()
 
-    def on_start(self, jobs: Sequence[Job], before: Sequence[Episode], torn_bytes: int) -> None:
+    def on_start(
+        self, jobs: Sequence[Job], before: Sequence[Episode], notices: Sequence[str]
+    ) -> None:
         """Totals, and what is already on disk."""
         scored = [episode for episode in before if episode.status.scored]
         self._total, self._done = len(jobs), len(scored)
@@ -72,8 +74,8 @@ class LiveProgress:
         self._task = self._bar.add_task(
             "episodes", total=len(jobs), completed=len(scored), rate="", success=""
         )
-        if torn_bytes:
-            self._say(f"cut an unfinished last record ({torn_bytes} bytes, left by a kill)")
+        for notice in notices:
+            self._say(notice)
         if before:
             self._say(f"resuming: {len(scored)} of {len(jobs)} episodes are already on disk")
 

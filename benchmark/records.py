@@ -105,6 +105,8 @@ class Episode:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Episode:
         """The inverse of `to_json`; raises `CoTGapError` on another schema or malformed data."""
+        if not isinstance(data, Mapping):
+            raise CoTGapError(f"malformed episode record: {type(data).__name__}, not an object")
         if data.get("schema") != SCHEMA:
             raise CoTGapError(
                 f"episode record of schema {data.get('schema')!r}; this version reads {SCHEMA}"
@@ -116,7 +118,7 @@ class Episode:
             fields["usage"] = Usage(**fields["usage"])
             fields["steps"] = tuple(_step(step) for step in fields["steps"])
             return cls(**fields)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CoTGapError(
                 f"malformed episode record: {type(error).__name__}: {error}"
             ) from error

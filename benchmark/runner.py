@@ -24,8 +24,8 @@ from envs.registry import get_panel, get_suite
 class Progress:
     """What a watcher of a run is told: totals at the start, then each step and episode."""
 
-    on_start: Callable[[Sequence[Job], Sequence[Episode], int], None]
-    """(all jobs, episodes already on disk, bytes of a torn last record that was cut)"""
+    on_start: Callable[[Sequence[Job], Sequence[Episode], Sequence[str]], None]
+    """(all jobs, episodes already on disk, what is worth saying about the folder)"""
     on_step: Callable[[], None]
     on_episode: Callable[[Episode], None]
 
@@ -39,8 +39,8 @@ class RunResult:
     panels: list[PanelSummary]
     planned: int
     statuses: dict[str, int]
-    errors: list[tuple[str, str]]
-    """(task key, error) of each unscored episode"""
+    errors: list[dict[str, Any]]
+    """Task key, mode, repeat, status and error of each unscored episode."""
     interrupted: bool
 
     @property
@@ -57,7 +57,7 @@ class RunResult:
             "protocol": self.config.protocol,
             "complete": self.complete,
             "episodes": {"planned": self.planned, **self.statuses},
-            "errors": [{"task_key": key, "error": error} for key, error in self.errors],
+            "errors": self.errors,
             "panels": [panel.to_json() for panel in self.panels],
         }
 
@@ -90,16 +90,19 @@ def run(
     Raises `CoTGapError` where the folder cannot take this run or a suite cannot be played.
     """
     jobs = plan(config)
+    shots = shot_source(agent.protocol, config.seed)
+    for panel in config.panels:  # mistakes show before anything is played
+        shots(get_panel(panel.name).key(panel.tasks[0]))
     with RunStore(folder, config) as store:
         before = store.episodes()
         done = {episode.id for episode in before if episode.status.scored}
-        progress.on_start(jobs, before, store.torn_bytes)
+        progress.on_start(jobs, before, store.notices)
         engine = LocalEngine(
             agent,
             Decoding(config.sampling, config.limits, config.seed),
-            _environments(config),
+            _environments(config, list_actions=agent.protocol.admissible),
             width=width or agent.backend.batch_size,
-            shots=shot_source(agent.protocol, config.seed),
+            shots=shots,
             on_step=progress.on_step,
         )
         interrupted = False
@@ -124,15 +127,25 @@ def conclude(
         panels=summarise(episodes),
         planned=len(plan(config)),
         statuses=dict(sorted(Counter(episode.status.value for episode in episodes).items())),
-        errors=[(str(e.task_key), e.error or "") for e in episodes if not e.status.scored],
+        errors=[
+            {
+                "task_key": str(e.task_key),
+                "mode": e.mode,
+                "repeat": e.repeat,
+                "status": e.status.value,
+                "error": e.error,
+            }
+            for e in episodes
+            if not e.status.scored
+        ],
         interrupted=interrupted,
     )
 
 
-def _environments(config: RunConfig) -> Callable[[TaskKey], TextEnv]:
-    """Opens environments under the run's own step limit."""
+def _environments(config: RunConfig, *, list_actions: bool) -> Callable[[TaskKey], TextEnv]:
+    """Opens environments under the run's own step limit; actions are listed only if shown."""
     panels: dict[str, Panel] = {
         planned.name: get_panel(planned.name).with_step_limit(planned.step_limit)
         for planned in config.panels
     }
-    return lambda key: get_suite(key.suite).make(panels[key.panel])
+    return lambda key: get_suite(key.suite).make(panels[key.panel], list_actions=list_actions)

@@ -8,35 +8,39 @@ from collections.abc import Callable, Sequence
 
 from agents.prompts import Shot
 from agents.protocol import PromptProtocol
-from envs.core import CoTGapError, Expert, Rationale, TaskKey
-from envs.registry import get_suite
+from envs.core import CoTGapError, Expert, Rationale, TaskKey, TextEnv
+from envs.registry import get_panel, get_suite
 
-TRAIN = "train"  # the panel that examples are taken from
+Example = tuple[str, Shot]  # the task's id and its episode
 
 
 def shot_source(protocol: PromptProtocol, seed: int) -> Callable[[TaskKey], Sequence[Shot]]:
-    """The examples shown before a task: the same for all tasks of a suite, chosen by `seed`."""
+    """The examples shown before a task: of the split its panel names, chosen by `seed`.
+
+    A task is never its own example.
+    """
 
     @functools.cache
-    def of_suite(suite: str) -> tuple[Shot, ...]:
-        return expert_episodes(suite, protocol.shots, seed)
+    def of_panel(panel_name: str) -> tuple[Example, ...]:
+        panel = get_panel(panel_name)
+        return expert_episodes(panel.suite, panel.shots_from, protocol.shots + 1, seed)
 
-    return lambda key: of_suite(key.suite) if protocol.shots else ()
+    def of_task(key: TaskKey) -> Sequence[Shot]:
+        if not protocol.shots:
+            return ()
+        others = [shot for task, shot in of_panel(key.panel) if task != key.task]
+        return others[: protocol.shots]
+
+    return of_task
 
 
-def expert_episodes(suite_name: str, count: int, seed: int) -> tuple[Shot, ...]:
-    """`count` episodes that the suite's expert won on its train panel.
+def expert_episodes(suite_name: str, split: str, count: int, seed: int) -> tuple[Example, ...]:
+    """`count` episodes that the suite's expert won on a split.
 
-    Raises `CoTGapError` where the suite has no expert or no train panel, or the expert wins too
-    few of them.
+    Raises `CoTGapError` where the suite has no expert, or the expert wins too few of them.
     """
     suite = get_suite(suite_name)
-    if TRAIN not in suite.panels:
-        raise CoTGapError(
-            f"suite {suite_name!r} has no {TRAIN!r} panel to take examples from; "
-            "leave +shots out of --protocol"
-        )
-    env = suite.make(suite.panels[TRAIN])
+    env = suite.make(suite.panel(split))
     if not isinstance(env, Expert):
         raise CoTGapError(
             f"suite {suite_name!r} has no expert to take examples from; "
@@ -44,24 +48,27 @@ def expert_episodes(suite_name: str, count: int, seed: int) -> tuple[Shot, ...]:
         )
     tasks = list(env.panel.tasks)
     random.Random(seed).shuffle(tasks)
-    shots: list[Shot] = []
+    examples: list[Example] = []
     for task in tasks:
-        if len(shots) == count:
+        if len(examples) == count:
             break
-        observation, info = env.reset(seed=0, options={"task": task.id})
-        turns, over = [], False
-        while not over:
-            action = env.expert_action()
-            thought = env.rationale(action) if isinstance(env, Rationale) else ""
-            admissible = info.get("admissible_actions")
-            turns.append((observation, action, thought, admissible))
-            observation, _, terminated, truncated, info = env.step(action)
-            over = terminated or truncated
-        if info["won"]:
-            shots.append(Shot(turns))
+        if (shot := _play(env, task.id)) is not None:
+            examples.append((task.id, shot))
     env.close()
-    if len(shots) < count:
-        raise CoTGapError(
-            f"only {len(shots)} expert examples in {suite_name}/{TRAIN}; {count} asked"
-        )
-    return tuple(shots)
+    if len(examples) < count:
+        raise CoTGapError(f"{suite_name}/{split} has {len(examples)} examples; {count} are needed")
+    return tuple(examples)
+
+
+def _play(env: TextEnv, task: str) -> Shot | None:
+    """The expert's episode, or None if it does not win."""
+    assert isinstance(env, Expert)
+    observation, info = env.reset(options={"task": task})
+    turns, over = [], False
+    while not over:
+        action = env.expert_action()
+        thought = env.rationale(action) if isinstance(env, Rationale) else ""
+        turns.append((observation, action, thought, info.get("admissible_actions")))
+        observation, _, terminated, truncated, info = env.step(action)
+        over = terminated or truncated
+    return Shot(turns) if info["won"] else None

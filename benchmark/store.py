@@ -36,8 +36,8 @@ class RunStore:
     def __init__(self, folder: Path, config: RunConfig) -> None:
         self.folder = folder
         self.config = config
-        self.torn_bytes = 0
-        """Length of the unfinished last line that opening cut off, if a kill had left one."""
+        self.notices: list[str] = []
+        """What opening found that its user should know."""
 
     def __enter__(self) -> RunStore:
         try:
@@ -48,8 +48,12 @@ class RunStore:
         self._lock = _acquire(self.folder)
         try:
             self._check()
-            self.torn_bytes = _cut_torn_line(self.folder / EPISODES)
+            if torn := _cut_torn_line(self.folder / EPISODES):
+                self.notices.append(f"cut an unfinished last record ({torn} bytes, left by a kill)")
             self._file: IO[str] = (self.folder / EPISODES).open("a", encoding="utf-8")
+        except OSError as error:
+            self._lock.close()
+            raise CoTGapError(f"cannot write in {self.folder}: {error}") from error
         except BaseException:
             self._lock.close()
             raise
@@ -67,9 +71,15 @@ class RunStore:
     def append(self, episode: Episode) -> None:
         """Write one finished episode and see it onto the disk."""
         line = json.dumps(episode.to_json(), ensure_ascii=False, separators=(",", ":"))
-        self._file.write(line + "\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        try:
+            self._file.write(line + "\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise CoTGapError(
+                f"cannot write {self.folder / EPISODES}: {error}. Episodes written so far are "
+                "safe: make room and run the same command again"
+            ) from error
 
     def episodes(self) -> list[Episode]:
         """What has been written so far: the latest record of each episode."""
@@ -87,33 +97,34 @@ class RunStore:
             )
 
     def _check(self) -> None:
-        path = self.folder / RUN
+        path, now = self.folder / RUN, versions()
         if path.exists():
-            changed = differences(read_run(self.folder)["config"], self.config.to_json())
+            content = read_run(self.folder)
+            changed = differences(content["config"], self.config.to_json())
             if changed:
                 raise CoTGapError(
                     f"{self.folder} holds a run of another configuration:\n  "
                     + "\n  ".join(changed)
                     + "\nGive another --out, or the old settings to resume that run."
                 )
+            if other := differences(content["versions"][-1], now):
+                self.notices.append(f"resuming under other versions: {', '.join(other)}")
+                content["versions"].append(now)
+                _write_json(path, content)
         else:
-            content = {
-                "digest": self.config.digest,
-                "config": self.config.to_json(),
-                "versions": versions(),
-            }
-            _write_json(path, content)
+            content = {"digest": self.config.digest, "config": self.config.to_json()}
+            _write_json(path, {**content, "versions": [now]})
 
 
 def read_run(folder: Path) -> dict[str, Any]:
     """The content of `run.json`; raises `CoTGapError` where there is none or it is malformed."""
     try:
         content = json.loads((folder / RUN).read_text(encoding="utf-8"))
-        if not isinstance(content["config"], dict):
-            raise TypeError("config is not a mapping")
+        if not isinstance(content["config"], dict) or not isinstance(content["versions"], list):
+            raise TypeError("config or versions are not what a run writes")
     except FileNotFoundError:
         raise CoTGapError(f"{folder} is not a run folder: it has no {RUN}") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise CoTGapError(
             f"{folder / RUN} is malformed ({error}). Give another --out, or delete that folder."
         ) from error

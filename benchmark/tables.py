@@ -147,8 +147,9 @@ def _print_errors(result: RunResult, console: Console) -> None:
         f"{len(result.errors)} ended in an error. Run the same command again to go on.",
         style="bold yellow",
     )
-    for key, error in result.errors[:SHOWN_ERRORS]:
-        first = error.partition("\n")[0]
-        console.print(f"  {key}: {first}", markup=False, highlight=False)
+    for error in result.errors[:SHOWN_ERRORS]:
+        where = f"{error['task_key']} ({error['mode']}, repeat {error['repeat']})"
+        first = (error["error"] or "").partition("\n")[0]
+        console.print(f"  {where}: {error['status']}: {first}", markup=False, highlight=False)
     if len(result.errors) > SHOWN_ERRORS:
         console.print(f"  and {len(result.errors) - SHOWN_ERRORS} more in summary.json")

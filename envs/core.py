@@ -9,8 +9,9 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -75,7 +76,7 @@ class TaskKey:
         """Read `suite/split/task[#seed]`; raises `CoTGapError` on any other form."""
         body, _, seed = text.partition("#")
         parts = body.split("/", 2)
-        if len(parts) != 3 or not all(parts) or not (seed or "0").isdigit():
+        if len(parts) != 3 or not all(parts) or not re.fullmatch("[0-9]*", seed):
             raise CoTGapError(
                 f"bad task key {text!r}: expected SUITE/SPLIT/TASK or SUITE/SPLIT/TASK#SEED"
             )
@@ -107,6 +108,8 @@ class Panel:
     wording: str = "default"
     simplifications: str = ""
     description: str = ""
+    shots_from: str = "train"
+    """The split that expert examples are taken from: nothing that this panel holds out."""
     _index: dict[str, Task] = field(init=False, repr=False, compare=False, hash=False)
 
     def __post_init__(self) -> None:
@@ -190,6 +193,8 @@ class TextEnv(gymnasium.Env[str, str], ABC):
     list them, `admissible_actions` (list of str).
     """
 
+    seeded = False
+    """Whether a task's seed changes anything; where not, it is 0 in every task key."""
     metadata: dict[str, Any] = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012
 
     def __init__(
@@ -252,12 +257,11 @@ class TextEnv(gymnasium.Env[str, str], ABC):
         return self._last.observation, self._info()
 
     def _choose(self, seed: int | None, task: str | None) -> TaskKey:
-        if task is not None:
-            return self.panel.key(task, seed or 0)
-        if seed is None and self.default_key is not None:
-            return self.default_key
-        drawn = int(self.np_random.integers(len(self.panel)))
-        return self.panel.key(self.panel.tasks[drawn].id, seed or 0)
+        if task is None and seed is None and self.default_key is not None:
+            task, seed = self.default_key.task, self.default_key.seed
+        if task is None:
+            task = self.panel.tasks[int(self.np_random.integers(len(self.panel)))].id
+        return self.panel.key(task, (seed or 0) if self.seeded else 0)
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Take an action; returns (observation, reward, terminated, truncated, info)."""
@@ -389,6 +393,11 @@ class Suite(ABC):
     def availability(self) -> Availability:
         """Whether the suite is usable now (cheap: called for every listing)."""
         return Availability(usable=True)
+
+    def check(self, panel: Panel, tasks: Sequence[str]) -> None:
+        """Raise `TaskUnavailableError` if any of a panel's tasks cannot be played, naming them."""
+        for task in tasks:
+            panel.task(task)
 
     def diagnose(self) -> Iterator[Finding]:
         """A thorough check of extra, data and versions (may take seconds)."""

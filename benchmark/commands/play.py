@@ -6,7 +6,7 @@ import random
 
 from rich.console import Console
 
-from envs.core import Expert, TextEnv
+from envs.core import CoTGapError, Expert, TextEnv
 from envs.registry import get_suite
 
 try:  # line editing and Tab completion, where Python has them
@@ -23,10 +23,14 @@ def execute(name: str, number: int | None, seed: int) -> None:
     split, _, task = rest.partition("/")
     suite = get_suite(suite_name)
     panel = suite.panel(split)
+    if task and number is not None:
+        raise CoTGapError(f"{name} names a task already; leave --task out")
     if not task:
         if number is None:
             number = random.Random(seed).randrange(len(panel))
-        task = panel.tasks[number % len(panel)].id
+        if number >= len(panel):
+            raise CoTGapError(f"--task {number}: {panel.name} has tasks 0 to {len(panel) - 1}")
+        task = panel.tasks[number].id
     env = suite.make(panel)
     console = Console()
     try:

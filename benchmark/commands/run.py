@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
@@ -14,7 +15,7 @@ from agents.agent import Agent
 from agents.core import Sampling
 from agents.modes import get_mode, modes
 from agents.specs import make_agent
-from benchmark.config import Limits, RunConfig, Shadow, plan_panel
+from benchmark.config import Limits, PanelPlan, RunConfig, Shadow, plan_panel
 from benchmark.metrics.core import COT, PROMPT
 from benchmark.progress import LiveProgress
 from benchmark.runner import Progress, RunResult, run
@@ -40,7 +41,7 @@ class RunOptions:
     out: Path | None
     seed: int
     shadow: str
-    protocol: str
+    protocol: str | None
     action_tokens: int
     thought_tokens: int
     timeout: float | None
@@ -58,7 +59,7 @@ def execute(options: RunOptions, *, as_json: bool, quiet: bool) -> bool:
         plan_panel(get_panel(name), options.episodes, options.max_steps)
         for name in dict.fromkeys(options.panels)
     )
-    check_usable({plan.name.split("/")[0] for plan in plans})
+    check_usable(plans)
     if options.shadow not in get_args(Shadow):
         raise UnknownNameError("shadow policy", options.shadow, get_args(Shadow))
     agent = make_agent(
@@ -102,14 +103,23 @@ def _play(
 ) -> RunResult:
     if not quiet:
         watch.print(f"agent {agent.name} → {folder}", style="bold", markup=False, highlight=False)
-        if agent.notice:
-            watch.print(agent.notice, style="yellow", markup=False, highlight=False)
+        for notice in (agent.notice, *_notices(agent, config, options)):
+            if notice:
+                watch.print(notice, style="yellow", markup=False, highlight=False)
     with LiveProgress(watch, quiet=quiet) as live:
         progress = Progress(live.on_start, live.on_step, live.on_episode)
         result = run(agent, config, folder, progress, width=options.batch_size)
     if result.interrupted:
         watch.print("stopped. Run the same command again to go on.", style="yellow")
     return result
+
+
+def _notices(agent: Agent, config: RunConfig, options: RunOptions) -> Iterator[str]:
+    if config.repeats > 1 and options.temperature == 0 and agent.backend.renderer is not None:
+        yield "At --temperature 0 repeats are copies of each other: they add no evidence."
+    for plan in config.panels:
+        if options.episodes and options.episodes > plan.size:
+            yield f"{plan.name} has {plan.size} tasks, fewer than --episodes {options.episodes}."
 
 
 def resolve_modes(name: str) -> tuple[str, ...]:
@@ -121,12 +131,15 @@ def resolve_modes(name: str) -> tuple[str, ...]:
     return (get_mode(name).name,)
 
 
-def check_usable(suite_names: set[str]) -> None:
-    """Raise `SuiteUnavailableError` for the first suite that cannot be played now."""
-    for name in sorted(suite_names):
-        now = get_suite(name).availability()
+def check_usable(plans: Sequence[PanelPlan]) -> None:
+    """Raise `CoTGapError` if a suite or a planned task cannot be played now."""
+    for plan in plans:
+        panel = get_panel(plan.name)
+        suite = get_suite(panel.suite)
+        now = suite.availability()
         if not now.usable:
-            raise SuiteUnavailableError(name, now.reason, now.fix)
+            raise SuiteUnavailableError(suite.name, now.reason, now.fix)
+        suite.check(panel, plan.tasks)
 
 
 def default_folder(options: RunOptions, config: RunConfig) -> Path:

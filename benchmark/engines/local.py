@@ -13,8 +13,8 @@ from agents.agent import Agent
 from agents.core import BackendError, Decision, Request
 from agents.prompts import Shot
 from benchmark.episode import Decoding, Job, Play, finish, play
-from benchmark.records import Episode, Status
-from envs.core import CoTGapError, TaskKey, TextEnv
+from benchmark.records import Episode, Status, StepRecord
+from envs.core import CoTGapError, TaskKey, TaskUnavailableError, TextEnv
 
 TRIES = 3  # how often a batch is sent to a failing backend before its episodes are given up
 
@@ -26,7 +26,8 @@ class _Running:
     job: Job
     env: TextEnv
     playing: Play
-    begun: float = field(default_factory=perf_counter)
+    steps: list[StepRecord]
+    begun: float
     requests: list[Request] = field(default_factory=list)
 
 
@@ -58,8 +59,8 @@ class LocalEngine:
     def run(self, jobs: Sequence[Job]) -> Iterator[Episode]:
         """Play all jobs; yields each episode as it ends, in no particular order.
 
-        Failures of an environment or a backend become records. `CoTGapError` (other than a
-        `BackendError`) is a mistake of the caller's and is raised.
+        Failures of an environment or a backend become records. Any other `CoTGapError` is a
+        mistake of the caller's (a protocol that the suite cannot serve, say) and is raised.
         """
         waiting, running = deque(jobs), list[_Running]()
         try:
@@ -80,15 +81,19 @@ class LocalEngine:
         begun = perf_counter()
         idle = self._idle[job.task_key.panel]
         env = idle.pop() if idle else self._open_env(job.task_key)
+        steps: list[StepRecord] = []
         try:
-            playing = play(env, job, self._agent, self._decoding, self._shots(job.task_key))
-            running = _Running(job, env, playing, begun)
+            shots = self._shots(job.task_key)
+            playing = play(env, job, self._agent, self._decoding, shots, steps)
+            running = _Running(job, env, playing, steps, begun)
             running.requests = next(playing)
         except StopIteration as ended:  # won before the first action
             self._put_back(job, env)
             return _record(ended)
         except Exception as error:  # any failure of an environment is data
             env.close()
+            if isinstance(error, CoTGapError) and not isinstance(error, TaskUnavailableError):
+                raise
             return self._failed(job, Status.ENV_ERROR, error, begun)
         return running
 
@@ -135,7 +140,7 @@ class LocalEngine:
         job = episode.job
         if isinstance(decisions, Exception):
             self._put_back(job, episode.env)
-            return self._failed(job, Status.BACKEND_ERROR, decisions, episode.begun)
+            return self._failed(job, Status.BACKEND_ERROR, decisions, episode.begun, episode.steps)
         try:
             episode.requests = episode.playing.send(decisions)
         except StopIteration as ended:
@@ -143,22 +148,29 @@ class LocalEngine:
             return _record(ended)
         except Exception as error:  # any failure of an environment is data
             episode.env.close()
-            return self._failed(job, Status.ENV_ERROR, error, episode.begun)
+            return self._failed(job, Status.ENV_ERROR, error, episode.begun, episode.steps)
         timeout = self._decoding.limits.timeout
         if timeout is not None and perf_counter() - episode.begun > timeout:
             self._put_back(job, episode.env)
             over = TimeoutError(f"the episode took longer than {timeout:g} s")
-            return self._failed(job, Status.TIMEOUT, over, episode.begun)
+            return self._failed(job, Status.TIMEOUT, over, episode.begun, episode.steps)
         return None
 
     def _put_back(self, job: Job, env: TextEnv) -> None:
         self._idle[job.task_key.panel].append(env)
 
-    def _failed(self, job: Job, status: Status, error: Exception, begun: float) -> Episode:
+    def _failed(
+        self,
+        job: Job,
+        status: Status,
+        error: Exception,
+        begun: float,
+        steps: Sequence[StepRecord] = (),
+    ) -> Episode:
         message = f"{type(error).__name__}: {error}"
         if not isinstance(error, (CoTGapError, TimeoutError)):
             message += "\n" + "".join(traceback.format_tb(error.__traceback__)[-3:])
-        return finish(job, self._agent, [], status, begun, error=message)
+        return finish(job, self._agent, steps, status, begun, error=message)
 
 
 def _record(ended: StopIteration) -> Episode:

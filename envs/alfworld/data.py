@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from envs.core import Finding, Panel, Task, TaskUnavailableError
@@ -17,8 +17,11 @@ GAME_FILE = "game.tw-pddl"
 GAMES = Path(__file__).with_name("games.tsv")
 SPLITS = ("valid_unseen", "valid_seen", "train")
 FIX = (
-    "pip install 'cotgap[alfworld]' && alfworld-download, "
+    "pip install -e '.[alfworld]' && alfworld-download, "
     "or python -m envs.alfworld prepare ARCHIVE_OR_FOLDER"
+)
+FIX_CHANGED = (  # alfworld-download leaves files that exist, unless it is forced
+    "alfworld-download -f, or python -m envs.alfworld prepare ARCHIVE_OR_FOLDER"
 )
 
 
@@ -72,13 +75,30 @@ def load_task(panel: Panel, task: Task) -> Game:
     try:
         game = cached_game(path, panel.wording)
     except BadGame as error:
-        raise TaskUnavailableError(f"{panel.name}: {error}. To fix: {FIX}") from error
+        raise TaskUnavailableError(f"{panel.name}: {error}. To fix: {FIX_CHANGED}") from error
     if game.content_hash != task.content:
         raise TaskUnavailableError(
             f"{panel.name}: {path} is not the game that the panel's lock names (its content "
-            f"differs). To fix: {FIX}"
+            f"differs). To fix: {FIX_CHANGED}"
         )
     return game
+
+
+def check_tasks(panel: Panel, tasks: Sequence[str]) -> None:
+    """Load the named games; raise `TaskUnavailableError` for those missing or changed."""
+    errors: list[TaskUnavailableError] = []
+    for task_id in tasks:
+        try:
+            load_task(panel, panel.task(task_id))
+        except TaskUnavailableError as error:
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise TaskUnavailableError(
+            f"{panel.name}: {len(errors)} of {len(tasks)} games cannot be played. The first: "
+            f"{errors[0]}. `python -m benchmark doctor` lists the others"
+        )
 
 
 def check_split(panel: Panel) -> Iterator[Finding]:
@@ -106,7 +126,9 @@ def check_split(panel: Panel) -> Iterator[Finding]:
     if missing:
         yield Finding("note", f"{panel.name}: {len(missing)} missing: {_some(missing)}", FIX)
     if changed:
-        yield Finding("problem", f"{panel.name}: {len(changed)} changed: {_some(changed)}", FIX)
+        yield Finding(
+            "problem", f"{panel.name}: {len(changed)} changed: {_some(changed)}", FIX_CHANGED
+        )
 
 
 def _some(names: list[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from envs.alfworld.data import (
     LAYOUT,
     SPLITS,
     check_split,
+    check_tasks,
     data_folder,
     load_task,
     read_games,
@@ -103,6 +104,8 @@ class ALFWorldSuite(Suite):
         `TaskUnavailableError` when it is started.
         """
         if game is not None:
+            if panel is not None:
+                raise CoTGapError("give either a split or game=PATH, not both")
             single = load_game(game, wording)
             content = Task(Path(game).name, single.content_hash)
             return HouseholdEnv(
@@ -124,6 +127,10 @@ class ALFWorldSuite(Suite):
         where = "$ALFWORLD_DATA" if os.environ.get("ALFWORLD_DATA") else "the default place"
         return Availability(False, f"no games at {folder} ({where})", FIX)
 
+    def check(self, panel: Panel, tasks: Sequence[str]) -> None:
+        """Load every game; raise `TaskUnavailableError` naming those missing or changed."""
+        check_tasks(panel, tasks)
+
     def diagnose(self) -> Iterator[Finding]:
         """Looks at every game of every official split."""
         yield from super().diagnose()
@@ -144,8 +151,17 @@ class ALFWorldSuite(Suite):
             instructions=instructions(WORDINGS[wording]),
             example=WORDINGS[wording].goto.format(r="cabinet 1"),
             wording=wording,
+            shots_from=_shots_from(split),
             description=DESCRIPTIONS.get(base, "a single file") + (narrowed and f" ({narrowed})"),
         )
+
+
+def _shots_from(split: str) -> str:
+    """The training split whose examples show a panel nothing that it holds out."""
+    if split.startswith("paper_"):
+        return "paper_train"
+    _, at, wording = split.partition("@")
+    return f"train{at}{wording}"
 
 
 SUITE = ALFWorldSuite()

@@ -21,7 +21,7 @@ from typing import Any, Final
 from envs.core import CoTGapError
 from envs.household.revisions import revision_of, split_task, with_task
 
-INSTALL: Final = "pip install 'cotgap[alfworld]'"
+INSTALL: Final = "pip install -e '.[alfworld]'"
 
 
 class StockMissingError(CoTGapError):
