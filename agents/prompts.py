@@ -36,8 +36,8 @@ class Dialogue:
     conversation plus that no longer fits the model's context, the oldest steps are left out
     behind a marker: the first user turn stays (it holds the goal), then follow the marker and the
     observation that the first kept action answered. Which steps are left out depends on the
-    conversation alone, not on modes or on what was requested. If nothing is left to drop, the
-    prompt is too long and the reply comes back empty, cut by length.
+    conversation alone, not on modes or on what was requested. If nothing is left to drop in a later
+    step, the prompt is too long and the reply comes back empty, cut by length.
 
     `example` is an action of the suite, for the reply format.
 
@@ -73,7 +73,8 @@ class Dialogue:
         """What the environment says now.
 
         `admissible` is shown where the protocol says so; raises `CoTGapError` where it is None
-        then, and `ValueError` out of turn.
+        then or where the conversation's beginning, which is never left out, already fills the
+        model's context; and `ValueError` out of turn.
         """
         if len(self._observations) != len(self._actions):
             raise ValueError("observe() twice without act()")
@@ -152,6 +153,13 @@ class Dialogue:
         tags = (self._tags.think_open, self._tags.action_open)
         prefill = max(len(self._renderer.encode(tag, True)) for tag in tags)
         room = self._renderer.context - self._reserve - prefill
+        if not self._actions and (length := self._length()) >= room:
+            raise CoTGapError(
+                f"the model's context of {self._renderer.context} tokens is too small: the "
+                f"instructions, {self._protocol.shots} expert episodes and the first observation "
+                f"take {length}, and {self._reserve + prefill} are reserved for the reply. "
+                "To fix it: smaller --thought-tokens or --action-tokens, or fewer +shots"
+            )
         if self._length() > room:
             while self.dropped_steps < len(self._actions) and self._length() > KEPT * room:
                 self.dropped_steps += 1

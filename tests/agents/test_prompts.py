@@ -196,17 +196,47 @@ def test_dropping_depends_on_the_conversation_alone(
     reserve=st.integers(8, 700),
     words=st.lists(st.integers(0, 300), min_size=1, max_size=12),
 )
-def test_overflow_never_raises(
+def test_overflow_raises_at_first_or_never(
     render_with: Callable[..., Renderer], context: int, reserve: int, words: list[int]
 ) -> None:
     renderer = render_with_context(render_with, context)
     talk = dialogue(renderer=renderer, reserve=reserve)
-    for count in words:
-        talk.observe("look" + " look" * count, None)
+    for step, count in enumerate(words):
+        try:
+            talk.observe("look" + " look" * count, None)
+        except CoTGapError:
+            assert step == 0
+            tags = (TAGS.think_open, TAGS.action_open)
+            prefill = max(len(renderer.encode(tag, True)) for tag in tags)
+            length = sum(len(segment.ids) for segment in talk.segments())
+            assert length + prefill + reserve >= context
+            return
         one = request(talk, max_new_tokens=8)
         fits = len(one.token_ids or ()) + len(one.prefill_ids) + reserve <= context
         assert fits or one.dropped_steps == one.step
         talk.act("look", None)
+
+
+def test_a_beginning_that_fills_the_context(render_with: Callable[..., Renderer]) -> None:
+    def start(context: int, shots: int = 0) -> Dialogue:
+        renderer = render_with_context(render_with, context)
+        protocol = f"tags-1+shots={shots}" if shots else "tags-1"
+        talk = dialogue(protocol, [SHOT] * shots, renderer=renderer, reserve=100)
+        talk.observe("You are in a hall.", None)
+        return talk
+
+    asked = [request(start(9000), mode, 8) for mode in ("prompt", "cot")]
+    prompt = len(asked[0].token_ids or ())
+    reply = 100 + max(len(one.prefill_ids) for one in asked)
+    assert request(start(prompt + reply + 1)).token_ids == asked[0].token_ids
+    with pytest.raises(CoTGapError) as caught:
+        start(prompt + reply)
+    for part in (f"context of {prompt + reply} ", f"take {prompt},", f"{reply} are reserved"):
+        assert part in str(caught.value)
+    with pytest.raises(
+        CoTGapError, match=r"2 expert episodes .* --thought-tokens .* fewer \+shots"
+    ):
+        start(prompt + reply + 1, shots=2)
 
 
 def render_with_context(render_with: Callable[..., Renderer], context: int) -> Renderer:

@@ -36,16 +36,18 @@ class Forced:
 
 def request(
     agent: Agent,
-    observation: str = "You see a desk 1.",
+    *observations: str,
     mode: str = "prompt",
-    *,
     max_new_tokens: int = 24,
     temperature: float = 0.0,
     top_p: float = 1.0,
     seed: int = 0,
 ) -> Request:
     talk = agent.dialogue("Rules.")
-    talk.observe(observation, None)
+    for step, observation in enumerate(observations or ("You see a desk 1.",)):
+        if step:
+            talk.act("look", None)
+        talk.observe(observation, None)
     return talk.request(
         mode,
         sampling=Sampling(temperature, top_p),
@@ -180,10 +182,7 @@ def test_tags_of_the_model_stay_in_the_text(
 def test_a_prompt_that_fills_the_context_gets_no_reply(
     tiny: TransformersBackend, tiny_agent: Agent
 ) -> None:
-    context = tiny.renderer.context
-    nearly = request(tiny_agent, "look " * 3400)
-    room = context - len(nearly.token_ids or ()) - len(nearly.prefill_ids)
-    filled = request(tiny_agent, "look " * (3400 + room + 200))
+    filled = request(tiny_agent, "You see a desk 1.", "look " * tiny.renderer.context)
     short = request(tiny_agent)
     full, fine = tiny_agent.decide([filled, short])
     assert (full.raw, full.parse_error, full.finish_reason) == (
