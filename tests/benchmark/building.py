@@ -18,7 +18,7 @@ def decision(mode: str, action: str | None, tokens: int = 10) -> Decision:
         thought=None,
         raw="" if action is None else f"<action>{action}</action>",
         parse_error="empty" if action is None else None,
-        usage=Usage(prompt_tokens=10 * tokens, completion_tokens=tokens),
+        usage=Usage(10 * tokens, tokens, dropped_steps=tokens // 40),
     )
 
 
