@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import lzma
+import os
 import re
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,10 +20,23 @@ from rich.progress import track
 
 from envs.alfworld.data import GAME_FILE, LAYOUT, SPLITS, check_split, data_folder, game_path
 from envs.alfworld.suite import SUITE
-from envs.core import CoTGapError
+from envs.core import CoTGapError, Finding
+from envs.household.errors import BadGame
+from envs.household.game import load_game
 
 # The only members taken from an archive, wherever in it they lie; nothing else of a name is used.
 MEMBER = re.compile(rf"(?:^|.*/)({'|'.join(SPLITS)})/(\w[\w.-]*/\w[\w.-]*)/{re.escape(GAME_FILE)}")
+# What reading a damaged archive raises (RuntimeError: encrypted, or an unknown compression).
+DAMAGED = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    lzma.LZMAError,
+    zlib.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 
 app = typer.Typer(help="ALFWorld games for CoTGap.", add_completion=False)
 
@@ -37,50 +54,78 @@ def prepare(
 ) -> None:
     """Copy the games of an archive or a folder to $ALFWORLD_DATA, and check them."""
     console = Console()
-    if not source.exists():
+    if not os.path.exists(source):
         raise CoTGapError(f"no such file or folder: {source}")
-    count = 0
+    count, damaged = 0, []
     for split, task_id, content in track(_games(source), "copying games", console=console):
-        target = game_path(split, task_id)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-        count += 1
-    if not count:
+        try:
+            _store(game_path(split, task_id), content)
+            count += 1
+        except BadGame as error:
+            damaged.append(f"{split}/{task_id}: {error}")
+    if not count and not damaged:
         raise CoTGapError(
             f"{source} holds no games: expected SPLIT/TASK/TRIAL/{GAME_FILE} with a split of "
             + ", ".join(SPLITS)
         )
     console.print(f"{count:,} games at {data_folder() / LAYOUT}", highlight=False, soft_wrap=True)
-    for split in SPLITS:
-        for finding in check_split(SUITE.panels[split]):
-            console.print(f"  {finding.level}: {finding.text}", markup=False, highlight=False)
+    findings = [Finding("problem", f"{source}: not copied: {game}") for game in damaged]
+    findings += [found for split in SPLITS for found in check_split(SUITE.panels[split])]
+    for finding in findings:
+        console.print(f"  {finding.level}: {finding.text}", markup=False, highlight=False)
+    if any(finding.level == "problem" for finding in findings):
+        raise typer.Exit(2)
+
+
+def _store(target: Path, content: bytes) -> None:
+    """Put a game in its place, where a good one may lie: whole, or not at all.
+
+    Raises `BadGame` for one that is damaged, `CoTGapError` if it cannot be written.
+    """
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_bytes(content)
+            load_game(part)
+            os.replace(part, target)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise CoTGapError(
+            f"cannot write {target} ({error.strerror}). To fix it: set ALFWORLD_DATA to a folder "
+            "that can be written to"
+        ) from error
 
 
 def _games(source: Path) -> Iterator[tuple[str, str, bytes]]:
     """(split, task id, content) of every game in a folder or an archive."""
-    if source.is_dir():
-        for path in sorted(source.rglob(GAME_FILE)):
-            if match := MEMBER.fullmatch(path.relative_to(source.parent).as_posix()):
-                yield match[1], match[2], path.read_bytes()
-    elif zipfile.is_zipfile(source):
-        with zipfile.ZipFile(source) as archive:
-            for name in archive.namelist():
-                if match := MEMBER.fullmatch(name):
-                    yield match[1], match[2], archive.read(name)
-    else:
-        yield from _tar_games(source)
-
-
-def _tar_games(source: Path) -> Iterator[tuple[str, str, bytes]]:
     try:
+        for name, read in _members(source):
+            if match := MEMBER.fullmatch(name):
+                yield match[1], match[2], read()
+    except DAMAGED as error:
+        raise CoTGapError(
+            f"{source} is damaged, or not a readable folder, tar or zip archive "
+            f"({type(error).__name__}: {error})"
+        ) from error
+
+
+def _members(source: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """The name of every file, and what reads it."""
+    if source.is_dir():
+        # Absolute, so that the split may be in the name of the folder or of one above it.
+        for path in sorted(Path(os.path.abspath(source)).rglob(GAME_FILE)):
+            yield path.as_posix(), path.read_bytes
+    elif zipfile.is_zipfile(source):
+        with zipfile.ZipFile(source) as packed:
+            for name in packed.namelist():
+                yield name, partial(packed.read, name)
+    else:
         with tarfile.open(source) as archive:
             for member in archive:
-                match = MEMBER.fullmatch(member.name)
-                file = archive.extractfile(member) if match and member.isfile() else None
-                if match and file:
-                    yield match[1], match[2], file.read()
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise CoTGapError(f"{source} is not a readable tar or zip archive ({error})") from error
+                if member.isfile() and (file := archive.extractfile(member)):
+                    yield member.name, file.read
 
 
 def main() -> None:

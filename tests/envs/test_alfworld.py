@@ -40,11 +40,16 @@ def own(alfworld_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return target
 
 
-def prepare(source: Path, data: Path) -> subprocess.CompletedProcess[str]:
+def prepare(source: Path | str, data: Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-W", "error", "-m", "envs.alfworld", "prepare", str(source)],
-        cwd=ROOT,
-        env={"ALFWORLD_DATA": str(data), "PATH": "", "COLUMNS": "200"},
+        cwd=cwd,
+        env={
+            "ALFWORLD_DATA": str(data),
+            "PATH": "",
+            "PYTHONPATH": str(ROOT),
+            "COLUMNS": "200",
+        },
         capture_output=True,
         text=True,
         timeout=300,
@@ -172,5 +177,76 @@ def test_prepare_takes_nothing_but_games(own: Path, tmp_path: Path) -> None:
     assert "holds no games" in done.stderr
     assert not target.exists()
     (tmp_path / "broken.tar").write_bytes(b"not an archive")
-    assert "not a readable tar or zip" in prepare(tmp_path / "broken.tar", target).stderr
+    assert "not a readable folder, tar or zip" in prepare(tmp_path / "broken.tar", target).stderr
     assert "no such file" in prepare(tmp_path / "nothing", target).stderr
+
+
+def spoilt(archive: Path, kind: str) -> Path:
+    """The same archive with a stretch of its data overwritten."""
+    data = bytearray(archive.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 64] = bytes(64)
+    path = archive.with_name(f"spoilt.{kind}")
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["tar.xz", "tar.gz", "tar.bz2", "zip"])
+def test_prepare_from_a_damaged_archive(own: Path, tmp_path: Path, kind: str) -> None:
+    archive = tmp_path / f"games.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+            packed.write(own, own.relative_to(tmp_path))
+    else:
+        with tarfile.open(archive, f"w:{kind[4:]}") as packed:  # type: ignore[call-overload]
+            packed.add(own, own.relative_to(tmp_path))
+    good = own.read_bytes()
+    cut = tmp_path / f"cut.{kind}"
+    cut.write_bytes(archive.read_bytes()[:-500])
+    for source in (spoilt(archive, kind), cut):
+        done = prepare(source, tmp_path)
+        assert done.returncode == 2
+        # gzip's checksum comes last: there the game itself is found to be spoilt.
+        assert "is damaged" in done.stderr or "not copied" in done.stdout
+        assert "Traceback" not in done.stderr
+        assert own.read_bytes() == good
+        assert list(own.parent.iterdir()) == [own]
+
+
+def test_prepare_leaves_good_games_alone(own: Path, tmp_path: Path) -> None:
+    good = own.read_bytes()
+    source = tmp_path / "cut" / "valid_seen"
+    cut = source / TASK / GAME_FILE
+    cut.parent.mkdir(parents=True)
+    cut.write_bytes(good[:5000])
+    done = prepare(source, tmp_path)
+    assert done.returncode == 2
+    assert f"not copied: valid_seen/{TASK}" in " ".join(done.stdout.split())
+    assert "1 of 140 games" in done.stdout
+    assert own.read_bytes() == good
+    assert list(own.parent.iterdir()) == [own]
+
+
+def test_prepare_reports_games_that_differ(own: Path, tmp_path: Path) -> None:
+    data = json.loads(own.read_text())
+    data["pddl_problem"] = data["pddl_problem"].replace("(:goal", "(:goal ", 1)
+    own.write_text(json.dumps(data))
+    done = prepare(tmp_path / LAYOUT, tmp_path / "data")
+    assert done.returncode == 2
+    assert "problem: alfworld/valid_seen: 1 changed" in done.stdout
+
+
+def test_prepare_from_inside_a_split(own: Path, tmp_path: Path) -> None:
+    for number, folder in enumerate((own.parents[2], own.parents[1])):
+        target = tmp_path / f"data{number}"
+        done = prepare(".", target, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        assert (target / own.relative_to(tmp_path)).read_bytes() == own.read_bytes()
+
+
+def test_prepare_where_data_cannot_be_written(own: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = prepare(tmp_path / LAYOUT, tmp_path / "file")
+    assert done.returncode == 2
+    assert "set ALFWORLD_DATA to a folder" in done.stderr
+    assert "Traceback" not in done.stderr
