@@ -9,6 +9,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 # Set up, then play the main job in both modes on what works without any download.
 run: $(VENV)/.run
 	$(BIN)/python -m benchmark run --agent ckpt --mode both
+	@if $(BIN)/python -c 'from agents.specs import smollm2_path as p; import gguf; p()' 2>/dev/null; \
+	then $(BIN)/python -m benchmark run --agent smollm2 --mode both --panel toy/id \
+	  --episodes 2 --max-steps 5 --thought-tokens 64; fi
 	@printf '%s\n' '' \
 	  'That was the toy suite with a scripted agent. To go on:' \
 	  '  . $(VENV)/bin/activate' \
