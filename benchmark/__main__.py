@@ -70,7 +70,7 @@ def run(
         str,
         typer.Option(
             help="auto: the CoT-driven episodes also record the prompt action; "
-            "all: the other ones the CoT action too."
+            "all: every episode records every other mode."
         ),
     ] = "auto",
     protocol: Annotated[

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from agents.core import Sampling
+from agents.modes import modes
 from envs.core import CoTGapError, Panel
 
 Shadow = Literal["auto", "all"]
@@ -48,9 +49,9 @@ class PanelPlan:
 class RunConfig:
     """Everything a run's records depend on. Two runs with one digest must agree.
 
-    `agent` is the agent's description (spec, backend, dtype, fingerprint, ...). `modes` drive
-    episodes, in this order. `shadow` "auto" records every other mode as a shadow in episodes
-    driven by the last mode; "all" in all of them. `seed` decides sampling.
+    `agent` is the agent's description (backend, dtype, fingerprint, ...). `modes` drive episodes,
+    in this order. `shadow` "auto" records every other mode as a shadow in episodes driven by the
+    last of `modes`; "all" records every mode there is in all of them. `seed` decides sampling.
     """
 
     agent: Mapping[str, Any]
@@ -65,9 +66,9 @@ class RunConfig:
 
     def shadows_of(self, driver: str) -> tuple[str, ...]:
         """The modes recorded as shadows in episodes that `driver` drives."""
-        if self.shadow == "auto" and driver != self.modes[-1]:
-            return ()
-        return tuple(mode for mode in self.modes if mode != driver)
+        if self.shadow == "all":
+            return tuple(mode for mode in modes() if mode != driver)
+        return self.modes[:-1] if driver == self.modes[-1] else ()
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-able mapping, the same after a round trip through JSON."""

@@ -93,7 +93,8 @@ def run(
     shots = shot_source(agent.protocol, config.seed)
     for panel in config.panels:  # mistakes show before anything is played
         shots(get_panel(panel.name).key(panel.tasks[0]))
-    with RunStore(folder, config) as store:
+    width = width or agent.backend.batch_size
+    with RunStore(folder, config, width) as store:
         before = store.episodes()
         done = {episode.id for episode in before if episode.status.scored}
         progress.on_start(jobs, before, store.notices)
@@ -101,7 +102,7 @@ def run(
             agent,
             Decoding(config.sampling, config.limits, config.seed),
             _environments(config, list_actions=agent.protocol.admissible),
-            width=width or agent.backend.batch_size,
+            width=width,
             shots=shots,
             on_step=progress.on_step,
         )

@@ -30,12 +30,14 @@ class RunStore:
 
     Opening creates the folder, or continues one of the same digest. Raises `CoTGapError` where
     the folder holds another configuration (naming the fields that differ), is not a run, or is
-    being written by another process.
+    being written by another process. Versions and batch size may change on the way, though a
+    model's rounding depends on them: each change is said, and kept in `run.json`.
     """
 
-    def __init__(self, folder: Path, config: RunConfig) -> None:
+    def __init__(self, folder: Path, config: RunConfig, batch_size: int) -> None:
         self.folder = folder
         self.config = config
+        self._circumstances = {**versions(), "batch_size": str(batch_size)}
         self.notices: list[str] = []
         """What opening found that its user should know."""
 
@@ -97,7 +99,7 @@ class RunStore:
             )
 
     def _check(self) -> None:
-        path, now = self.folder / RUN, versions()
+        path, now = self.folder / RUN, self._circumstances
         if path.exists():
             content = read_run(self.folder)
             changed = differences(content["config"], self.config.to_json())
@@ -108,7 +110,7 @@ class RunStore:
                     + "\nGive another --out, or the old settings to resume that run."
                 )
             if other := differences(content["versions"][-1], now):
-                self.notices.append(f"resuming under other versions: {', '.join(other)}")
+                self.notices.append(f"resuming under other circumstances: {', '.join(other)}")
                 content["versions"].append(now)
                 _write_json(path, content)
         else:

@@ -258,6 +258,23 @@ def test_load_gives_tidy_frames(tmp_path: Path) -> None:
     assert (steps["cost_to_go"] >= 1).all()
 
 
+def test_one_mode_can_be_shadowed_by_the_other(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    done = run(out, "--episodes", "3", "--mode", "cot", "--shadow", "all")
+    assert done.returncode == 0, done.stderr
+    assert "revision" in done.stdout
+    assert {episode.mode for episode in read_episodes(out)} == {"cot"}
+
+
+def test_other_circumstances_are_said_and_kept(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert run(out, "--episodes", "2", "--batch-size", "1").returncode == 0
+    again = run(out, "--episodes", "2", "--batch-size", "2")
+    assert again.returncode == 0
+    assert 'batch_size: "1" → "2"' in again.stderr
+    assert len(json.loads((out / RUN).read_text())["versions"]) == 2
+
+
 def test_starts_fast() -> None:
     # The budget is half a second; a bound on what is imported holds on any machine.
     code = (
