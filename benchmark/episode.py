@@ -67,9 +67,7 @@ def play(
     limits = decoding.limits
     # The same room for every mode, so that all see the same prompt at the same state.
     reserve = limits.action_tokens + limits.thought_tokens
-    dialogue = agent.dialogue(
-        env.panel.instructions, shots, reserve=reserve, example=env.panel.example
-    )
+    dialogue = agent.dialogue(env.instructions, shots, reserve=reserve, example=env.panel.example)
     status = Status.SUCCESS if info["won"] else None
     while status is None:
         dialogue.observe(observation, info.get("admissible_actions"))

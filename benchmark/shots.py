@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from agents.prompts import Shot
 from agents.protocol import PromptProtocol
-from envs.core import CoTGapError, Expert, Rationale, TaskKey, TextEnv
+from envs.core import CoTGapError, Expert, Panel, Rationale, TaskKey, TextEnv
 from envs.registry import get_panel, get_suite
 
 Example = tuple[str, Shot]  # the task's id and its episode
@@ -23,7 +23,9 @@ def shot_source(protocol: PromptProtocol, seed: int) -> Callable[[TaskKey], Sequ
     @functools.cache
     def of_panel(panel_name: str) -> tuple[Example, ...]:
         panel = get_panel(panel_name)
-        return expert_episodes(panel.suite, panel.shots_from, protocol.shots + 1, seed)
+        source = get_suite(panel.suite).panel(panel.shots_from)
+        count = protocol.shots + 1
+        return expert_episodes(source, count, seed, list_actions=protocol.admissible)
 
     def of_task(key: TaskKey) -> Sequence[Shot]:
         if not protocol.shots:
@@ -34,19 +36,20 @@ def shot_source(protocol: PromptProtocol, seed: int) -> Callable[[TaskKey], Sequ
     return of_task
 
 
-def expert_episodes(suite_name: str, split: str, count: int, seed: int) -> tuple[Example, ...]:
-    """`count` episodes that the suite's expert won on a split.
+def expert_episodes(
+    panel: Panel, count: int, seed: int, *, list_actions: bool
+) -> tuple[Example, ...]:
+    """`count` episodes that the suite's expert won on a panel.
 
     Raises `CoTGapError` where the suite has no expert, or the expert wins too few of them.
     """
-    suite = get_suite(suite_name)
-    env = suite.make(suite.panel(split))
+    env = get_suite(panel.suite).make(panel, list_actions=list_actions)
     if not isinstance(env, Expert):
         raise CoTGapError(
-            f"suite {suite_name!r} has no expert to take examples from; "
+            f"suite {panel.suite!r} has no expert to take examples from; "
             "leave +shots out of --protocol"
         )
-    tasks = list(env.panel.tasks)
+    tasks = list(panel.tasks)
     random.Random(seed).shuffle(tasks)
     examples: list[Example] = []
     for task in tasks:
@@ -56,7 +59,7 @@ def expert_episodes(suite_name: str, split: str, count: int, seed: int) -> tuple
             examples.append((task.id, shot))
     env.close()
     if len(examples) < count:
-        raise CoTGapError(f"{suite_name}/{split} has {len(examples)} examples; {count} are needed")
+        raise CoTGapError(f"{panel.name} has {len(examples)} examples; {count} are needed")
     return tuple(examples)
 
 

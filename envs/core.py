@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import random
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -189,8 +190,9 @@ class TextEnv(gymnasium.Env[str, str], ABC):
     lost. `truncated`: the step limit is reached without termination.
 
     `info` holds `task_key` (str), `goal` (str), `won` (bool), `score` (float), `steps` (int,
-    actions taken), `valid` (bool, whether the last action was accepted) and, where the suite can
-    list them, `admissible_actions` (list of str).
+    actions taken), `valid` (bool, whether the last action was accepted) and, with `list_actions`
+    and where the suite can list them, `admissible_actions` (list of str). A suite that lists them
+    slowly makes `list_actions=False` its default.
     """
 
     seeded = False
@@ -227,9 +229,25 @@ class TextEnv(gymnasium.Env[str, str], ABC):
     def goal(self) -> str:
         """The current task in one sentence."""
 
+    @property
+    def instructions(self) -> str:
+        """What the agent is told of the running task's format and actions.
+
+        The panel's, unless each task brings its own documentation (which its content hash covers).
+        """
+        return self.panel.instructions
+
     def admissible_actions(self) -> list[str] | None:
         """Every action the environment would accept now, or None where it cannot list them."""
         return None
+
+    def sample_action(self, dice: random.Random) -> str | None:
+        """An action that a random player takes now, or None where there is none to draw.
+
+        One of the admissible actions, unless the suite cannot list them and has another way.
+        """
+        actions = self.admissible_actions()
+        return dice.choice(actions) if actions else None
 
     # What everyone calls.
 

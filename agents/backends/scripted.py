@@ -25,6 +25,7 @@ Policy = Callable[[Request], tuple[str, str]]
 Speaker = Callable[[Request], str]
 """The reply after the prefill."""
 
+NOTHING = "do nothing"  # an action that no environment knows
 NOISE: Mapping[str, float] = {"prompt": 0.4, "cot": 0.15}
 
 
@@ -112,7 +113,7 @@ def from_callable(speaker: Speaker, **options: Any) -> ScriptedBackend:
 
 
 def random_agent(**options: Any) -> ScriptedBackend:
-    """Any admissible action, by the request's seed."""
+    """Any action that a random player could take (see `TextEnv.sample_action`), by the seed."""
     return from_policy(_random, {"policy": "random"}, **options)
 
 
@@ -122,8 +123,8 @@ def expert_agent(**options: Any) -> ScriptedBackend:
 
 
 def noop_agent(**options: Any) -> ScriptedBackend:
-    """An action that no environment knows, at every state: the floor of every score."""
-    return from_policy(lambda request: ("", "do nothing"), {"policy": "noop"}, **options)
+    """Does nothing at every state: the floor of every score."""
+    return from_policy(lambda request: ("", NOTHING), {"policy": "noop"}, **options)
 
 
 def noisy_agent(noise: Mapping[str, float] = NOISE, **options: Any) -> ScriptedBackend:
@@ -166,13 +167,13 @@ def _noisy(rates: Mapping[str, float], request: Request) -> tuple[str, str]:
 
 def _any_action(request: Request, dice: random.Random) -> str:
     env = _env(request)
-    actions = env.admissible_actions()
-    if actions is None:
+    action = env.sample_action(dice)
+    if action is None and env.admissible_actions() is None:
         raise CoTGapError(
-            f"suite {env.panel.suite!r} cannot list its admissible actions, which this agent "
-            "draws from; choose another agent, such as noop"
+            f"suite {env.panel.suite!r} has no actions to draw from, neither listed nor sampled; "
+            "choose another agent, such as noop"
         )
-    return dice.choice(actions) if actions else "do nothing"
+    return NOTHING if action is None else action
 
 
 def _argue(env: TextEnv, action: str) -> str:

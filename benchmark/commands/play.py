@@ -44,15 +44,15 @@ def execute(name: str, number: int | None, seed: int) -> None:
 def _play(env: TextEnv, task: str, console: Console) -> None:
     observation, info = env.reset(options={"task": task})
     console.print(f"{env.task_key} · {env.panel.step_limit} steps · {HELP}", style="dim")
-    console.print(env.panel.instructions, style="dim", markup=False, highlight=False)
+    console.print(env.instructions, style="dim", markup=False, highlight=False)
     console.print()
     console.print(observation, markup=False, highlight=False)
     while True:
-        actions = info.get("admissible_actions") or []
-        _complete_with(actions)
+        _complete_with(info.get("admissible_actions") or [])
         line = input(f"\n{info['steps']:>3}> ")
         if line == "?":
-            console.print("\n".join(actions) or "this suite cannot list its actions", markup=False)
+            actions = env.admissible_actions() or ["this suite cannot list its actions"]
+            console.print("\n".join(actions), markup=False)
             continue
         if line == "!":
             hint = env.expert_action() if isinstance(env, Expert) else "this suite has no expert"

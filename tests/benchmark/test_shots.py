@@ -21,7 +21,8 @@ def data(alfworld_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_held_out_types_are_not_shown() -> None:
     panel = get_panel("alfworld/paper_ood")
-    examples = expert_episodes(panel.suite, panel.shots_from, 8, seed=0)
+    source = get_panel(f"alfworld/{panel.shots_from}")
+    examples = expert_episodes(source, 8, 0, list_actions=False)
     assert not {task_kind(task) for task, _ in examples} & set(HELD_OUT)
 
 
@@ -36,7 +37,7 @@ def test_examples_speak_the_panels_wording() -> None:
 def test_no_task_is_its_own_example() -> None:
     panel = get_panel("toy/train")
     source = shot_source(PromptProtocol(shots=2), seed=0)
-    for task, shot in expert_episodes("toy", "train", 3, seed=0):
+    for task, shot in expert_episodes(panel, 3, 0, list_actions=False):
         shown = source(panel.key(task))
         assert len(shown) == 2
         assert shot.steps not in [other.steps for other in shown]
@@ -44,4 +45,4 @@ def test_no_task_is_its_own_example() -> None:
 
 def test_too_few_examples_are_an_error() -> None:
     with pytest.raises(CoTGapError, match="300 are needed"):
-        expert_episodes("toy", "train", 300, seed=0)
+        expert_episodes(get_panel("toy/train"), 300, 0, list_actions=False)
