@@ -11,6 +11,8 @@ Where this differs from the package's own harness, always by carrying out less:
   takes it for the end of the turn. Only `[]` ends a turn.
 - An action is carried out whole or not at all. Unknown functions, positional arguments (which the
   package drops), bare names, arithmetic and nested calls are errors.
+- Only functions that the task documents can be called. (One that is held out works before it
+  appears, as in the package: the ground truth of `miss_func` 49 relies on that.)
 - Calls that would take unbounded time or memory are refused; see `envs.bfcl.backend`.
 - A backend sees the strings that were written. The package evaluates text, and first puts an
   instance's name before every word that is a function's and stands before a parenthesis, also
