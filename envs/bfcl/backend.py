@@ -115,7 +115,8 @@ class Backends:
                     scenario = item.entry["initial_config"].get(name, {})
                     instance._load_scenario(copy.deepcopy(scenario), long_context=item.long_context)
                 instances[name] = instance
-            self._instances = copy.deepcopy(instances)  # cut off from the module data
+            # Only long-context material is taken from module data as it is: cut that off.
+            self._instances = copy.deepcopy(instances) if item.long_context else instances
         self._printed = 0
 
     def run(self, call: Call) -> str:
