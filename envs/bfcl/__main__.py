@@ -34,7 +34,8 @@ def replay(
         different += len(wrong)
         console.print(
             f"{split}: {len(found)} ground truths, {len(found) - len(wrong)} the same in verdict "
-            f"and text, {len(rejected)} rejected by the package {rejected or ''}"
+            f"and text, {len(rejected)} rejected by the package {rejected or ''}",
+            soft_wrap=True,
         )
         for task in wrong:
             console.print(f"  {task}")
@@ -55,7 +56,8 @@ def mutate(
         accepted = Counter(pair.mutation for pair in found if pair.package)
         different += len(wrong)
         console.print(f"{split}: {len(found) - len(wrong)} of {len(found)} verdicts the same")
-        console.print(f"  accepted: {', '.join(f'{n} {kind}' for kind, n in accepted.items())}")
+        kinds = ", ".join(f"{number} {kind}" for kind, number in accepted.items())
+        console.print(f"  accepted: {kinds}", soft_wrap=True)
         for pair in wrong:
             console.print(f"  {pair}")
     raise typer.Exit(bool(different))

@@ -19,7 +19,7 @@ from envs.core import Outcome, Panel, Task, TextEnv
 from envs.spaces import TEXT_CHARSET, TextSpace
 
 MAX_OBSERVATION = 131_072
-"""Characters of an observation. The longest of a ground truth has some 33,000."""
+"""Characters of an observation. The longest of a ground truth has 31,706."""
 INSTRUCTIONS = f"""\
 You help a user by calling functions. The conversation has several turns. In each, the user asks \
 for something; call functions until it is done as well as it can be, then end the turn with an \
@@ -44,8 +44,10 @@ class BFCLEnv(TextEnv):
     accept them, a turn has more than 20 steps besides its end, or `envs.bfcl.backend`'s limits
     are exceeded. The panel's step limit is what these rules allow at most.
 
-    The same actions give the same texts, with one exception of the package: the backend that
-    verifies travellers compares their date of birth with today's.
+    The same actions give the same texts, with two exceptions that come with the backends: one
+    compares travellers' dates of birth with today's, and since Python 3.12 `sum` rounds floats
+    better, which changes the last digit of some statistics. Verdicts do not depend on either,
+    since the ground truth is executed beside the calls.
 
     `load` gives the content of one of the panel's tasks.
     """
