@@ -30,10 +30,17 @@ GAME_FILE: Final = "game.tw-pddl"
 # ALFRED's scenes of a room kind are numbered from one above these on.
 _SCENES: Final = {"kitchen": 0, "living room": 200, "bedroom": 300, "bathroom": 400}
 
+# An action of the grammar; the text's line breaks stand for themselves.
+_HELP: Final = f"""action help {{
+    template :: "help";
+    feedback :: "
+{CURRENT.help_reply}";
+}}
+"""
 # (pattern, what replaces it), in the domain and in the grammar.
 _TO_CURRENT: Final = (
     ((r";\s*(\(receptacleType \?r SinkType\))", r"\1"),),
-    ((r"action help \{.*?\n\}\n", "{help}"),),
+    ((r"action help \{.*?\n\}\n", _HELP),),
 )
 _TO_OLDER: Final = (
     ((r"\(:action help\b.*?\n\)\n", ""),),
@@ -43,9 +50,6 @@ _TO_OLDER: Final = (
         (r"You move the (\{o.name\}) to the", r"You put the \1 in/on the"),
         (r"(You arrive at )\{r.name\}", r"\1{lend.name}"),
     ),
-)
-_HELP: Final = (
-    f'action help {{\n    template :: "help";\n    feedback :: "\n{CURRENT.help_reply}";\n}}\n'
 )
 
 
@@ -82,9 +86,7 @@ def _edited(
     texts = []
     for text, edits in ((made.domain, domain), (made.grammar, grammar)):
         for pattern, replacement in edits:
-            # The help text is no template: its line breaks stand for themselves.
-            new = _HELP.replace("\\", r"\\") if replacement == "{help}" else replacement
-            text = re.sub(pattern, new, text, flags=re.DOTALL)
+            text = re.sub(pattern, replacement, text, flags=re.DOTALL)
         texts.append(text)
     return Rules(*texts)
 
