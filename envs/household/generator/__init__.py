@@ -1,7 +1,12 @@
 """Household games without end: drawn by seed, in ALFWorld's format, each certified solvable.
 
 `generate("train", 7)` is the same game on every machine; `games("train")` goes on for ever. Every
-game is certified by the exact oracle. `python -m envs.household.generator --help` writes games as
+game is certified by the exact oracle. To play them as an environment, start any seed's task:
+
+    env = envs.get_suite("household").make(envs.get_panel("household/train"))
+    env.reset(options={"task": task_id(seed)})
+
+`python -m envs.household.generator --help` writes games as
 files that the stock engine plays, and measures how fast they are made.
 
 The halves never meet: a game's content hash begins with an odd hexadecimal digit if, and only if,

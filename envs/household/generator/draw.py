@@ -8,8 +8,8 @@ only in integer arithmetic and over ordered tables, so that a seed is the same g
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from envs.household.generator.axes import Axis
@@ -59,21 +59,28 @@ class Receptacle(NamedTuple):
     number: int
 
 
-@dataclass(slots=True)
+class Placed(NamedTuple):
+    """An object of a type, and where it is."""
+
+    type: str
+    where: Receptacle
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A drawn game."""
 
     kind: Kind
     room: str
-    receptacles: list[Receptacle]
-    thing: str = ""
+    receptacles: tuple[Receptacle, ...]
+    thing: str
     """The type of the object that the task is about."""
-    target: str = ""
+    target: str
     """The type of the receptacle that it has to get to; for a look, of the lamp."""
-    phrase: int = 0
+    phrase: int
     """Which of a wording's sentences states the task."""
-    placed: list[tuple[str, Receptacle]] = field(default_factory=list)
-    """(object type, where it is), the task's objects first."""
+    placed: tuple[Placed, ...]
+    """The objects, the task's first."""
 
 
 class _Errand(NamedTuple):
@@ -88,11 +95,14 @@ def draw(axis: Axis, kind: Kind, dice: Dice) -> Draft:
     """A house with a task of `kind`, by the rules of `axis`."""
     name = dice.pick(kind.rooms)  # once, so that no axis favours a room
     room = ROOMS[name]
-    while True:
-        draft = Draft(kind, name, _furnish(room, axis, dice))
-        if _set_task(draft, room, axis, dice):
-            _scatter(draft, room, dice)
-            return draft
+    errand = None
+    while errand is None:
+        receptacles = _furnish(room, axis, dice)
+        errand = _choose(kind, receptacles, room, axis, dice)
+    phrase = dice.below(2)
+    placed = _place_task(kind, errand, receptacles, dice)
+    placed += _scatter(kind, errand, receptacles, room, dice)
+    return Draft(kind, name, receptacles, errand.thing, errand.target, phrase, tuple(placed))
 
 
 def weight(thing: str, receptacle: str) -> int:
@@ -108,7 +118,7 @@ def fits(thing: str, receptacle: str) -> bool:
     return thing.lower() in habits().fits.get(receptacle.lower(), ())
 
 
-def _furnish(room: Room, axis: Axis, dice: Dice) -> list[Receptacle]:
+def _furnish(room: Room, axis: Axis, dice: Dice) -> tuple[Receptacle, ...]:
     """What such rooms always have, then more of what they may have, up to a number of dice."""
     low, high = axis.receptacles
     size = low + dice.below(high - low + 1)
@@ -119,88 +129,96 @@ def _furnish(room: Room, axis: Axis, dice: Dice) -> list[Receptacle]:
         for _ in range((row.most_large if axis.large else row.most) - row.least)
     ]
     if axis.unusual:
-        first = dice.pick(room.unusual)
-        counts[first] = 1
-        second = dice.pick(room.unusual)
-        counts[second] = counts.get(second, 0) + 1
+        for _ in range(2):
+            unusual = dice.pick(room.unusual)
+            counts[unusual] = counts.get(unusual, 0) + 1
     while sum(counts.values()) < size:
         counts[spare.pop(dice.below(len(spare)))] += 1
-    return [Receptacle(kind, n + 1) for kind in sorted(counts) for n in range(counts[kind])]
+    return tuple(Receptacle(kind, n + 1) for kind in sorted(counts) for n in range(counts[kind]))
 
 
-def _set_task(draft: Draft, room: Room, axis: Axis, dice: Dice) -> bool:
-    """Choose the task and place its objects; False if this house allows none on this axis."""
-    kind = draft.kind
-    errands = [errand for errand in _errands(draft, room, axis) if errand.sources]
-    if not errands:
-        return False
+def _choose(
+    kind: Kind, receptacles: Sequence[Receptacle], room: Room, axis: Axis, dice: Dice
+) -> _Errand | None:
+    """A task; None if this house allows none of the kind on this axis."""
+    options = [errand for errand in _errands(kind, receptacles, room, axis) if errand.sources]
+    if not options:
+        return None
     # The object first, so that those with many places do not come up more often.
-    draft.thing = dice.pick(sorted({errand.thing for errand in errands}))
-    errand = dice.pick([errand for errand in errands if errand.thing == draft.thing])
-    draft.target, draft.phrase = errand.target, dice.below(2)
-    count = 1 + (dice.below(5) < 2) + (kind is TWO)
-    for _ in range(count):
-        _place(draft, draft.thing, errand.sources, dice)
-    if kind is LOOK:
-        _place(draft, LAMP, _types(draft), dice)
-    return True
+    thing = dice.pick(sorted({errand.thing for errand in options}))
+    return dice.pick([errand for errand in options if errand.thing == thing])
 
 
-def _errands(draft: Draft, room: Room, axis: Axis) -> list[_Errand]:
-    kind, types = draft.kind, _types(draft)
-    things = [
-        thing
-        for thing in room.objects
-        if (thing in HELD_OUT_OBJECTS) is axis.held_out_object
-        and (kind.objects is None or thing in kind.objects)
-    ]
+def _errands(
+    kind: Kind, receptacles: Sequence[Receptacle], room: Room, axis: Axis
+) -> Iterator[_Errand]:
+    types = _types(receptacles)
     if kind is LOOK:
-        targets: tuple[str, ...] = (LAMP,) if any(weight(LAMP, place) for place in types) else ()
+        targets = [LAMP] if any(weight(LAMP, place) for place in types) else []
     else:
-        targets = tuple(place for place in types if place not in kind.appliances)
-    return [
-        _errand(thing, target, types, room, axis)
-        for thing in things
-        for target in targets
-        if target == LAMP or fits(thing, target)
-    ]
+        targets = [place for place in types if place not in kind.appliances]
+    for thing in room.objects:
+        if (thing in HELD_OUT_OBJECTS) is not axis.held_out_object:
+            continue
+        if kind.objects is not None and thing not in kind.objects:
+            continue
+        for target in targets:
+            if target == LAMP or fits(thing, target):
+                yield _Errand(thing, target, _sources(thing, target, types, room, axis))
 
 
-def _errand(thing: str, target: str, types: tuple[str, ...], room: Room, axis: Axis) -> _Errand:
-    """The task of bringing `thing` to `target`, with the sources that the axis allows."""
-    sources = tuple(place for place in types if place != target and weight(thing, place))
-    if axis.unusual and target not in room.unusual:
-        sources = tuple(place for place in sources if place in room.unusual)
-    if axis.large:
-        sources = tuple(place for place in sources if place in OPENABLE)
-        if target != LAMP and target not in OPENABLE:
-            sources = ()
-    return _Errand(thing, target, sources)
+def _sources(
+    thing: str, target: str, types: Sequence[str], room: Room, axis: Axis
+) -> tuple[str, ...]:
+    """The receptacle types where an object to be brought to `target` may be at first."""
+    if axis.large and target != LAMP and target not in OPENABLE:
+        return ()
+    return tuple(
+        place
+        for place in types
+        if place != target
+        and weight(thing, place)
+        and (not axis.unusual or {place, target} & {*room.unusual})
+        and (not axis.large or place in OPENABLE)
+    )
 
 
-def _scatter(draft: Draft, room: Room, dice: Dice) -> None:
-    """Add objects that the task is not about, about one for each receptacle."""
-    types = _types(draft)
+def _place_task(
+    kind: Kind, errand: _Errand, receptacles: Sequence[Receptacle], dice: Dice
+) -> list[Placed]:
+    """The objects that the task is about: often one more than it needs."""
+    count = 1 + (dice.below(5) < 2) + (kind is TWO)
+    sources = [spot for spot in receptacles if spot.type in errand.sources]
+    placed = [_place(errand.thing, sources, dice) for _ in range(count)]
+    if kind is LOOK:
+        placed.append(_place(LAMP, receptacles, dice))
+    return placed
+
+
+def _scatter(
+    kind: Kind, errand: _Errand, receptacles: Sequence[Receptacle], room: Room, dice: Dice
+) -> list[Placed]:
+    """Objects that the task is not about, about one for each receptacle."""
+    types = _types(receptacles)
     others = [
         thing
         for thing in room.objects
         if thing not in HELD_OUT_OBJECTS
-        and thing != draft.thing
+        and thing != errand.thing
         and any(weight(thing, place) for place in types)
     ]
-    for _ in range(len(draft.receptacles) + dice.below(3)):
-        _place(draft, dice.pick(others), types, dice)
-    if room.lamp and draft.kind is not LOOK and dice.below(2):
-        _place(draft, LAMP, types, dice)
+    count = len(receptacles) + dice.below(3)
+    placed = [_place(dice.pick(others), receptacles, dice) for _ in range(count)]
+    if room.lamp and kind is not LOOK and any(weight(LAMP, place) for place in types):
+        placed += [_place(LAMP, receptacles, dice)] if dice.below(2) else []
+    return placed
 
 
-def _place(draft: Draft, thing: str, types: Sequence[str], dice: Dice) -> None:
-    """Put one object of a type where such objects are found, if anywhere here."""
-    options = [receptacle for receptacle in draft.receptacles if receptacle.type in types]
-    weights = [weight(thing, receptacle.type) for receptacle in options]
-    if any(weights):
-        draft.placed.append((thing, dice.weighted(options, weights)))
+def _place(thing: str, options: Sequence[Receptacle], dice: Dice) -> Placed:
+    """Put an object of a type where such objects are found."""
+    weights = [weight(thing, spot.type) for spot in options]
+    return Placed(thing, dice.weighted(options, weights))
 
 
-def _types(draft: Draft) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(receptacle.type for receptacle in draft.receptacles))
+def _types(receptacles: Sequence[Receptacle]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(spot.type for spot in receptacles))
