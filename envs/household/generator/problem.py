@@ -57,10 +57,13 @@ def sentence(draft: Draft, wording: Wording) -> str:
 
 
 def problem(draft: Draft) -> str:
-    """The game's `pddl_problem`. Of what it was drawn from (seed, axis) it says nothing."""
+    """The game's `pddl_problem`: the same text for the same things in the same places.
+
+    It says nothing of what it was drawn from (seed, axis, order).
+    """
     numbers: Counter[str] = Counter()
     objects: list[tuple[str, str, Receptacle]] = []
-    for thing, where in draft.placed:
+    for thing, where in sorted(draft.placed):
         numbers[thing] += 1
         objects.append((f"{thing}_bar_{numbers[thing]:02d}", thing, where))
     places = {spot: f"loc_bar_{n + 1:02d}" for n, spot in enumerate(draft.receptacles)}
