@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -60,7 +60,7 @@ def execute(
     """
     watch = Console(stderr=True)
     panels = [get_panel(name) for name in names] or list(_playable(watch))
-    known = audits.read(out)
+    auditor, known = Auditor(watch, quiet=quiet), audits.read(out)
     done, complete = [], True
     for panel in panels:
         before = known.get(panel.name)
@@ -69,7 +69,7 @@ def execute(
             continue
         check_usable([plan_panel(panel, episodes, None)])
         try:
-            audited = _audit(panel, episodes, watch, quiet=quiet)
+            audited = auditor.audit(panel, episodes)
         except UnscoredError as error:
             complete = False
             watch.print(f"{panel.name}: {error}", style="red", markup=False, highlight=False)
@@ -98,46 +98,77 @@ def _playable(watch: Console) -> Iterator[Panel]:
             watch.print(text, style="yellow", markup=False, highlight=False)
 
 
-def _audit(panel: Panel, episodes: int | None, watch: Console, *, quiet: bool) -> Audited:
-    tasks = panel.tasks[:episodes]
-    plans = {
-        name: [Job(panel.key(t.id), panel.lock, PROMPT, (), 0, t.kind) for t in tasks[:most]]
-        for name, most in AGENTS.items()
-    }
-    played: dict[str, list[Episode]] = {}
-    if not quiet:
-        watch.print(panel.name, style="bold", markup=False, highlight=False)
-    with LiveProgress(watch, quiet=quiet) as live:
-        live.on_start([job for jobs in plans.values() for job in jobs], [], [])
-        for name, jobs in plans.items():
-            played[name] = list(_play(name, jobs, live))
-    expert = {e.task_key.task: e.success for e in played["expert"]}
-    audit = Audit(
-        panel=panel.name,
-        lock=panel.lock,
-        size=len(panel),
-        agents={name: _summary(found) for name, found in played.items()},
-        beyond_expert=tuple(task.id for task in tasks if not expert[task.id]),
-    )
-    found = [episode for name in ACTING for episode in played[name]]
-    steps = [step.env_seconds for episode in found for step in episode.steps]
-    return Audited(audit, [episode.reset_seconds for episode in found], steps)
+class Auditor:
+    """Plays panels with the audit's agents; what two panels share is played once.
+
+    A task is shared where a panel of that task alone would have the same lock.
+    """
+
+    def __init__(self, watch: Console, *, quiet: bool) -> None:
+        self._watch, self._quiet = watch, quiet
+        self._known: dict[tuple[str, str], Episode] = {}
+
+    def audit(self, panel: Panel, episodes: int | None) -> Audited:
+        """Audit the first `episodes` tasks; raises `UnscoredError` where one has no score."""
+        tasks = panel.tasks[:episodes]
+        locks = {task.id: replace(panel, tasks=(task,)).lock for task in tasks}
+        chosen = {name: tasks[:most] for name, most in AGENTS.items()}
+        plans = {
+            name: [
+                Job(panel.key(task.id), panel.lock, PROMPT, (), 0, task.kind)
+                for task in chosen[name]
+                if (name, locks[task.id]) not in self._known
+            ]
+            for name in AGENTS
+        }
+        resets, steps = self._play(panel, plans, locks)
+        played = {
+            name: [self._known[name, locks[task.id]] for task in chosen[name]] for name in AGENTS
+        }
+        expert = zip(tasks, played["expert"], strict=True)
+        audit = Audit(
+            panel=panel.name,
+            lock=panel.lock,
+            size=len(panel),
+            agents={name: _summary(found) for name, found in played.items()},
+            beyond_expert=tuple(task.id for task, episode in expert if not episode.success),
+        )
+        return Audited(audit, resets, steps)
+
+    def _play(
+        self, panel: Panel, plans: Mapping[str, Sequence[Job]], locks: Mapping[str, str]
+    ) -> tuple[list[float], list[float]]:
+        """Play what is planned and keep the episodes, without their steps; (resets, steps)."""
+        resets: list[float] = []
+        steps: list[float] = []
+        jobs = [job for planned in plans.values() for job in planned]
+        if not jobs:
+            return resets, steps
+        if not self._quiet:
+            self._watch.print(panel.name, style="bold", markup=False, highlight=False)
+        with LiveProgress(self._watch, quiet=self._quiet) as live:
+            live.on_start(jobs, [], [])
+            for name, planned in plans.items():
+                for episode in _engine(name, live).run(planned):
+                    if not episode.status.scored:
+                        raise UnscoredError(f"{name} in {episode.task_key}: {episode.error}")
+                    live.on_episode(episode)
+                    lock = locks[episode.task_key.task]
+                    self._known[name, lock] = replace(episode, steps=())
+                    if name in ACTING:
+                        resets.append(episode.reset_seconds)
+                        steps += [step.env_seconds for step in episode.steps]
+        return resets, steps
 
 
-def _play(name: str, jobs: Sequence[Job], live: LiveProgress) -> Iterator[Episode]:
-    """One scripted agent's episodes; raises `UnscoredError` at the first without a score."""
-    engine = LocalEngine(
+def _engine(name: str, live: LiveProgress) -> LocalEngine:
+    return LocalEngine(
         make_agent(name),
         DECODING,
         lambda key: get_suite(key.suite).make(get_panel(key.panel), list_actions=False),
         width=1,
         on_step=live.on_step,
     )
-    for episode in engine.run(jobs):
-        if not episode.status.scored:
-            raise UnscoredError(f"{name} got no score in {episode.task_key}: {episode.error}")
-        live.on_episode(episode)
-        yield episode
 
 
 def _summary(episodes: Sequence[Episode]) -> Played:

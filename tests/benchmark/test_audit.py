@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,18 @@ def test_a_result_stands_beside_its_floor_and_ceiling(tmp_path: Path) -> None:
     assert summary["panels"][0]["audit"]["agents"]["expert"] == {"n": 50, "won": 50}
     other = cli(*options, "--max-steps", "3", "--out", tmp_path / "other").stdout
     assert "not audited under this lock" in other
+
+
+def test_what_panels_share_is_played_once(tmp_path: Path) -> None:
+    if not envs.get_suite("bfcl").availability().usable:
+        assert not os.environ.get("CI")
+        pytest.skip("bfcl has panels that share tasks, and is not usable")
+    out, narrowed = tmp_path / "audits.json", envs.get_panel("bfcl/base:MathAPI")
+    shared = [task for task in envs.get_panel("bfcl/base").tasks[:40] if task in narrowed.tasks]
+    panels = ["--panel", "bfcl/base", "--panel", narrowed.name]
+    _, _, progress = audit(out, *panels, "--episodes", str(40))
+    assert shared
+    assert "120/120 episodes" in progress
+    left = len(narrowed) - len(shared)
+    assert f"{3 * left}/{3 * left} episodes" in progress
+    assert audits.read(out)[narrowed.name].agents["expert"].n == len(narrowed)
