@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -41,10 +41,10 @@ DESCRIPTIONS = {
     "train": "official train variations, at most 10 of each task",
     "dev": "official dev variations, at most 10 of each task",
     "test": "official test variations, at most 10 of each task",
-    "train_full": "all official train variations",
-    "dev_full": "all official dev variations",
-    "test_full": "all official test variations",
-    "paper_train": "arXiv 2606.26935: train_full without the last task of each topic",
+    "train:full": "all official train variations",
+    "dev:full": "all official dev variations",
+    "test:full": "all official test variations",
+    "paper_train": "arXiv 2606.26935: train:full without the last task of each topic",
     "paper_id": "arXiv 2606.26935: test without the last task of each topic (in-domain)",
     "paper_ood": "arXiv 2606.26935: test, only the last task of each topic (OOD: task type)",
 }
@@ -62,6 +62,11 @@ class TaskType:
     def topic(self) -> str:
         """One of `TOPICS`."""
         return TOPICS[int(self.id.partition("-")[0])]
+
+    @property
+    def number(self) -> int:
+        """Its place within the topic, from 1."""
+        return int(self.id.partition("-")[2])
 
 
 def read_task_types() -> tuple[TaskType, ...]:
@@ -82,10 +87,19 @@ def balanced(variations: range) -> list[int]:
     return [variations[number * len(variations) // count] for number in range(count)]
 
 
-def mixed(lists: Iterable[Sequence[Task]]) -> tuple[Task, ...]:
-    """One task of each list in turn, so that the first n of a panel are a fair sample of it."""
-    rounds = zip_longest(*lists)
-    return tuple(task for task in chain.from_iterable(rounds) if task is not None)
+def _tasks(types: Sequence[TaskType], split: str, *, full: bool = False) -> tuple[Task, ...]:
+    """The items of a panel: one of each task in turn, one of each topic in turn.
+
+    So the first n of a panel are a fair sample of it.
+    """
+    by_turn = sorted(types, key=lambda kind: kind.number)
+    lists = [
+        [_task(kind.name, variation) for variation in (every if full else balanced(every))]
+        for kind in by_turn
+        for every in [kind.variations[split]]
+    ]
+    turns = chain.from_iterable(zip_longest(*lists))
+    return tuple(task for task in turns if task is not None)
 
 
 def _task(name: str, variation: int) -> Task:
@@ -110,7 +124,7 @@ class ScienceWorldSuite(Suite):
 
     @functools.cached_property
     def panels(self) -> Mapping[str, Panel]:
-        """The official splits, the paper's split, each by task and topic (`:`), and `@none`.
+        """The official splits and the paper's; `:` says which tasks, `@` how they are played.
 
         Panels use the simplifications `easy` (doors are open, teleporting is possible, flower
         pots water themselves, no wiring where the task needs none); `@none` panels none at all.
@@ -119,17 +133,17 @@ class ScienceWorldSuite(Suite):
         last = {kind.topic: kind.name for kind in types}.values()
         seen = [kind for kind in types if kind.name not in last]
         held_out = [kind for kind in types if kind.name in last]
-        lists = {split: self._tasks(types, split) for split in ("test", "dev", "train")}
-        lists |= {f"{split}_full": self._tasks(types, split, full=True) for split in lists}
-        lists["paper_train"] = self._tasks(seen, "train", full=True)
-        lists["paper_id"] = self._tasks(seen, "test")
-        lists["paper_ood"] = self._tasks(held_out, "test")
+        lists = {split: _tasks(types, split) for split in ("test", "dev", "train")}
+        lists["paper_train"] = _tasks(seen, "train", full=True)
+        lists["paper_id"] = _tasks(seen, "test")
+        lists["paper_ood"] = _tasks(held_out, "test")
         lists |= {f"{split}{NONE}": tasks for split, tasks in lists.items()}
+        for split in ("test", "dev", "train"):
+            lists[f"{split}:full"] = _tasks(types, split, full=True)
         for topic in TOPICS.values():
-            of_topic = [kind for kind in types if kind.topic == topic]
-            lists[f"test:{topic}"] = self._tasks(of_topic, "test")
+            lists[f"test:{topic}"] = _tasks([t for t in types if t.topic == topic], "test")
         for kind in types:
-            lists[f"test:{kind.name}"] = self._tasks([kind], "test")
+            lists[f"test:{kind.name}"] = _tasks([kind], "test")
         return {split: self._panel(split, tasks) for split, tasks in lists.items()}
 
     def make(self, panel: Panel | None = None, **options: Any) -> ScienceWorldEnv:
@@ -170,22 +184,11 @@ class ScienceWorldSuite(Suite):
             f"Java {machine.java_version} ({machine.command})",
         )
 
-    @staticmethod
-    def _tasks(types: Sequence[TaskType], split: str, *, full: bool = False) -> tuple[Task, ...]:
-        chosen: list[Sequence[Task]] = []
-        for kind in types:
-            every = kind.variations[split]
-            chosen.append(
-                [_task(kind.name, number) for number in (every if full else balanced(every))]
-            )
-        return mixed(chosen)
-
     def _panel(self, split: str, tasks: tuple[Task, ...]) -> Panel:
         none = split.endswith(NONE)
-        base, _, narrowed = split.removesuffix(NONE).partition(":")
-        description = DESCRIPTIONS[base]
-        if narrowed:
-            description += f" ({narrowed})"
+        name = split.removesuffix(NONE)
+        base, _, narrowed = name.partition(":")
+        description = DESCRIPTIONS.get(name) or f"{DESCRIPTIONS[base]} ({narrowed})"
         if none:
             description += " (no simplifications)"
         shots_from = "paper_train" if base.startswith("paper_") else "train"
