@@ -32,8 +32,9 @@ class ScienceWorldEnv(TextEnv):
 
     First observation: the task's description and what "look around" shows, the two things that
     the package's users start from. Then: the simulator's answer to each command. Score: the
-    simulator's, 0 to 100, at the moment; below 0, the task is failed and the episode over. `won`:
-    it is 100. The step limit is the panel's alone; the simulator has none.
+    simulator's, 0 to 100, at the moment. Below 0 the task is failed and the episode over, with a
+    score of 0, as the package's own examples count it. `won`: it is 100. The step limit is the
+    panel's alone; the simulator has none.
 
     `valid` is False where the simulator found no command in the action, or several. Of several it
     asks which one is meant; the next action answers by number, and any other, such as the empty
@@ -71,7 +72,8 @@ class ScienceWorldEnv(TextEnv):
 
     def _outcome(self, simulator: Simulator, text: str, *, valid: bool = True) -> Outcome:
         score = simulator.score()
-        return Outcome(text, float(score), won=score == TO_WIN, lost=score < 0, valid=valid)
+        final = float(max(score, 0))
+        return Outcome(text, final, won=score == TO_WIN, lost=score < 0, valid=valid)
 
     @property
     def goal(self) -> str:

@@ -254,11 +254,14 @@ def test_question_which_one_is_meant(env: ScienceWorldEnv) -> None:
         assert env.step("look around")[-1]["valid"]
 
 
-def test_wrong_focus_fails(env: ScienceWorldEnv) -> None:
-    env.reset(options={"task": "boil/21"})
-    _, reward, terminated, truncated, info = env.step("focus on air")
-    assert (reward, terminated, truncated) == (-100.0, True, False)
-    assert (info["score"], info["won"]) == (-100.0, False)
+def test_wrong_focus_fails_with_nothing(env: ScienceWorldEnv) -> None:
+    env.reset(options={"task": "lifespan-shortest-lived/93"})
+    for action in gold_path("lifespan-shortest-lived/93", "easy")[:-1]:
+        env.step(action)
+    before = env._score
+    _, reward, terminated, truncated, info = env.step("focus on agent")
+    assert (reward, terminated, truncated) == (-before, True, False)
+    assert (info["score"], info["won"]) == (0.0, False)
 
 
 def test_only_the_panel_limits_steps(env: ScienceWorldEnv) -> None:
