@@ -40,7 +40,7 @@ class ScienceWorldEnv(TextEnv):
     asks which one is meant; the next action answers by number, and any other, such as the empty
     one, takes the command back.
 
-    `admissible_actions()` are the simulator's "valid action-object combinations": hundreds, and
+    `admissible_actions()` are the simulator's "valid action-object combinations": over a hundred, and
     slower than a step, so they are not listed unless asked for.
     """
 

@@ -49,7 +49,7 @@ OPTIONS = (
     "-XX:hashCode=2",
 )
 PER_MACHINE = 16
-ANSWER_WITHIN = 120.0  # seconds; a gold path takes up to a few
+ANSWER_WITHIN = 600.0  # seconds; a long gold path takes a minute on a busy computer
 
 FIX = "pip install -e '.[scienceworld]'"
 FIX_VERSION = f"pip install 'scienceworld=={VERSION}'"
