@@ -40,8 +40,8 @@ class ScienceWorldEnv(TextEnv):
     asks which one is meant; the next action answers by number, and any other, such as the empty
     one, takes the command back.
 
-    `admissible_actions()` are the simulator's "valid action-object combinations": over a hundred, and
-    slower than a step, so they are not listed unless asked for.
+    `admissible_actions()` are the simulator's "valid action-object combinations": over a hundred,
+    and slower to list than a step takes, so they are not listed unless asked for.
     """
 
     def __init__(self, panel: Panel, *, list_actions: bool = False, **options: Any) -> None:
