@@ -301,15 +301,20 @@ class Simulator:
         return self._guarded(getattr(self._server, method), *arguments)
 
     def _guarded(self, function: Callable[..., Any], *arguments: object) -> Any:
-        """Call Java; raises `SimulatorLostError` where it does not answer."""
-        from py4j.protocol import Py4JNetworkError
+        """Call Java; raises `SimulatorLostError` where it does not answer.
+
+        An exception of the simulator's own is raised as py4j's `Py4JJavaError`.
+        """
+        from py4j.protocol import Py4JError, Py4JJavaError
 
         if not self.usable:
             raise SimulatorLostError(self._why_lost())
         try:
             return function(*arguments)
-        except (Py4JNetworkError, OSError) as error:
-            # Whatever went wrong, this machine is in an unknown state.
+        except Py4JJavaError:
+            raise
+        except (Py4JError, OSError) as error:
+            # A broken connection has several names; the machine is in an unknown state.
             self.machine.stop()
             raise SimulatorLostError(self._why_lost()) from error
 
