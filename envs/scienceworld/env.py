@@ -1,0 +1,134 @@
+"""The Gymnasium environment of ScienceWorld tasks."""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from typing import Any
+
+from envs.core import Outcome, Panel, Task, TaskUnavailableError, TextEnv
+from envs.scienceworld import actions
+from envs.scienceworld.java import Simulator, give_back, pool
+
+# How the simulator begins an answer to what it could not take as one command.
+REFUSALS = (
+    "No known action matches that input.",
+    "Ambiguous request:",
+    "Unknown action.",
+    "ERROR:",
+)
+TO_WIN = 100
+NO_PLAN = "look around"
+
+
+def split_id(task_id: str) -> tuple[str, int]:
+    """(task name, variation) of a task id such as `boil/21`."""
+    name, _, variation = task_id.rpartition("/")
+    return name, int(variation)
+
+
+class ScienceWorldEnv(TextEnv):
+    """ScienceWorld as its package plays it.
+
+    First observation: the task's description and what "look around" shows, the two things that
+    the package's users start from. Then: the simulator's answer to each command. Score: the
+    simulator's, 0 to 100, at the moment. Below 0 the task is failed and the episode over, with a
+    score of 0, as the package's own examples count it. `won`: it is 100. The step limit is the
+    panel's alone; the simulator has none.
+
+    `valid` is False where the simulator found no command in the action, or several. Of several it
+    asks which one is meant; the next action answers by number, and any other, such as the empty
+    one, takes the command back.
+
+    `admissible_actions()` are the simulator's "valid action-object combinations": over a hundred,
+    and slower to list than a step takes, so they are not listed unless asked for.
+    """
+
+    def __init__(self, panel: Panel, *, list_actions: bool = False, **options: Any) -> None:
+        super().__init__(panel, list_actions=list_actions, **options)
+        self._simulator: Simulator | None = None
+        self._return: weakref.finalize[Any, ScienceWorldEnv] | None = None
+        self._goal = ""
+        self._taken: list[str] = []
+
+    def _start(self, task: Task, seed: int) -> Outcome:
+        simulator = self._own()
+        name, variation = split_id(task.id)
+        try:
+            simulator.load(name, variation, self.panel.simplifications)
+        except ValueError as error:
+            raise TaskUnavailableError(f"{self.panel.name}: {task.id}: {error}") from error
+        self._task = task.id
+        self._goal = simulator.description()
+        self._taken = []
+        return self._outcome(simulator, f"{self._goal}\n\n{simulator.step('look around')}")
+
+    def _act(self, action: str) -> Outcome:
+        simulator = self._simulator
+        assert simulator is not None
+        answer = simulator.step(action.strip())
+        self._taken.append(self.canonical(action))
+        return self._outcome(simulator, answer, valid=not answer.startswith(REFUSALS))
+
+    def _outcome(self, simulator: Simulator, text: str, *, valid: bool = True) -> Outcome:
+        score = simulator.score()
+        final = float(max(score, 0))
+        return Outcome(text, final, won=score == TO_WIN, lost=score < 0, valid=valid)
+
+    @property
+    def goal(self) -> str:
+        """The simulator's task description."""
+        return self._goal
+
+    def admissible_actions(self) -> list[str]:
+        """The simulator's valid action-object combinations, sorted, one of each meaning."""
+        assert self._simulator is not None
+        listed = sorted(set(self._simulator.valid_actions()))
+        return list({self.canonical(action): action for action in reversed(listed)}.values())[::-1]
+
+    def canonical(self, action: str) -> str:
+        """See `envs.scienceworld.actions.canonical`."""
+        return actions.canonical(action)
+
+    def expert_action(self) -> str:
+        """The first action of the simulator's gold path that has not been taken yet, in order.
+
+        An agent that takes other actions in between may make the rest of the path useless: the
+        simulator has no other plan. After its end, "look around".
+        """
+        plan = gold_path(self._task, self.panel.simplifications)
+        followed = 0
+        for action in self._taken:
+            if followed < len(plan) and action == self.canonical(plan[followed]):
+                followed += 1
+        return plan[followed] if followed < len(plan) else NO_PLAN
+
+    def rationale(self, action: str) -> str:
+        """Argues from goal, last observation and what the command is for."""
+        return actions.rationale(self._goal, self._last.observation, action)
+
+    def close(self) -> None:
+        """Let others use the simulator; a `reset()` takes one again."""
+        if self._return is not None:
+            self._return()
+        self._simulator = self._return = None
+        self._key = None
+        super().close()
+
+    def _own(self) -> Simulator:
+        """The simulator of this environment, taken from the pool where it has none that works."""
+        if self._simulator is None or not self._simulator.usable:
+            self._simulator = pool().take()
+            self._return = weakref.finalize(self, give_back, self._simulator)
+            self._return.atexit = False
+        return self._simulator
+
+
+@functools.lru_cache(maxsize=512)
+def gold_path(task_id: str, simplifications: str) -> tuple[str, ...]:
+    """The simulator's own solution of a task, made once in a simulator of its own (seconds)."""
+    simulator = pool().take()
+    try:
+        return simulator.gold_path(*split_id(task_id), simplifications)
+    finally:
+        give_back(simulator)

@@ -1,0 +1,152 @@
+"""Our environment and the package, timed on the same actions in the same run.
+
+`pytest tests/benchmarks/test_scienceworld_speed.py --benchmark-only` prints the groups. "package"
+is its environment as its users call it (which lists the valid actions at every step), "calls" the
+fewest calls of the simulator that give text and score.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Callable, Iterator
+from itertools import cycle
+from time import perf_counter
+from typing import Any
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from envs.scienceworld import SUITE
+from envs.scienceworld.env import ScienceWorldEnv, gold_path
+from envs.scienceworld.java import Simulator
+
+TASK, VARIATION = "grow-plant", 93
+ITEM = f"{TASK}/{VARIATION}"
+
+
+@pytest.fixture(scope="module")
+def env() -> Iterator[ScienceWorldEnv]:
+    now = SUITE.availability()
+    if not now.usable:
+        assert not os.environ.get("CI"), f"{now.reason}. Fix: {now.fix}"
+        pytest.skip(f"{now.reason}. Fix: {now.fix}")
+    made = SUITE.make()
+    made.reset(options={"task": ITEM})
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def simulator(env: ScienceWorldEnv) -> Simulator:
+    assert env._simulator is not None
+    return env._simulator
+
+
+@pytest.fixture(scope="module")
+def package(env: ScienceWorldEnv) -> Iterator[Any]:
+    from scienceworld import ScienceWorldEnv as Stock
+
+    stock = Stock("", envStepLimit=1_000_000)
+    stock.load(TASK, VARIATION, "easy")
+    yield stock
+    stock.close()
+
+
+def ours_start(env: ScienceWorldEnv) -> None:
+    env.reset(options={"task": ITEM})
+
+
+def calls_start(server: Any) -> None:
+    server.load(TASK, VARIATION, "easy", False)
+    server.getTaskDescription()
+    server.step("look around")
+    server.getScore()
+
+
+def calls_step(server: Any, action: str) -> None:
+    server.step(action)
+    server.getScore()
+
+
+def stepper(step: Callable[[str], object]) -> Callable[[], object]:
+    actions = cycle(gold_path(ITEM, "easy"))
+    return lambda: step(next(actions))
+
+
+@pytest.mark.benchmark(group="reset")
+def test_reset_ours(benchmark: BenchmarkFixture, env: ScienceWorldEnv) -> None:
+    benchmark.pedantic(lambda: ours_start(env), rounds=30, warmup_rounds=5)  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.benchmark(group="reset")
+def test_reset_calls(benchmark: BenchmarkFixture, simulator: Simulator) -> None:
+    start = lambda: calls_start(simulator._server)  # noqa: E731
+    benchmark.pedantic(start, rounds=30, warmup_rounds=5)  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.benchmark(group="reset")
+def test_reset_package(benchmark: BenchmarkFixture, package: Any) -> None:
+    def start() -> None:
+        package.load(TASK, VARIATION, "easy")
+        package.reset()
+
+    benchmark.pedantic(start, rounds=30, warmup_rounds=5)  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.benchmark(group="step")
+def test_step_ours(benchmark: BenchmarkFixture, env: ScienceWorldEnv) -> None:
+    ours_start(env)
+    benchmark.pedantic(stepper(env.step), rounds=130, warmup_rounds=70)  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.benchmark(group="step")
+def test_step_calls(benchmark: BenchmarkFixture, simulator: Simulator) -> None:
+    calls_start(simulator._server)
+    step = stepper(lambda action: calls_step(simulator._server, action))
+    benchmark.pedantic(step, rounds=130, warmup_rounds=70)  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.benchmark(group="step")
+def test_step_package(benchmark: BenchmarkFixture, package: Any) -> None:
+    package.reset()
+    benchmark.pedantic(stepper(package.step), rounds=130, warmup_rounds=70)  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.benchmark(group="valid actions")
+def test_valid_actions_ours(benchmark: BenchmarkFixture, env: ScienceWorldEnv) -> None:
+    ours_start(env)
+    benchmark.pedantic(env.admissible_actions, rounds=30, warmup_rounds=5)  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.benchmark(group="valid actions")
+def test_valid_actions_package(benchmark: BenchmarkFixture, package: Any) -> None:
+    package.reset()
+    list_them = package.get_valid_action_object_combinations
+    benchmark.pedantic(list_them, rounds=30, warmup_rounds=5)  # type: ignore[no-untyped-call]
+
+
+def test_overhead_is_small(env: ScienceWorldEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most 10 % on top of the time that the package's own calls take, within the same steps."""
+    within = 0.0
+    guarded = Simulator._guarded
+
+    def timed(self: Simulator, function: Callable[..., Any], *arguments: object) -> Any:
+        def call(*passed: object) -> Any:
+            nonlocal within
+            begun = perf_counter()
+            try:
+                return function(*passed)
+            finally:
+                within += perf_counter() - begun
+
+        return guarded(self, call, *arguments)
+
+    monkeypatch.setattr(Simulator, "_guarded", timed)
+    ratios = []
+    ours_start(env)
+    for action in gold_path(ITEM, "easy"):
+        within, begun = 0.0, perf_counter()
+        env.step(action)
+        ratios.append((perf_counter() - begun) / within)
+    assert statistics.median(ratios) <= 1.10
