@@ -169,6 +169,9 @@ def audit(
     episodes: Annotated[
         int | None, typer.Option(help="Only the first N tasks of each panel.")
     ] = None,
+    floor_tasks: Annotated[
+        int, typer.Option(help="How many of them random and do-nothing play.", min=1)
+    ] = 300,
     force: Annotated[
         bool, typer.Option("--force", help="Also panels audited under their current lock.")
     ] = False,
@@ -186,6 +189,7 @@ def audit(
     audited = execute(
         panel or [],
         episodes=episodes,
+        floor_tasks=floor_tasks,
         force=force,
         out=out or FILE,
         as_json=as_json,

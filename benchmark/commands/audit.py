@@ -27,10 +27,7 @@ from envs.audits import Audit, Played
 from envs.core import Panel
 from envs.registry import get_panel, get_suite, suites
 
-# A floor is near 0; three hundred tasks bound it within about one point. The expert plays all
-# tasks, because each one that it cannot pass is named.
-FLOOR_TASKS = 300
-AGENTS = {"expert": None, "random": FLOOR_TASKS, "noop": FLOOR_TASKS}
+AGENTS = ("expert", "random", "noop")
 ACTING = ("expert", "random")  # whose steps say what a step costs
 DECODING = Decoding(Sampling(), Limits(), seed=0)
 
@@ -48,6 +45,7 @@ def execute(
     names: Sequence[str],
     *,
     episodes: int | None,
+    floor_tasks: int,
     force: bool,
     out: Path,
     as_json: bool,
@@ -57,10 +55,13 @@ def execute(
 
     A panel that has an audit under its current lock is left as it is, unless `force`. The file is
     rewritten after each panel, so that a stopped audit goes on where it was.
+
+    The expert plays all tasks (or the first `episodes`), because each one that it cannot pass is
+    named; random and do-nothing, which are near 0, the first `floor_tasks` of them.
     """
     watch = Console(stderr=True)
     panels = [get_panel(name) for name in names] or list(_playable(watch))
-    auditor, known = Auditor(watch, quiet=quiet), audits.read(out)
+    auditor, known = Auditor(watch, floor_tasks, quiet=quiet), audits.read(out)
     done, complete = [], True
     for panel in panels:
         before = known.get(panel.name)
@@ -104,15 +105,16 @@ class Auditor:
     A task is shared where a panel of that task alone would have the same lock.
     """
 
-    def __init__(self, watch: Console, *, quiet: bool) -> None:
+    def __init__(self, watch: Console, floor_tasks: int, *, quiet: bool) -> None:
         self._watch, self._quiet = watch, quiet
+        self._most = {name: None if name == "expert" else floor_tasks for name in AGENTS}
         self._known: dict[tuple[str, str], Episode] = {}
 
     def audit(self, panel: Panel, episodes: int | None) -> Audited:
         """Audit the first `episodes` tasks; raises `UnscoredError` where one has no score."""
         tasks = panel.tasks[:episodes]
         locks = {task.id: replace(panel, tasks=(task,)).lock for task in tasks}
-        chosen = {name: tasks[:most] for name, most in AGENTS.items()}
+        chosen = {name: tasks[:most] for name, most in self._most.items()}
         plans = {
             name: [
                 Job(panel.key(task.id), panel.lock, PROMPT, (), 0, task.kind)
@@ -183,17 +185,23 @@ def _covers(audit: Audit, panel: Panel, episodes: int | None) -> bool:
 
 
 def _print(done: Sequence[Audited], console: Console) -> None:
-    table = _table("panel", "tasks", *AGENTS, "beyond expert")
+    table = _table("panel", "tasks", "expert", "beyond", "random", "noop", "n")
     times = _table("panel", "reset ms", "p95", "step ms", "p95")
     for audited in done:
         agents, name = audited.audit.agents, audited.audit.panel
+        expert, random, noop = (
+            show(agents[agent].won / agents[agent].n, "rate") for agent in AGENTS
+        )
         beyond = str(len(audited.audit.beyond_expert))
-        rates = [show(agents[agent].won / agents[agent].n, "rate") for agent in AGENTS]
-        table.add_row(name, str(agents["expert"].n), *rates, beyond)
+        played, floor = str(agents["expert"].n), str(agents["random"].n)
+        table.add_row(name, played, expert, beyond, random, noop, floor)
         if audited.steps:
             times.add_row(name, *_times(audited.resets), *_times(audited.steps))
     console.print(table, highlight=False)
-    console.print(f"success; random and noop: the first {FLOOR_TASKS} tasks at most", style="dim")
+    console.print(
+        "success; beyond: tasks that the expert does not pass; n: tasks of random and noop",
+        style="dim",
+    )
     if times.row_count:
         console.print()
         console.print(times, highlight=False)
