@@ -37,7 +37,7 @@ class Listed:
 class Plan:
     """A panel to draw: `kinds` maps a kind of game to how many, and the nth one's settings.
 
-    `step_limit` is about twice the longest walkthrough, rounded: room to explore, and to err.
+    `step_limit` is at least twice the longest walkthrough: room to explore, and to err.
     """
 
     step_limit: int

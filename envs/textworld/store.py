@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import tempfile
+import threading
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -24,6 +25,7 @@ from envs.textworld.panels import Listed
 
 VERSION = "1.7.0"
 FIX = f"pip install textworld=={VERSION}"
+_MAKING = threading.Lock()  # TextWorld's parser is one object for all threads
 CACHED = 32  # games kept in memory, read and parsed
 DAMAGED = (OSError, ValueError, KeyError, TypeError)
 
@@ -120,7 +122,8 @@ def obtain(listed: Listed) -> Game:
 def remake(listed: Listed) -> Made:
     """Make a game; raises `TaskUnavailableError` if it is not the one that its panel lists."""
     try:
-        made = make(listed.spec)
+        with _MAKING:
+            made = make(listed.spec)
     except Exception as error:  # TextWorld raises what it likes
         raise _cannot_make(listed, error) from error
     if made.content != listed.task.content:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -65,7 +66,7 @@ def test_panels_hold_what_their_plans_say() -> None:
         for kind, (count, settings) in plan.kinds.items():
             mine = [game for game in games if game.task.kind == kind]
             assert [game.spec.settings for game in mine] == list(map(settings, range(count)))
-        assert max(game.walkthrough for game in games) * 1.5 <= plan.step_limit
+        assert 2 * max(game.walkthrough for game in games) <= plan.step_limit
 
 
 def test_no_two_tasks_are_the_same_game() -> None:
@@ -338,13 +339,15 @@ def test_first_observation(env: TextWorldEnv) -> None:
 
 
 @pytest.mark.parametrize("kind", PLANS["id"].kinds)
-def test_same_as_textworld_itself(env: TextWorldEnv, kind: str) -> None:
+def test_same_as_textworld_itself(env: TextWorldEnv, kind: str, tmp_path: Path) -> None:
     import textworld
 
     task, dice = first(kind), random.Random(kind)
     text, info = env.reset(options={"task": task})
     wanted = textworld.EnvInfos(admissible_commands=True, policy_commands=True, score=True)
-    stock = textworld.start(str(_linked(env)), request_infos=wanted)
+    story = Path(shutil.copy(env.game.story, tmp_path))
+    story.with_suffix(".json").write_text(json.dumps(env.game.data))
+    stock = textworld.start(str(story), request_infos=wanted)
     state = stock.reset()
     assert words(state.feedback).endswith(words(text))
     for _ in range(40):
@@ -365,15 +368,6 @@ def test_same_as_textworld_itself(env: TextWorldEnv, kind: str) -> None:
 
 def words(text: str) -> str:
     return " ".join(text.split())
-
-
-def _linked(env: TextWorldEnv) -> Path:
-    """The running game as TextWorld wants it: the story and its data side by side."""
-    story = env.game.story
-    beside = story.with_suffix(".json")
-    if not beside.is_file():
-        beside.write_text(json.dumps(env.game.data))
-    return story
 
 
 def test_a_game_can_be_lost(env: TextWorldEnv) -> None:
