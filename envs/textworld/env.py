@@ -11,7 +11,7 @@ from envs.core import Outcome, Panel, Task, TextEnv
 from envs.textworld.rationale import ROOM, rationale
 from envs.textworld.store import Game
 from envs.textworld.story import Reply, Story, one_line, refusal
-from envs.textworld.tracking import Tracker
+from envs.textworld.tracking import Tracker, changes
 
 SHORT = {
     "n": "go north",
@@ -87,7 +87,7 @@ class TextWorldEnv(TextEnv):
         if refused := refusal(command):
             return self._outcome(Reply(refused, (), None, won=False, lost=False), valid=False)
         reply = self._story.send(command)
-        self._events += reply.events
+        self._events += changes(reply.events)
         valid = bool(reply.events)
         if valid and command.casefold().startswith(READ):
             self._readings += (reply.text,)

@@ -61,6 +61,13 @@ class Game:
         return textworld.Game.deserialize(self.data)
 
     @functools.cached_property
+    def opening(self) -> Any:
+        """Where every episode begins, as TextWorld tracks it; nothing may update it."""
+        from textworld.generator.game import GameProgression
+
+        return GameProgression(self.world)
+
+    @functools.cached_property
     def words(self) -> Any:
         """What puts the game's actions into words."""
         from textworld.generator.inform7 import Inform7Game

@@ -13,6 +13,12 @@ from typing import Any
 from envs.textworld.store import Game
 
 Events = tuple[str, ...]
+IDLE = ("looking", "taking inventory", "examining ")
+
+
+def changes(events: Events) -> Events:
+    """The events that can change the world; the others need not be followed."""
+    return tuple(event for event in events if not event.startswith(IDLE))
 
 
 class Tracker:
@@ -40,6 +46,8 @@ class Tracker:
     def _at(self, events: Events) -> Any:
         from textworld.generator.game import GameProgression
 
+        if not events:
+            return self._game.opening
         known = len(self._events)
         if self._progress is None or events[:known] != self._events:
             self._progress, known = GameProgression(self._game.world), 0
