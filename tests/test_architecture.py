@@ -17,7 +17,7 @@ OURS = ("envs", "agents", "benchmark", "leaderboards")
 # package → what of ours it may import, as prefixes of dotted names
 ARROWS = {
     "envs": ("envs",),
-    "agents": ("agents", "envs.core"),
+    "agents": ("agents", "envs.cache", "envs.core"),
     "benchmark": ("benchmark", "agents", "envs"),
     "leaderboards": ("leaderboards", "benchmark", "envs"),
 }

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from agents.cache import VARIABLE, cache_dir
 from agents.fingerprint import fingerprint
+from envs.cache import VARIABLE, cache_dir
 from envs.core import CoTGapError
 
 DTYPES = ("float32", "bfloat16")

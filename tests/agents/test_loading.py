@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 
 from agents.backends import _loading
 from agents.backends.transformers import TransformersBackend
-from agents.cache import cache_dir
 from agents.fingerprint import fingerprint
+from envs.cache import cache_dir
 from envs.core import CoTGapError
 
 

@@ -1,0 +1,139 @@
+"""Makes many games at once, in processes of their own, with a progress bar.
+
+`python -m envs.textworld.generation` is such a process: it reads `split<TAB>task` lines and
+answers each with a line, empty or the reason why the game cannot be played.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from envs.core import TaskUnavailableError
+from envs.textworld.panels import Listed, listed
+from envs.textworld.store import games_folder, is_stored, obtain
+
+ROOT = Path(__file__).parents[2]
+
+
+def make_missing(games: Sequence[Listed], *, workers: int | None = None) -> None:
+    """Make those games that are not in the cache, on all cores unless `workers` says otherwise.
+
+    Raises `TaskUnavailableError` naming those that cannot be made.
+    """
+    missing = [game for game in games if not is_stored(game)]
+    if not missing:
+        return
+    with _progress(len(missing)) as advance:
+        count = min(workers or os.cpu_count() or 1, len(missing))
+        failed = _alone(missing, advance) if count == 1 else _together(missing, count, advance)
+    if failed:
+        others = f" {len(failed)} of {len(games)} games have such a problem." if failed[1:] else ""
+        raise TaskUnavailableError(failed[0] + "." * bool(others) + others)
+
+
+def _alone(games: Sequence[Listed], advance: Callable[[], None]) -> list[str]:
+    """Make games in this process; returns why some cannot be made."""
+    failed = []
+    for game in games:
+        try:
+            obtain(game)
+        except TaskUnavailableError as error:
+            failed.append(str(error))
+        advance()
+    return failed
+
+
+def _together(games: Sequence[Listed], workers: int, advance: Callable[[], None]) -> list[str]:
+    """Make games in `workers` processes; returns why some cannot be made."""
+    waiting: queue.SimpleQueue[Listed] = queue.SimpleQueue()
+    for game in games:
+        waiting.put(game)
+    processes = [_open_worker() for _ in range(workers)]
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            answers = pool.map(lambda process: _feed(process, waiting, advance), processes)
+            return [reason for reasons in answers for reason in reasons]
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+def _open_worker() -> subprocess.Popen[str]:
+    """A fresh interpreter: what runs here (its threads, its main module) is not copied."""
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    return subprocess.Popen(
+        [sys.executable, "-m", __name__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+
+
+def _feed(
+    process: subprocess.Popen[str],
+    waiting: queue.SimpleQueue[Listed],
+    advance: Callable[[], None],
+) -> list[str]:
+    """Have one process make games until none wait."""
+    assert process.stdin
+    assert process.stdout
+    failed: list[str] = []
+    while True:
+        try:
+            game = waiting.get_nowait()
+        except queue.Empty:
+            return failed
+        try:
+            print(game.split, game.task.id, sep="\t", file=process.stdin, flush=True)
+            answer = process.stdout.readline()
+        except OSError:
+            answer = ""
+        if not answer:
+            name = f"textworld/{game.split}/{game.task.id}"
+            failed.append(
+                f"the process that was making {name} died. To see why: "
+                "python -m envs.textworld generate --workers 1"
+            )
+            return failed
+        if reason := answer.strip():
+            failed.append(reason)
+        advance()
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[], None]]:
+    """A bar on stderr, or a line where that is not a terminal."""
+    console = Console(stderr=True)
+    what = f"making {total} TextWorld games, once"
+    if not console.is_terminal:
+        console.print(f"{what}; they are kept in {games_folder()}", highlight=False, soft_wrap=True)
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
+
+
+def serve() -> None:
+    """Make the games that stdin names."""
+    answers, sys.stdout = sys.stdout, sys.stderr  # whatever TextWorld prints is no answer
+    for line in sys.stdin:
+        split, _, task_id = line.strip().partition("\t")
+        failed = _alone([listed()[split, task_id]], lambda: None)
+        print(*(" ".join(reason.split()) for reason in failed), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    serve()

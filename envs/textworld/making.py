@@ -1,0 +1,123 @@
+"""Makes TextWorld games: a specification in, a game and its content hash out.
+
+Needs the extra `textworld`. The content hash covers everything that determines play: the game's
+facts, quests, names, texts, logic, objective and walkthrough, and the Inform 7 source that the
+played file is compiled from. The compiled file itself is not hashed (it holds the date).
+
+TextWorld 1.7.0 makes the same game of the same seeds in any process and after any other games,
+but for the order of two lists that come from sets of strings: the failing conditions of a cooking
+quest, which have no order, and the names that the grammar avoids, which nothing reads afterwards.
+The first are sorted before the source is written, the second dropped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What a game is made from: the kind of game, the seed, and the kind's settings."""
+
+    kind: str
+    seed: int
+    settings: Settings = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A new game: `data` is what TextWorld reads it back from, `source` is to be compiled."""
+
+    data: dict[str, Any]
+    source: str
+    max_score: int
+    walkthrough: tuple[str, ...]
+
+    @property
+    def content(self) -> str:
+        """SHA-256 (hex) over everything that determines play."""
+        return content_hash(self.data, hashlib.sha256(self.source.encode()).hexdigest())
+
+
+def content_hash(data: Mapping[str, Any], source_hash: str) -> str:
+    """The content hash of a game's data and the SHA-256 of its source."""
+    text = json.dumps({"game": data, "source": source_hash}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def make(spec: Spec) -> Made:
+    """Make a game. Raises what TextWorld raises where it cannot, `KeyError` for another kind."""
+    from textworld import GameOptions
+    from textworld.generator.inform7 import generate_inform7_source
+
+    options = GameOptions()
+    options.seeds = spec.seed
+    game = MAKERS[spec.kind](spec.settings, options)
+    for quest in game.quests:
+        quest.fail_events = sorted(
+            quest.fail_events, key=lambda event: json.dumps(event.serialize(), sort_keys=True)
+        )
+    walkthrough = tuple(game.walkthrough)
+    source = generate_inform7_source(game)
+    data = json.loads(json.dumps(game.serialize()))
+    data["grammar"] = {}
+    data["metadata"] = {"walkthrough": list(walkthrough)}
+    if ingredients := game.metadata.get("ingredients"):
+        data["metadata"]["ingredients"] = [list(ingredient) for ingredient in ingredients]
+    return Made(data, source, int(game.max_score), walkthrough)
+
+
+def _cooking(settings: Settings, options: Any) -> Any:
+    """Find, cut and cook the ingredients of a recipe, prepare the meal and eat it."""
+    from textworld.challenges.tw_cooking import cooking
+
+    fixed = {"take": settings["recipe"], "open": True, "drop": False, "recipe_seed": 0}
+    return cooking.make({**fixed, **settings}, options)
+
+
+def _coin_collector(settings: Settings, options: Any) -> Any:
+    """Walk a chain of rooms, with as many dead ends beside it, to a coin."""
+    from textworld.challenges.tw_coin_collector import coin_collector
+
+    return coin_collector.make({"level": 100 + settings["length"]}, options)
+
+
+def _treasure_hunter(settings: Settings, options: Any) -> Any:
+    """Take the right one of two objects in a maze without doors (the challenge's mode `easy`)."""
+    from textworld.challenges.tw_treasure_hunter import treasure_hunter
+    from textworld.generator.data import KnowledgeBase
+
+    options.kb = KnowledgeBase.load(treasure_hunter.KB_PATH)
+    options.nb_rooms, options.quest_length = settings["rooms"], settings["length"]
+    return treasure_hunter.make_game("easy", options)
+
+
+def _simple(settings: Settings, options: Any) -> Any:
+    """Leave the locked bedroom of a fixed house, and put the right food on the stove."""
+    from textworld.challenges.tw_simple import simple
+
+    return simple.make({"rewards": "balanced", "goal": "detailed", **settings}, options)
+
+
+def _custom(settings: Settings, options: Any) -> Any:
+    """A random quest in a random house, from TextWorld's general generator (`tw-make custom`)."""
+    from textworld.generator import make_game
+
+    options.nb_rooms, options.nb_objects = settings["rooms"], settings["objects"]
+    options.quest_length = settings["length"]
+    return make_game(options)
+
+
+MAKERS: dict[str, Callable[[Settings, Any], Any]] = {
+    "cooking": _cooking,
+    "coin_collector": _coin_collector,
+    "treasure_hunter": _treasure_hunter,
+    "simple": _simple,
+    "custom": _custom,
+}
