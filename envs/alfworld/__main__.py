@@ -5,7 +5,6 @@ from __future__ import annotations
 import lzma
 import os
 import re
-import sys
 import tarfile
 import zipfile
 import zlib
@@ -20,6 +19,7 @@ from rich.progress import track
 
 from envs.alfworld.data import GAME_FILE, LAYOUT, SPLITS, check_split, data_folder, game_path
 from envs.alfworld.suite import SUITE
+from envs.cli import run
 from envs.core import CoTGapError, Finding
 from envs.household.errors import BadGame
 from envs.household.game import load_game
@@ -128,14 +128,5 @@ def _members(source: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
                     yield member.name, file.read
 
 
-def main() -> None:
-    """Run the command line; an error its user can solve is a message and exit code 2."""
-    try:
-        app()
-    except CoTGapError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-
-
 if __name__ == "__main__":
-    main()
+    run(app)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from typing import Annotated
 
@@ -12,7 +11,8 @@ from rich.console import Console
 from envs.bfcl import parity
 from envs.bfcl.data import SPLITS, write_items
 from envs.bfcl.suite import SUITE
-from envs.core import CoTGapError, SuiteUnavailableError
+from envs.cli import run
+from envs.core import SuiteUnavailableError
 
 app = typer.Typer(help="BFCL for CoTGap.", add_completion=False)
 console = Console(highlight=False)
@@ -75,14 +75,5 @@ def _need_package() -> None:
         raise SuiteUnavailableError(SUITE.name, now.reason, now.fix)
 
 
-def main() -> None:
-    """Run the command line; an error its user can solve is a message and exit code 2."""
-    try:
-        app()
-    except CoTGapError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-
-
 if __name__ == "__main__":
-    main()
+    run(app)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from envs.core import CoTGapError, SuiteUnavailableError
+from envs.cli import run
+from envs.core import SuiteUnavailableError
 from envs.textworld.drawing import draw
 from envs.textworld.generation import make_missing
 from envs.textworld.panels import GAMES, PLANS, format_line
@@ -51,14 +51,5 @@ def draw_panels() -> None:
                 Console().print(f"{split}: {kind}")
 
 
-def main() -> None:
-    """Run the command line; an error its user can solve is a message and exit code 2."""
-    try:
-        app()
-    except CoTGapError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-
-
 if __name__ == "__main__":
-    main()
+    run(app)
