@@ -31,7 +31,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# Speed of the household engine against the stock one, on the same games in the same run.
+# Speed of environments against the packages behind them, in the same run.
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only
 

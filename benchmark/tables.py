@@ -21,9 +21,10 @@ SHOWN_ERRORS = 5
 
 def print_result(result: RunResult, console: Console) -> None:
     """Print the tables of every panel, then what is incomplete."""
-    plans = {plan.name: plan for plan in result.config.panels}
-    for panel in result.panels:
-        _print_panel(panel, plans[panel.panel], result, console)
+    for plan in result.config.panels:
+        for panel in result.panels:
+            if panel.panel == plan.name:
+                _print_panel(panel, plan, result, console)
     _print_errors(result, console)
     console.print(f"records: {result.folder}", style="dim", markup=False, highlight=False)
 
@@ -36,7 +37,8 @@ def _print_panel(panel: PanelSummary, plan: PanelPlan, result: RunResult, consol
             (panel.panel, "bold"),
             f"  {result.config.agent.get('name', '')} · {played} tasks · {plan.step_limit} steps · "
             f"{panel.protocol} · lock {panel.lock[:8]}",
-        )
+        ),
+        soft_wrap=True,
     )
     console.print(_mode_table(panel, [m for m in result.config.modes if m in panel.modes]))
     pairs = _pair_table(panel)

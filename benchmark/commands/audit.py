@@ -128,11 +128,12 @@ class Auditor:
             name: [self._known[name, locks[task.id]] for task in chosen[name]] for name in AGENTS
         }
         expert = zip(tasks, played["expert"], strict=True)
+        with_score = score_metric.says_more([e for found in played.values() for e in found])
         audit = Audit(
             panel=panel.name,
             lock=panel.lock,
             size=len(panel),
-            agents={name: _summary(found) for name, found in played.items()},
+            agents={name: _summary(found, with_score=with_score) for name, found in played.items()},
             beyond_expert=tuple(task.id for task, episode in expert if not episode.success),
         )
         return Audited(audit, resets, steps)
@@ -173,9 +174,9 @@ def _engine(name: str, live: LiveProgress) -> LocalEngine:
     )
 
 
-def _summary(episodes: Sequence[Episode]) -> Played:
+def _summary(episodes: Sequence[Episode], *, with_score: bool) -> Played:
     n, won = len(episodes), sum(episode.success for episode in episodes)
-    score = score_metric.compute(episodes)
+    score = score_metric.compute(episodes) if with_score else None
     return Played(n, won, *((score.value, score.low, score.high) if score else ()))
 
 

@@ -44,7 +44,8 @@ class Metric:
 
     `compute` is given all episodes of one group (see `summary.summarise`) that one mode drove
     (scope `mode`) or that all modes drove (scope `pair`), and gives None where it has nothing to
-    count. `direction` says which way is better. `order` sorts tables.
+    count. `applies` says of all episodes of a group whether the metric tells anything there.
+    `direction` says which way is better. `order` sorts tables.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Metric:
     order: int
     compute: Callable[[Sequence[Episode]], Estimate | None]
     needs: tuple[str, ...] = ()
+    applies: Callable[[Sequence[Episode]], bool] = lambda episodes: True
 
 
 @cache

@@ -10,13 +10,16 @@ from benchmark.stats import Estimate
 
 
 def compute(episodes: Sequence[Episode]) -> Estimate | None:
-    """Mean over the scored episodes; None where the score is 1 for a success and else 0.
-
-    It would say what the success rate says, with a worse interval.
-    """
-    if all(final_score(episode) == float(episode.success) for episode in scored(episodes)):
-        return None
+    """Mean over the scored episodes."""
     return episode_mean(episodes, final_score)
+
+
+def says_more(episodes: Sequence[Episode]) -> bool:
+    """Whether some score is not 1 for a success and 0 else.
+
+    Otherwise the mean would say what the success rate says, with a worse interval.
+    """
+    return any(final_score(episode) != float(episode.success) for episode in scored(episodes))
 
 
 def final_score(episode: Episode) -> float:
@@ -36,4 +39,5 @@ METRIC = Metric(
     scope="mode",
     order=20,
     compute=compute,
+    applies=says_more,
 )

@@ -93,6 +93,8 @@ def _estimates(
 ) -> dict[str, dict[str, Estimate]]:
     found = {}
     for name, metric in metrics().items():
+        if not metric.applies(episodes):
+            continue
         parts = modes if metric.scope == "mode" else {PAIR: episodes}
         estimates = {part: metric.compute(played) for part, played in parts.items()}
         present = {part: value for part, value in estimates.items() if value is not None}

@@ -162,7 +162,10 @@ def test_score_is_the_mean() -> None:
 def test_score_that_is_the_success_is_left_out() -> None:
     outcomes = (Status.SUCCESS, Status.FAILURE, Status.TRUNCATED)
     episodes = [episode(str(i), "cot", status) for i, status in enumerate(outcomes)]
-    assert get_metric("score").compute(episodes) is None
+    assert not get_metric("score").applies(episodes)
+    assert "score" not in summarise(episodes)[0].metrics
+    partial = [*episodes, episode("9", "cot", score=0.5)]
+    assert set(summarise(partial)[0].metrics["score"]) == {e.mode for e in partial}
 
 
 def test_score_must_be_in_the_record() -> None:
