@@ -363,6 +363,18 @@ class Rationale(Protocol):
         """One or two sentences, first person, from what has been seen, that argue for `action`."""
 
 
+@runtime_checkable
+class Endless(Protocol):
+    """A suite (not an environment) that can draw tasks without end, for training."""
+
+    def more(self, split: str, start: int, count: int) -> Panel | None:
+        """Tasks `start` to `start + count` of a split's endless supply, as a panel for `make`.
+
+        The same numbers give the same tasks, and none of them is in another split. None for a
+        split that has no more than its panel lists.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Availability:
     """Whether a suite can be played now; if not, why, and the exact command that changes it."""
