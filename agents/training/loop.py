@@ -31,6 +31,11 @@ REPORTS = 20  # progress reports a stage
 LOGS = 200  # points of the loss curve
 
 
+def say(line: str) -> None:
+    """Print a line at once, whatever stdout is."""
+    print(line, flush=True)
+
+
 @dataclass(frozen=True)
 class Run:
     """What a stage is made of.
@@ -47,7 +52,7 @@ class Run:
     config: Mapping[str, Any]
     facts: Mapping[str, Any]
     device: str | None = None
-    say: Callable[[str], None] = print
+    say: Callable[[str], None] = say
 
 
 def train(run: Run, model: Any, tokenizer: Any) -> Path:

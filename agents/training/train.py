@@ -55,8 +55,8 @@ class TrainOptions:
 
 def execute(options: TrainOptions) -> Path:
     """Train; returns the last checkpoint's folder. Raises `CoTGapError` for bad options."""
-    require_extra(lora=bool(options.lora))
     preset = get_preset(options.preset)
+    require_extra(lora=bool(preset.lora if options.lora is None else options.lora))
     stage = _stage(preset.stage, options)
     panels = options.panels or preset.panels
     noise = preset.noise if options.noise is None else options.noise
@@ -71,8 +71,9 @@ def execute(options: TrainOptions) -> Path:
         if options.drills is not None:
             base = replace(base, drills=options.drills)
         plain = Objective(base.mix, 0.0, base.observations, options.seed)
-        init = builder.train(options.out / "base", base, plain, None)
-    return builder.train(options.out, stage, objective, init)
+        init = builder.train(options.out / "base", base, plain, None, lora=0)
+    lora = preset.lora if options.lora is None else options.lora
+    return builder.train(options.out, stage, objective, init, lora=lora)
 
 
 def require_extra(*, lora: bool = False) -> None:
@@ -105,19 +106,20 @@ class _Builder:
     source: Source
     _corpus: tuple[Episode, ...] = ()
 
-    def train(self, out: Path, stage: Stage, objective: Objective, init: Path | None) -> Path:
+    def train(
+        self, out: Path, stage: Stage, objective: Objective, init: Path | None, *, lora: int
+    ) -> Path:
         """Run a stage from a checkpoint, or from the preset's own model where there is none."""
         torch.manual_seed(objective.seed)
         model, tokenizer, parent = self._model(init)
-        rank = self.options.lora if self.options.lora is not None else self.preset.lora
-        if rank:
-            model = _with_adapter(model, rank)
+        if lora:
+            model = _with_adapter(model, lora, str(init or self.preset.pretrained))
         config = {
             "preset": self.options.preset,
             "stage": asdict(stage),
             "action_mask_fraction": objective.mask_fraction,
             "seed": objective.seed,
-            "lora": rank,
+            "lora": lora,
             "parent": parent["fingerprint"] if parent else None,
             "data": digest(self.source),
             "architecture": dict(self.preset.architecture or {}),
@@ -166,10 +168,13 @@ class _Builder:
         return [m["content"] for episode in self._corpus for m in episode.to_json()["messages"]]
 
 
-def _with_adapter(model: Any, rank: int) -> Any:
+def _with_adapter(model: Any, rank: int, base: str) -> Any:
+    """The model behind a LoRA adapter whose configuration names `base`."""
     from peft import LoraConfig, get_peft_model
 
     settings = LoraConfig(
         r=rank, lora_alpha=2 * rank, target_modules=ADAPTED, task_type="CAUSAL_LM"
     )
-    return get_peft_model(model, settings)
+    adapted = get_peft_model(model, settings)
+    adapted.peft_config["default"].base_model_name_or_path = base
+    return adapted

@@ -23,7 +23,7 @@ TEMPLATE = (
 )
 # What joins the items of a list, a word or a whole number with the space before it, marks, white
 # space. (Lists are most of what a text environment says; joined, an item is three tokens.)
-PATTERN = r", (?:and )?an?(?= )| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s+"
+PATTERN = r", (?:and )?an?\b| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s+"
 NUMBERS = range(41)
 MOST = 2048
 
