@@ -80,7 +80,7 @@ def load(path: Path, *, dtype: str, device: str) -> tuple[Any, Any, str]:
         identity = fingerprint(path)
         folder = converted(path, identity)
     try:
-        with _quiet():
+        with quiet():
             return *_load_folder(folder, dtype, device), identity
     except CoTGapError:
         raise
@@ -97,7 +97,7 @@ def _load_adapted(folder: Path, dtype: str, device: str) -> tuple[Any, Any, str]
     model, tokenizer, base = load(base_of(folder), dtype=dtype, device=device)
     check_base(folder, base)
     try:
-        with _quiet():
+        with quiet():
             model = merged(model, folder).eval()
     except Exception as error:  # as for whole checkpoints
         raise CoTGapError(
@@ -237,7 +237,7 @@ def _load_folder(folder: Path, dtype: str, device: str) -> tuple[Any, Any]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No progress bars or warnings of transformers in between our own output."""
     from transformers.utils import logging
 

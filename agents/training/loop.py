@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,7 +14,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from agents.backends._loading import resolve_device
+from agents.backends._loading import quiet, resolve_device
 from agents.rendering import Renderer
 from agents.training.batches import Batches
 from agents.training.batching import logits_at
@@ -76,8 +77,11 @@ def train(run: Run, model: Any, tokenizer: Any) -> Path:
     trainer = _TreeTrainer(run, model, renderer)
     resume = _resumable(run.out)
     if resume:
-        run.say(f"going on from {resume.name}")
-    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        trainer.done = int(resume.name.rpartition("-")[2])
+        run.say(f"going on after update {trainer.done}")
+    with quiet():
+        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    shutil.rmtree(run.out / RESUME, ignore_errors=True)
     return last
 
 
@@ -149,6 +153,7 @@ class _TreeTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         self.batches = Batches(
             run.source, renderer, run.objective, stage.batch_size, stage.drills, run.names
         )
+        self.done = 0  # updates of earlier sessions (the loader is made before Trainer knows)
         self._scratch: Path | None = None
         self.tokens = _Counter()
         callbacks = [_Progress(run, self, renderer)]
@@ -165,7 +170,7 @@ class _TreeTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
 
     def get_train_dataloader(self) -> Any:
         """From the batch that the next update needs."""
-        return self.batches.loader(self.state.global_step * self.args.gradient_accumulation_steps)
+        return self.batches.loader(self.done * self.args.gradient_accumulation_steps)
 
     def compute_loss(
         self,
@@ -221,6 +226,24 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
         self.drills = _held_out_drills(run, renderer)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Have every update logged that is measured or saved after."""
+        step = state.global_step
+        control.should_log |= step in self.saves or step % self.every == 0
+
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: Mapping[str, Any], **kwargs: Any
+    ) -> None:
+        """A line of progress; with this update's loss known, `_measure`."""
+        if "loss" in logs:
+            tokens = self.trainer.tokens
+            rate = tokens.read / (time.perf_counter() - tokens.begun)
+            self.run.say(
+                f"step {state.global_step}/{args.max_steps}  loss {float(logs['loss']):.4f}  "
+                f"{tokens.read / 1e6:.2f} M tokens, {rate:,.0f}/s"
+            )
+            self._measure(state)
+
+    def _measure(self, state: Any) -> None:
         """Measure now and then; save where the series says so."""
         step, model = state.global_step, self.trainer.model
         saving = step in self.saves
@@ -232,18 +255,6 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
                 card = self._card(step, state, by_kind(exact), drilled)
                 folder = step_folder(self.run.out, step)
                 save_checkpoint(folder, model, self.renderer.tokenizer, card)
-
-    def on_log(
-        self, args: Any, state: Any, control: Any, logs: Mapping[str, Any], **kwargs: Any
-    ) -> None:
-        """A line of progress."""
-        if "loss" in logs:
-            tokens = self.trainer.tokens
-            rate = tokens.read / (time.perf_counter() - tokens.begun)
-            self.run.say(
-                f"step {state.global_step}/{args.max_steps}  loss {float(logs['loss']):.4f}  "
-                f"{tokens.read / 1e6:.2f} M tokens, {rate:,.0f}/s"
-            )
 
     def _report(self, step: int, exact: Sequence[Exact], drilled: Sequence[Exact]) -> None:
         self.run.say(table(step, by_kind(exact)))

@@ -191,7 +191,7 @@ def open_sources(panels: Sequence[str], files: Sequence[Path], noise: float, see
 
 
 def digest(source: Source) -> str:
-    """SHA-256 (hex) over all that decides the episodes and their order but the seed."""
+    """SHA-256 (hex) over what is described: all that decides the episodes, but not their order."""
     text = json.dumps(source.describe(), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
