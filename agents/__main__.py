@@ -43,8 +43,14 @@ def data(
     """Play the expert and write its episodes, with a reason for every action."""
     from agents.training.data import write_jsonl
     from agents.training.sources import PanelSource
+    from envs.core import CoTGapError
 
     source = PanelSource(panel, noise, seed)
+    if source.tasks is not None and not noise and episodes > source.tasks:
+        raise CoTGapError(
+            f"--episodes {episodes}: {panel} has {source.tasks} tasks besides those held out, and "
+            "without --noise each is always played alike"
+        )
     played = (source.episode(number) for number in range(episodes))
     written = write_jsonl(out, (episode for episode in played if episode is not None))
     lost = episodes - written

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -43,9 +44,16 @@ class Batches(IterableDataset[dict[str, torch.Tensor]]):
             number, skip = number + 1, 0
 
     def loader(self, start: int) -> DataLoader[Any]:
-        """From batch `start` on, made by another process."""
+        """From batch `start` on, made by another process where that is possible."""
+        rest = replace(self, start=start)
+        if sys.platform != "linux":  # elsewhere, processes do not fork and tokenizers not travel
+            return DataLoader(rest, batch_size=None)
         return DataLoader(
-            replace(self, start=start), batch_size=None, num_workers=1, prefetch_factor=POOL
+            rest,
+            batch_size=None,
+            num_workers=1,
+            prefetch_factor=POOL,
+            multiprocessing_context="fork",
         )
 
     def _pool(self, number: int) -> list[list[Tree]]:

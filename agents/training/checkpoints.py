@@ -49,9 +49,11 @@ def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
         scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         write(scratch)
         scratch.chmod(0o755)  # mkdtemp's folders are private
+        retired = scratch.with_name(f"{scratch.name}.old")
         if folder.exists():
-            shutil.rmtree(folder)
+            folder.replace(retired)
         scratch.replace(folder)
+        shutil.rmtree(retired, ignore_errors=True)
     except (OSError, SafetensorError, RuntimeError) as error:  # torch.save raises the last
         raise CoTGapError(
             f"cannot save {folder}: {error}. Earlier checkpoints are untouched; free some space "

@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from agents.backends._loading import quiet, resolve_device
+from agents.backends.transformers import context_length
 from agents.rendering import Renderer
 from agents.training.batches import Batches
 from agents.training.batching import logits_at
@@ -68,7 +69,7 @@ def train(run: Run, model: Any, tokenizer: Any) -> Path:
     if last.is_dir():
         run.say(f"{last} is there already: nothing to do")
         return last
-    renderer = Renderer(tokenizer, model.config.max_position_embeddings)
+    renderer = Renderer(tokenizer, context_length(model, tokenizer))
     if run.stage.drills and len(run.names) < 4:
         raise CoTGapError(
             f"drills need names that observations list, as in 'a mug 2'; these give "
@@ -155,7 +156,7 @@ class _TreeTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         )
         self.done = 0  # updates of earlier sessions (the loader is made before Trainer knows)
         self._scratch: Path | None = None
-        self.tokens = _Counter()
+        self.begun, self.read = time.perf_counter(), 0
         callbacks = [_Progress(run, self, renderer)]
         super().__init__(
             model=model,
@@ -181,7 +182,9 @@ class _TreeTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
     ) -> torch.Tensor:
         """Mean cross entropy over the update's labelled tokens (all its passes together)."""
         del return_outputs
-        self.tokens.add(inputs)
+        read = int((inputs["position_ids"] > 0).sum())
+        self.read += read
+        self.state.num_input_tokens_seen += read  # kept when a run is resumed
         logits = logits_at(model, inputs, inputs["sources"]).float()
         total = cross_entropy(logits, inputs["labels"], reduction="sum")
         return total / (len(inputs["labels"]) if num_items_in_batch is None else num_items_in_batch)
@@ -198,18 +201,6 @@ class _TreeTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
             replace_folder(self.run.out / RESUME, write)
         finally:
             self._scratch = None
-
-
-class _Counter:
-    """Tokens read (padding left out) and labelled, and since when."""
-
-    def __init__(self) -> None:
-        self.read = self.learned = 0
-        self.begun = time.perf_counter()
-
-    def add(self, batch: Mapping[str, torch.Tensor]) -> None:
-        self.read += int((batch["position_ids"] > 0).sum())
-        self.learned += len(batch["labels"])
 
 
 class _Progress(TrainerCallback):  # type: ignore[misc]
@@ -235,11 +226,10 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         """A line of progress; with this update's loss known, `_measure`."""
         if "loss" in logs:
-            tokens = self.trainer.tokens
-            rate = tokens.read / (time.perf_counter() - tokens.begun)
+            rate = self.trainer.read / (time.perf_counter() - self.trainer.begun)
             self.run.say(
                 f"step {state.global_step}/{args.max_steps}  loss {float(logs['loss']):.4f}  "
-                f"{tokens.read / 1e6:.2f} M tokens, {rate:,.0f}/s"
+                f"{state.num_input_tokens_seen / 1e6:.2f} M tokens, {rate:,.0f}/s"
             )
             self._measure(state)
 
@@ -267,11 +257,10 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
     def _card(
         self, step: int, state: Any, rows: Sequence[Row], drilled: Sequence[Exact]
     ) -> dict[str, Any]:
-        tokens = self.trainer.tokens
         return {
             "step": step,
             **self.run.facts,
-            "tokens_this_session": {"read": tokens.read, "learned": tokens.learned},
+            "tokens": state.num_input_tokens_seen,
             "loss_curve": [
                 [entry["step"], round(float(entry["loss"]), 5)]
                 for entry in state.log_history

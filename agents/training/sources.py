@@ -81,6 +81,11 @@ class PanelSource:
         played = (play(env, task, noise=self.noise, seed=self.seed) for task in tasks)
         return [episode for episode in played if episode is not None]
 
+    @property
+    def tasks(self) -> int | None:
+        """How many different tasks are numbered (None: no end)."""
+        return None if self.endless else len(self._tasks)
+
     def describe(self) -> list[dict[str, Any]]:
         """See `Source`."""
         panel = self.panel

@@ -56,6 +56,7 @@ class TrainOptions:
 def execute(options: TrainOptions) -> Path:
     """Train; returns the last checkpoint's folder. Raises `CoTGapError` for bad options."""
     preset = get_preset(options.preset)
+    _check_used(options, preset)
     require_extra(lora=bool(preset.lora if options.lora is None else options.lora))
     stage = _stage(preset.stage, options)
     panels = options.panels or preset.panels
@@ -74,6 +75,21 @@ def execute(options: TrainOptions) -> Path:
         init = builder.train(options.out / "base", base, plain, None, lora=0)
     lora = preset.lora if options.lora is None else options.lora
     return builder.train(options.out, stage, objective, init, lora=lora)
+
+
+def _check_used(options: TrainOptions, preset: Preset) -> None:
+    """Raise `CoTGapError` for an option that would change nothing."""
+    base = preset.base is not None and options.init is None
+    drilled = base or preset.stage.drills
+    idle = {
+        "--base-steps": (options.base_steps, base, "there is no base stage"),
+        "--drills": (options.drills, drilled, "only a base stage has drills"),
+        "--panel": (options.panels or None, not options.data, "--data is trained on"),
+        "--noise": (options.noise, not options.data, "--data brings its own"),
+    }
+    for name, (value, used, why) in idle.items():
+        if value is not None and not used:
+            raise CoTGapError(f"{name} has no effect here ({why}); leave it out")
 
 
 def require_extra(*, lora: bool = False) -> None:

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ from agents.backends.transformers import TransformersBackend
 from agents.core import Request, Sampling
 from agents.specs import make_agent
 from agents.training import checkpoints, presets, train
+from agents.training.batches import Batches
 from agents.training.data import Episode
 from agents.training.exactness import by_kind, match_recall, measure
 from agents.training.loop import differences
 from agents.training.presets import Preset, Stage, geometric, parse_mix
 from agents.training.sequences import Objective, encode, prompt_ids
+from agents.training.sources import PanelSource
 from agents.training.train import TrainOptions, execute
 from envs.core import CoTGapError, UnknownNameError
 
@@ -172,17 +175,18 @@ def test_it_learns(tmp_path: Path) -> None:
     assert curve[-1] < 0.6 * curve[0]
 
 
-def test_masked_actions_are_not_learned(tmp_path: Path) -> None:
-    """At k = 1 no label of a batch is inside an action (the loss cannot see them)."""
-    stage = replace(STAGE, steps=1, checkpoints=1)
-    presets.PRESETS["test"] = replace(TEST, stage=stage, base=None)
-    cards = [
-        json.loads((execute(options(tmp_path / f"{k}", mask_fraction=k)) / "card.json").read_text())
-        for k in (0.0, 1.0)
-    ]
-    free, masked = (card["tokens_this_session"] for card in cards)
-    assert masked["read"] == free["read"]
-    assert masked["learned"] < free["learned"]
+def test_batches_hold_the_masked_labels(tiny: TransformersBackend) -> None:
+    """The same episodes with fewer labels, and the same again from the middle on."""
+    source = PanelSource("toy/train", 0.1, 0)
+    free, masked = (
+        Batches(source, tiny.renderer, Objective(mask_fraction=k), size=2) for k in (0.0, 1.0)
+    )
+    pairs = list(zip(free, islice(masked, 3), strict=False))
+    for one, other in pairs:
+        assert torch.equal(one["input_ids"], other["input_ids"])
+        assert 0 < len(other["labels"]) < len(one["labels"])
+    later = next(iter(masked.loader(2)))
+    assert all(torch.equal(later[name], pairs[2][1][name]) for name in later)
 
 
 def test_adapters(tiny_checkpoint: Path, tmp_path: Path) -> None:
@@ -252,6 +256,11 @@ def test_the_command_line_writes_data(tmp_path: Path) -> None:
     assert len(out.read_text().splitlines()) <= 5
 
 
+def test_no_episode_is_written_twice(tmp_path: Path) -> None:
+    done = run("data", "--panel", "toy/train", "--episodes", "500", "--out", str(tmp_path / "x"))
+    assert "has 197 tasks besides those held out" in str(done.exception)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -261,6 +270,8 @@ def test_the_command_line_writes_data(tmp_path: Path) -> None:
         (["--preset", "test", "--panel", "toy/none"], "unknown panel"),
         (["--preset", "test", "--data", "none.jsonl"], "cannot read none.jsonl"),
         (["--preset", "test", "--init", "none"], "no checkpoint at none"),
+        (["--preset", "smollm2", "--base-steps", "1"], "--base-steps has no effect here"),
+        (["--preset", "test", "--data", "x", "--panel", "toy/id"], "--panel has no effect here"),
         (["--preset", "test", "--base-steps", "1", "--drills", "2"], "drills need names"),
     ],
 )
