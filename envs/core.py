@@ -365,14 +365,10 @@ class Rationale(Protocol):
 
 @runtime_checkable
 class Endless(Protocol):
-    """A suite (not an environment) that can draw tasks without end, for training."""
+    """A panel that has tasks beyond those it lists, without end; training draws on them."""
 
-    def more(self, split: str, start: int, count: int) -> Panel | None:
-        """Tasks `start` to `start + count` of a split's endless supply, as a panel for `make`.
-
-        The same numbers give the same tasks, and none of them is in another split. None for a
-        split that has no more than its panel lists.
-        """
+    def unlisted(self, number: int) -> str:
+        """The id of such a task: each number (from 0) has its own, which `reset` starts."""
 
 
 @dataclass(frozen=True, slots=True)

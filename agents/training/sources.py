@@ -16,12 +16,11 @@ from typing import Any, Protocol
 
 from agents.training.data import Episode, play, read_jsonl
 from agents.training.masking import checked_share
-from envs.core import CoTGapError, Endless, Panel, TextEnv
+from envs.core import CoTGapError, Endless, TextEnv
 from envs.registry import get_panel, get_suite
 
 HELD_OUT = 48  # episodes at most that are kept for measuring
-CHUNK = 256  # endless tasks drawn at a time
-# Endless tasks from this number on are held out.
+# Tasks without end are held out from this number on.
 FAR = 2**30
 
 
@@ -41,50 +40,43 @@ class Source(Protocol):
 class PanelSource:
     """The expert's episodes on a panel, in another order and with other noise each time around.
 
-    A tenth of the tasks (`HELD_OUT` at most) are held out. Where the suite has tasks without end
-    for the split, those are played instead, each once.
+    A tenth of the tasks (`HELD_OUT` at most) are held out. Where the panel has tasks without end,
+    those are played instead, each once.
     """
 
     def __init__(self, panel: str, noise: float, seed: int) -> None:
         self.panel, self.noise, self.seed = get_panel(panel), checked_share("noise", noise), seed
-        suite = get_suite(self.panel.suite)
-        now = suite.availability()
+        now = get_suite(self.panel.suite).availability()
         if not now.usable:
             raise CoTGapError(f"panel {panel} is not usable: {now.reason}. To fix it: {now.fix}")
-        self._suite = suite
-        self.endless = self._more(0, 1) is not None
         names = [task.id for task in self.panel.tasks]
         random.Random(f"held out|{seed}").shuffle(names)
         split = min(HELD_OUT, -(-len(names) // 10))
-        self._held, self._tasks = sorted(names[:split]), names[split:]
-        if not self._tasks and not self.endless:
+        self._held, self._listed = sorted(names[:split]), names[split:]
+        if not self._listed:
             raise CoTGapError(f"{panel} has {len(names)} tasks, too few to train and measure on")
-        self._envs: dict[int, TextEnv] = {}
-
-    def episode(self, number: int) -> Episode | None:
-        """See `Source`."""
-        if self.endless:
-            chunk, place = divmod(number, CHUNK)
-            env = self._env(chunk)
-            return play(env, env.panel.tasks[place].id, noise=self.noise, seed=self.seed)
-        epoch, place = divmod(number, len(self._tasks))
-        task = self._tasks[_order(len(self._tasks), self.seed, epoch)[place]]
-        return play(self._env(-1), task, noise=self.noise, seed=self.seed + epoch)
-
-    def held_out(self) -> list[Episode]:
-        """See `Source`."""
-        if self.endless:
-            env = self._env(FAR // CHUNK)
-            tasks = [task.id for task in env.panel.tasks[:HELD_OUT]]
-        else:
-            env, tasks = self._env(-1), self._held
-        played = (play(env, task, noise=self.noise, seed=self.seed) for task in tasks)
-        return [episode for episode in played if episode is not None]
+        self._env: TextEnv | None = None
 
     @property
     def tasks(self) -> int | None:
         """How many different tasks are numbered (None: no end)."""
-        return None if self.endless else len(self._tasks)
+        return None if isinstance(self.panel, Endless) else len(self._listed)
+
+    def episode(self, number: int) -> Episode | None:
+        """See `Source`."""
+        if isinstance(self.panel, Endless):
+            return self._play(self.panel.unlisted(number), self.seed)
+        epoch, place = divmod(number, len(self._listed))
+        task = self._listed[_order(len(self._listed), self.seed, epoch)[place]]
+        return self._play(task, self.seed + epoch)
+
+    def held_out(self) -> list[Episode]:
+        """See `Source`."""
+        tasks = self._held
+        if isinstance(self.panel, Endless):
+            tasks = [self.panel.unlisted(FAR + number) for number in range(HELD_OUT)]
+        played = (self._play(task, self.seed) for task in tasks)
+        return [episode for episode in played if episode is not None]
 
     def describe(self) -> list[dict[str, Any]]:
         """See `Source`."""
@@ -94,27 +86,21 @@ class PanelSource:
             "panel": panel.name,
             "kinds": sorted({task.kind for task in panel.tasks}),
             "wording": panel.wording,
-            "endless": self.endless,
-            "held_out_tasks": [] if self.endless else self._held,
+            "endless": self.tasks is None,
+            "held_out_tasks": [] if self.tasks is None else self._held,
             "noise": self.noise,
             "suite_version": panel.version,
             "lock": panel.lock,
         }
         return [facts]
 
-    def _more(self, start: int, count: int) -> Panel | None:
-        suite = self._suite
-        return suite.more(self.panel.split, start, count) if isinstance(suite, Endless) else None
-
-    def _env(self, chunk: int) -> TextEnv:
-        """The environment of a chunk of endless tasks, or of the panel (chunk -1)."""
-        if chunk not in self._envs:
-            panel = self.panel if chunk < 0 else self._more(chunk * CHUNK, CHUNK)
-            self._envs = {chunk: self._suite.make(panel, list_actions=False)}
-        return self._envs[chunk]
+    def _play(self, task: str, seed: int) -> Episode | None:
+        if self._env is None:
+            self._env = get_suite(self.panel.suite).make(self.panel, list_actions=False)
+        return play(self._env, task, noise=self.noise, seed=seed)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_envs": {}}  # a background process makes its own
+        return {**self.__dict__, "_env": None}  # another process makes its own
 
 
 class FileSource:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from agents.training.sources import (
     open_sources,
     openings,
 )
-from envs.core import CoTGapError, Panel, Task, TextEnv, UnknownNameError
+from envs.core import CoTGapError, Outcome, Panel, Task, TextEnv, UnknownNameError
 from envs.toy import SUITE, ToyEnv, ToySuite
 
 
@@ -57,37 +57,43 @@ def test_a_source_travels_to_another_process() -> None:
     assert pickle.loads(pickle.dumps(source)).episode(3) == before
 
 
+class EndlessPanel(Panel):
+    """A toy panel whose tasks go on for ever, though not with new houses."""
+
+    def task(self, task_id: str) -> Task:
+        house, _, number = task_id.partition("/")
+        return Task(task_id, "") if number else super().task(house)
+
+    def unlisted(self, number: int) -> str:
+        return f"{number % 200:04d}/{number}"
+
+
 class EndlessToy(ToySuite):
-    """Toy houses whose numbers never end."""
-
-    def more(self, split: str, start: int, count: int) -> Panel | None:
-        if split != "train":
-            return None
-        tasks = tuple(Task(f"{n % 200:04d}/{n}", str(n)) for n in range(start, start + count))
-        return replace(self.panel(split), tasks=tasks)
-
     def make(self, panel: Panel | None = None, **options: Any) -> ToyEnv:
         assert panel is not None
-        layouts = self._layouts["train"]
-        return ToyEnv(
-            panel, {t.id: layouts[t.id.partition("/")[0]] for t in panel.tasks}, **options
-        )
+        return _AnyHouse(panel, self._layouts["train"], **options)
 
 
-def test_an_endless_supply_is_used_where_the_suite_has_one(
+class _AnyHouse(ToyEnv):
+    def _start(self, task: Task, seed: int) -> Outcome:
+        return super()._start(Task(task.id.partition("/")[0], ""), seed)
+
+
+def test_tasks_without_end_are_played_where_a_panel_has_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    suite = EndlessToy()
-    monkeypatch.setattr("agents.training.sources.get_suite", lambda name: suite)
+    toy = SUITE.panel("train")
+    endless = EndlessPanel(**{f.name: getattr(toy, f.name) for f in fields(toy) if f.init})
+    monkeypatch.setattr("agents.training.sources.get_panel", lambda name: endless)
+    monkeypatch.setattr("agents.training.sources.get_suite", lambda name: EndlessToy())
     source = PanelSource("toy/train", 0.0, 0)
-    assert source.endless
-    numbers = [
-        int(key.rpartition("/")[2].partition("#")[0]) for key in ids(source, range(250, 260))
+    assert source.tasks is None
+    assert source.describe()[0]["endless"]
+    assert ids(source, range(1000, 1003)) == [
+        f"toy/train/{number % 200:04d}/{number}#0" for number in range(1000, 1003)
     ]
-    assert numbers == sorted(numbers)
-    assert 250 <= numbers[0] <= numbers[-1] < 260
-    assert all(str(FAR)[:5] in episode.task_key for episode in source.held_out())
-    assert not PanelSource("toy/id", 0.0, 0).endless
+    numbers = [int(one.task_key.split("/")[3].split("#")[0]) for one in source.held_out()]
+    assert min(numbers) >= FAR
 
 
 def test_files(episodes: list[Episode], tmp_path: Path) -> None:
