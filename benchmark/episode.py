@@ -64,6 +64,7 @@ def play(
     """
     begun = perf_counter()
     observation, info = env.reset(seed=job.task_key.seed, options={"task": job.task_key.task})
+    reset_seconds = perf_counter() - begun
     limits = decoding.limits
     # The same room for every mode, so that all see the same prompt at the same state.
     reserve = limits.action_tokens + limits.thought_tokens
@@ -106,7 +107,15 @@ def play(
         elif truncated:
             status = Status.TRUNCATED
     return finish(
-        job, agent, steps, status, begun, score=info["score"], goal=env.goal, final=observation
+        job,
+        agent,
+        steps,
+        status,
+        begun,
+        score=info["score"],
+        goal=env.goal,
+        final=observation,
+        reset_seconds=reset_seconds,
     )
 
 
@@ -121,6 +130,7 @@ def finish(
     goal: str = "",
     final: str = "",
     error: str | None = None,
+    reset_seconds: float = 0.0,
 ) -> Episode:
     """The record of an episode that has ended, in whatever way (`begun` by `perf_counter`)."""
     usage: Usage = sum((step.decision.usage for step in steps), NO_USAGE)
@@ -139,6 +149,7 @@ def finish(
         goal=goal,
         error=error,
         usage=usage,
+        reset_seconds=reset_seconds,
         wall_seconds=perf_counter() - begun,
     )
 

@@ -65,7 +65,8 @@ class Episode:
 
     `lock` is the panel's, `fingerprint` the agent's. `final_observation` is what followed the last
     action. `score` lies in the suite's range and is None for an unscored episode, whose `error`
-    says what happened. `repeat` counts from 0.
+    says what happened. `repeat` counts from 0. `reset_seconds` is the environment's share of
+    `wall_seconds` before the first step.
     """
 
     task_key: TaskKey
@@ -82,6 +83,7 @@ class Episode:
     goal: str = ""
     error: str | None = None
     usage: Usage = NO_USAGE
+    reset_seconds: float = 0.0
     wall_seconds: float = 0.0
     schema: int = SCHEMA
 

@@ -16,6 +16,7 @@ from benchmark.metrics.summary import PanelSummary, summarise
 from benchmark.records import Episode
 from benchmark.shots import shot_source
 from benchmark.store import RunStore
+from envs.audits import audit_of
 from envs.core import Panel, TaskKey, TextEnv
 from envs.registry import get_panel, get_suite
 
@@ -58,8 +59,14 @@ class RunResult:
             "complete": self.complete,
             "episodes": {"planned": self.planned, **self.statuses},
             "errors": self.errors,
-            "panels": [panel.to_json() for panel in self.panels],
+            "panels": [_with_audit(panel) for panel in self.panels],
         }
+
+
+def _with_audit(panel: PanelSummary) -> dict[str, Any]:
+    """A panel's summary beside its floor and ceiling, where they were audited under this lock."""
+    audit = audit_of(panel.panel, panel.lock)
+    return {**panel.to_json(), "audit": audit and audit.to_json()}
 
 
 def plan(config: RunConfig) -> list[Job]:

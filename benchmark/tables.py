@@ -13,7 +13,8 @@ from benchmark.config import PanelPlan
 from benchmark.metrics.core import COT, PROMPT, Metric, Unit, metrics
 from benchmark.metrics.summary import PAIR, PanelSummary
 from benchmark.runner import RunResult
-from benchmark.stats import Estimate
+from benchmark.stats import Estimate, wilson
+from envs.audits import Audit, Played, audit_of
 
 SHOWN_ERRORS = 5
 
@@ -44,11 +45,33 @@ def _print_panel(panel: PanelSummary, plan: PanelPlan, result: RunResult, consol
     for metric in _shown(panel, "pair"):
         if metric.unit == "points":
             console.print(_verdict(metric, panel), style="dim", highlight=False)
+    console.print(bounds_line(audit_of(panel.panel, panel.lock)), style="dim", highlight=False)
     if panel.unpaired_tasks:
         console.print(
             f"{panel.unpaired_tasks} tasks lack a score in one mode and are not in the CoT gap",
             style="yellow",
         )
+
+
+def bounds_line(audit: Audit | None) -> str:
+    """A panel's floor and ceiling in one line."""
+    if audit is None:
+        return "floor and ceiling: not audited under this lock"
+    shown = ", ".join(f"{name} {_played(played)}" for name, played in audit.agents.items())
+    return f"floor and ceiling: {shown}"
+
+
+def _played(played: Played) -> str:
+    """Success with its interval, and the score where it says more."""
+    low, high = wilson(played.won / played.n, played.n)
+    text = f"{show(played.won / played.n, 'rate')} ({100 * low:.1f}…{100 * high:.1f}, n {played.n})"
+    if played.score is None:
+        return text
+    bounds = [
+        "?" if bound is None else show(bound, "score")
+        for bound in (played.score_low, played.score_high)
+    ]
+    return f"{text} score {show(played.score, 'score')} ({'…'.join(bounds)})"
 
 
 def _mode_table(panel: PanelSummary, modes: Sequence[str]) -> Table:

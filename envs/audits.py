@@ -23,17 +23,17 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What one scripted agent did: `n` tasks, `won` of them, mean final `score`, mean `steps`."""
+    """What one scripted agent did: `n` tasks, `won` of them, and their mean final `score`.
+
+    `score` is None where it only repeats the success rate; `score_low` and `score_high` bound its
+    95 % interval (None: the scores give no bound).
+    """
 
     n: int
     won: int
-    score: float
-    steps: float
-
-    @property
-    def success(self) -> float:
-        """Share of tasks won."""
-        return self.won / self.n
+    score: float | None = None
+    score_low: float | None = None
+    score_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class Audit:
     """A panel's floor and ceiling under one lock.
 
     `agents` maps `expert`, `random` and `noop` to what they did; where `n` is less than `size`,
-    they played the panel's first `n` tasks. `beyond_expert` are the tasks played that the expert
-    does not pass.
+    they played the panel's first `n` tasks. `beyond_expert` are the tasks that the expert played
+    and did not pass.
     """
 
     panel: str
@@ -53,7 +53,10 @@ class Audit:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-able mapping."""
-        agents = {name: asdict(played) for name, played in self.agents.items()}
+        agents = {
+            name: {key: value for key, value in asdict(played).items() if value is not None}
+            for name, played in self.agents.items()
+        }
         return {
             "lock": self.lock,
             "size": self.size,
@@ -97,10 +100,7 @@ def read(path: Path) -> dict[str, Audit]:
 
 def write(path: Path, found: Mapping[str, Audit]) -> None:
     """Replace the file as a whole, one panel a line."""
-    lines = [
-        f"{json.dumps(name)}: {json.dumps(found[name].to_json(), sort_keys=True)}"
-        for name in sorted(found)
-    ]
+    lines = [f"{json.dumps(name)}: {json.dumps(found[name].to_json())}" for name in sorted(found)]
     body = ",\n".join(lines)
     scratch = path.with_suffix(".tmp")
     scratch.write_text(f'{{"schema": {SCHEMA}, "panels": {{\n{body}\n}}}}\n', encoding="utf-8")

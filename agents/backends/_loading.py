@@ -21,6 +21,7 @@ INSTALL = {
     "torch": "pip install 'torch>=2.4'",
     "transformers": "pip install 'transformers>=4.56'",
     "gguf": "pip install 'gguf>=0.10'",
+    "accelerate": "pip install 'accelerate>=1.0'",
     "peft": "pip install 'peft>=0.15'",
 }
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
@@ -144,7 +145,7 @@ def check_gguf(path: Path) -> None:
             f"{path} is not a GGUF file (it begins with {magic!r}). "
             "Give a .gguf file, or the folder of a checkpoint"
         )
-    require("gguf")
+    require("gguf", "accelerate")
 
 
 def converted(path: Path, digest: str) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rich.console import Console
 
 from benchmark.store import versions
+from envs.audits import stale
 from envs.core import Finding
 from envs.locks import changed
 from envs.registry import suites
@@ -48,3 +49,12 @@ def _locks() -> Iterator[Finding]:
         )
     if not different:
         yield Finding("ok", "every panel has its published lock")
+    unaudited = stale([p for suite in suites().values() for p in suite.panels.values()])
+    if unaudited:
+        names = ", ".join(panel.name for panel in unaudited[:3])
+        more = f" and {len(unaudited) - 3} more" if len(unaudited) > 3 else ""
+        yield Finding(
+            "note",
+            f"no floor and ceiling under the current lock: {names}{more}",
+            "python -m benchmark audit",
+        )

@@ -21,17 +21,10 @@ from envs.alfworld.data import (
 from envs.core import Availability, CoTGapError, Finding, Panel, Suite, Task
 from envs.household.env import HouseholdEnv
 from envs.household.game import load_game
-from envs.household.wording import COMMANDS, WORDINGS, Wording
+from envs.household.wording import WORDINGS, instructions
 
 CURRENT = "current"
 HELD_OUT = ("pick_cool_then_place_in_recep", "pick_two_obj_and_place")
-INSTRUCTIONS = """\
-You act in a household through text. You are told where you are and what your task is; each turn, \
-give exactly one command, and you are told what happens.
-Commands:
-{commands}
-Names carry their number, as in "mug 1" or "countertop 2". You can hold one object at a time."""
-
 DESCRIPTIONS = {
     "train": "ALFWorld's training games",
     "valid_seen": "ALFWorld's games in rooms seen in training",
@@ -40,15 +33,6 @@ DESCRIPTIONS = {
     "paper_id": "arXiv 2606.26935: valid_seen without cool & place and pick two (in-domain)",
     "paper_ood": "arXiv 2606.26935: valid_seen, only cool & place and pick two (OOD: task type)",
 }
-
-
-def instructions(wording: Wording) -> str:
-    """What an agent is told of the task format, with the commands of a wording."""
-    forms = (getattr(wording, command) for command in COMMANDS)
-    lines = [
-        form.format(o="OBJECT", r="RECEPTACLE", x="THING", k="KNIFE") for form in forms if form
-    ]
-    return INSTRUCTIONS.format(commands="\n".join(lines))
 
 
 class ALFWorldSuite(Suite):

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Final, Literal, NamedTuple, TypeAlias, cast
 
 from envs.household.habits import class_of
-from envs.household.wording import COMMANDS, Wording
+from envs.household.wording import COMMANDS, CURRENT, Sentences, Wording
 
 Kind: TypeAlias = Literal["place", "two", "clean", "heat", "cool", "look"]
 
@@ -101,14 +101,20 @@ class Belief:
         ]
 
 
-def parse_task(sentence: str) -> Task | None:
-    """Understand a task sentence of ALFWorld's templates; None for any other."""
+def parse_task(sentence: str, wording: Wording = CURRENT) -> Task | None:
+    """Understand a task sentence of ALFWorld's templates or of the wording's; None for others."""
+    text = sentence.strip().rstrip(".")
     for pattern in _SENTENCES:
-        if found := re.fullmatch(pattern, sentence.strip().rstrip(".")):
+        if found := re.fullmatch(pattern, text):
             groups = found.groupdict()
             state = groups.get("state") or ("two" if "two" in groups else "place")
             kind = "look" if "look" in groups else {"hot": "heat"}.get(state, state)
             return Task(cast(Kind, kind), groups["thing"], groups["place"])
+    for kind, forms in zip(Sentences._fields, wording.tasks, strict=True):
+        for form in forms:
+            stated = _pattern(form.rstrip(".")).fullmatch(text)
+            if stated and " " not in stated["o"] + stated["r"]:
+                return Task(cast(Kind, kind), stated["o"], stated["r"])
     return None
 
 
@@ -138,7 +144,7 @@ def first_belief(wording: Wording, text: str) -> Belief:
         return belief
     if task := _pattern(wording.task_reply).fullmatch(intro["task"]):
         sentence = task["task"].strip().rstrip(".")
-        belief = replace(belief, sentence=sentence, task=parse_task(sentence))
+        belief = replace(belief, sentence=sentence, task=parse_task(sentence, wording))
     if middle := _pattern(wording.middle_reply).fullmatch(intro["look"]):
         return replace(belief, receptacles=_items(wording, middle["things"]))
     belief = _look(belief, Command("look"), intro["look"])

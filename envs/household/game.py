@@ -24,7 +24,7 @@ from envs.household.goal import Goal
 from envs.household.pddl import parse_problem
 from envs.household.revisions import revision_of, split_task
 from envs.household.tables import Initial, Tables
-from envs.household.wording import WORDINGS, Wording
+from envs.household.wording import ALL_WORDINGS, WORDINGS, Wording
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,9 +36,9 @@ class Game:
     task: str
     """The task sentence as the game prints it: "put some pencil on dresser."."""
     revision: str
-    """The wording in force: "older", "current" or "package" (a key of `WORDINGS`)."""
+    """The wording in force: a key of `ALL_WORDINGS`."""
     file_revision: str
-    """The revision that the file itself carries."""
+    """The wording that the file itself carries, or the game was made in."""
     content_hash: str
     """SHA-256 (hex) over the task sentence, a newline and the `pddl_problem`: what identifies the
     game whatever its wording. Add `revision` to identify what is played."""
@@ -112,8 +112,8 @@ def members(mask: int) -> list[int]:
 def load_game(source: str | Path | Mapping[str, Any], wording: str = "file") -> Game:
     """Load a game from a `game.tw-pddl`, or from what such a file holds.
 
-    `wording`: "file" for the wording that the file carries, or the name of one in `WORDINGS`, in
-    which the same `pddl_problem` is then played.
+    `wording`: "file" for the wording that the file carries, or the name of one in `ALL_WORDINGS`,
+    in which the same `pddl_problem` is then played.
 
     Raises `BadGame` for a file that is missing, truncated, not a game, or of an unknown domain,
     and for an unknown wording.
@@ -128,7 +128,7 @@ def load_game(source: str | Path | Mapping[str, Any], wording: str = "file") -> 
             raise BadGame("a game has the texts pddl_domain, grammar and pddl_problem")
         task, grammar = split_task(data["grammar"])
         written = WORDINGS[revision_of(data["pddl_domain"], grammar)]
-        return _build(name, task, data, written, WORDINGS.get(wording, written))
+        return _build(name, task, data, written, ALL_WORDINGS.get(wording, written))
     except BadGame as error:
         raise BadGame(f"{name}: {error}") from None
     except RecursionError:
@@ -138,7 +138,7 @@ def load_game(source: str | Path | Mapping[str, Any], wording: str = "file") -> 
 def make_game(
     pddl_problem: str, task: str, wording: str = "current", name: str = "a made game"
 ) -> Game:
-    """A game from its problem and task sentence alone, under the rules of a known revision.
+    """A game from its problem and task sentence alone, in a known wording.
 
     Raises `BadGame` as `load_game` does.
     """
@@ -177,9 +177,9 @@ def _read(path: str) -> Mapping[str, Any]:
 
 
 def _known(wording: str) -> Wording:
-    if wording not in WORDINGS:
-        raise BadGame(f"unknown wording {wording!r}: known are file, {', '.join(WORDINGS)}")
-    return WORDINGS[wording]
+    if wording not in ALL_WORDINGS:
+        raise BadGame(f"unknown wording {wording!r}: known are file, {', '.join(ALL_WORDINGS)}")
+    return ALL_WORDINGS[wording]
 
 
 def _build(

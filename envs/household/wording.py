@@ -1,4 +1,4 @@
-"""What a household game says and which commands it takes: one `Wording` per revision.
+"""What a household game says and which commands it takes: one `Wording` per revision, and ours.
 
 A wording is data. The engine knows the semantics of a command (`take`, `put`, …) and asks the
 wording for its form; so a further wording (other verbs, other sentences) is another `Wording`
@@ -12,7 +12,21 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
+
+
+class Sentences(NamedTuple):
+    """How a wording states a task of each kind, with a full stop; `{o}` and `{r}` are classes.
+
+    For `look`, `{r}` is the lamp.
+    """
+
+    place: tuple[str, ...]
+    two: tuple[str, ...]
+    clean: tuple[str, ...]
+    heat: tuple[str, ...]
+    cool: tuple[str, ...]
+    look: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -75,6 +89,9 @@ class Wording:
     nothing: str
     separator: str
     last_separator: str
+
+    tasks: Sentences
+    """For games that are made; a file brings its own sentence."""
 
     def reword(self, command: str, other: Wording) -> str:
         """A command of this wording in another one; itself if it is no command of this one."""
@@ -204,6 +221,14 @@ CURRENT: Final = Wording(
     nothing="nothing",
     separator=", ",
     last_separator=", and ",
+    tasks=Sentences(
+        place=("put a {o} in {r}.", "put some {o} on {r}."),
+        two=("put two {o} in {r}.", "find two {o} and put them in {r}."),
+        clean=("put a clean {o} in {r}.", "clean some {o} and put it in {r}."),
+        heat=("put a hot {o} in {r}.", "heat some {o} and put it in {r}."),
+        cool=("put a cool {o} in {r}.", "cool some {o} and put it in {r}."),
+        look=("look at {o} under the {r}.", "examine the {o} with the {r}."),
+    ),
 )
 """The data as `alfworld-download` leaves it since ALFWorld 0.4."""
 
@@ -221,4 +246,111 @@ OLDER: Final = replace(
 )
 """The data before ALFWorld 0.4, on which most published numbers were measured."""
 
+REPHRASED: Final = replace(
+    CURRENT,
+    name="rephrased",
+    look="survey the room",
+    inventory="check my hands",
+    goto="walk over to {r}",
+    open="unlatch {r}",
+    close="shut {r}",
+    take="grab {o} at {r}",
+    put="leave {o} at {r}",
+    examine="inspect {x}",
+    use="flip the switch of {o}",
+    heat="warm {o} up by {r}",
+    clean="wash {o} at {r}",
+    cool="chill {o} by {r}",
+    slice="cut {o} using {k}",
+    help="list the commands",
+    intro_reply="A new day begins.\n\n{look}\n\n{task}",
+    task_reply="What you have to do: {task}",
+    goto_reply="{r} is now before you. {seen}",
+    open_reply="With a click, {r} comes open. {seen}",
+    close_reply="You push {r} shut.",
+    take_reply="{o}, which was at {r}, is in your hand now.",
+    put_reply="{o} stays behind at {r}.",
+    use_reply="Click: you have worked the switch of {o}.",
+    heat_reply="Thanks to {r}, {o} gets warm.",
+    clean_reply="Thanks to {r}, {o} is free of dirt.",
+    cool_reply="Thanks to {r}, {o} gets cold.",
+    slice_reply="{k} goes through {o}, piece by piece.",
+    help_reply="""\
+You can:
+  survey the room
+  check my hands
+  walk over to (place)
+  unlatch (place)
+  shut (place)
+  grab (thing) at (place)
+  leave (thing) at (place)
+  inspect (anything)
+  flip the switch of (thing)
+  warm (thing) up by (place)
+  wash (thing) at (place)
+  chill (thing) by (place)
+  cut (thing) using (blade)
+""",
+    carrying_reply="Your hands hold {things}.",
+    empty_handed_reply="Your hands are free.",
+    is_open="Behind the open front of {r} there is {things}.",
+    is_closed="One cannot see into {r} while it is shut.",
+    on_top="{r} has on it {things}.",
+    facing_reply="Before you: {receptacles}. Within your reach: {things}.",
+    middle_reply="You stand in a room and see around you {things}.",
+    holder_reply="{o} is quite ordinary and contains {things}.",
+    examined=(
+        (("clean", "hot", "sliced"), "{o} is in pieces, warm and spotless."),
+        (("clean", "cool", "sliced"), "{o} is in pieces, cold and spotless."),
+        (("clean", "sliced"), "{o} is in pieces and spotless."),
+        (("hot", "sliced"), "{o} is in pieces and warm."),
+        (("cool", "sliced"), "{o} is in pieces and cold."),
+        (("clean", "hot"), "{o} is warm and spotless."),
+        (("clean", "cool"), "{o} is cold and spotless."),
+        (("hot",), "{o} is warm."),
+        (("clean",), "{o} is spotless."),
+        (("cool",), "{o} is cold."),
+        (("toggleable", "toggled"), "{o} has been switched."),
+        (("sliceable", "sliced"), "{o} is in pieces."),
+        ((), "{o} is as one would expect."),
+    ),
+    invalid_reply="That leads nowhere.",
+    item="one {name}",
+    nothing="not a thing",
+    separator="; ",
+    last_separator=" and ",
+    tasks=Sentences(
+        place=("get one {o} to the {r}.", "the {r} lacks one {o}; see to it."),
+        two=("get two {o} to the {r}.", "the {r} lacks two {o}; see to it."),
+        clean=("get one {o} to the {r} after a wash.", "the {r} lacks one washed {o}; see to it."),
+        heat=(
+            "get one {o} to the {r} after warming it.",
+            "the {r} lacks one warmed {o}; see to it.",
+        ),
+        cool=("get one {o} to the {r} after a chill.", "the {r} lacks one chilled {o}; see to it."),
+        look=("hold one {o} where the {r} shines.", "inspect one {o} by the light of the {r}."),
+    ),
+)
+"""Our own: what `current` says and takes in other words, for measuring what words matter."""
+
 WORDINGS: Final[dict[str, Wording]] = {w.name: w for w in (OLDER, CURRENT, PACKAGE)}
+"""The wordings of the revisions that game files carry."""
+
+ALL_WORDINGS: Final[dict[str, Wording]] = {**WORDINGS, REPHRASED.name: REPHRASED}
+"""Every wording that a game can be played in."""
+
+_INSTRUCTIONS: Final = """\
+You act in a household through text. You are told where you are and what your task is; each turn, \
+give exactly one command, and you are told what happens.
+Commands:
+{commands}
+Names carry their number, as in "mug 1" or "countertop 2". You can hold one object at a time."""
+
+
+def instructions(wording: Wording) -> str:
+    """What an agent is told of the task format, with the commands of a wording."""
+    forms = (getattr(wording, command) for command in COMMANDS)
+    lines = [
+        form.format(o="OBJECT", r="RECEPTACLE", x="THING", k="KNIFE") for form in forms if form
+    ]
+    return _INSTRUCTIONS.format(commands="\n".join(lines))

@@ -164,7 +164,11 @@ def test_files_that_are_no_gguf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize(
     ("module", "command"),
-    [("gguf", "pip install 'gguf"), ("transformers", "pip install 'transformers")],
+    [
+        ("gguf", "pip install 'gguf"),
+        ("accelerate", "pip install 'accelerate"),
+        ("transformers", "pip install 'transformers"),
+    ],
 )
 def test_missing_packages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, command: str

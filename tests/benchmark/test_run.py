@@ -17,7 +17,7 @@ import benchmark
 from benchmark.store import EPISODES, LOCK, RUN, SUMMARY, read_episodes
 
 ROOT = Path(__file__).parents[2]
-TIMINGS = {"seconds", "env_seconds", "wall_seconds"}
+TIMINGS = {"seconds", "env_seconds", "reset_seconds", "wall_seconds"}
 
 
 def cli(*args: str | Path, **env: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,214 @@
+"""`benchmark audit`: the floor and ceiling of panels, and what the expert cannot pass."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from agents.core import Sampling
+from agents.specs import make_agent
+from benchmark.commands.run import check_usable
+from benchmark.config import Limits, plan_panel
+from benchmark.engines.local import LocalEngine
+from benchmark.episode import Decoding, Job
+from benchmark.metrics import score as score_metric
+from benchmark.metrics.core import PROMPT
+from benchmark.progress import LiveProgress
+from benchmark.records import Episode
+from benchmark.tables import show
+from envs import audits
+from envs.audits import Audit, Played
+from envs.core import Panel
+from envs.registry import get_panel, get_suite, suites
+
+# A floor is near 0; three hundred tasks bound it within about one point. The expert plays all
+# tasks, because each one that it cannot pass is named.
+FLOOR_TASKS = 300
+AGENTS = {"expert": None, "random": FLOOR_TASKS, "noop": FLOOR_TASKS}
+ACTING = ("expert", "random")  # whose steps say what a step costs
+DECODING = Decoding(Sampling(), Limits(), seed=0)
+
+
+@dataclass(frozen=True)
+class Audited:
+    """One panel's audit and what it took: seconds of each reset and step of those that act."""
+
+    audit: Audit
+    resets: list[float]
+    steps: list[float]
+
+
+def execute(
+    names: Sequence[str],
+    *,
+    episodes: int | None,
+    force: bool,
+    out: Path,
+    as_json: bool,
+    quiet: bool,
+) -> bool:
+    """Audit panels (none named: all that are playable); returns whether all were audited.
+
+    A panel that has an audit under its current lock is left as it is, unless `force`. The file is
+    rewritten after each panel, so that a stopped audit goes on where it was.
+    """
+    watch = Console(stderr=True)
+    panels = [get_panel(name) for name in names] or list(_playable(watch))
+    auditor, known = Auditor(watch, quiet=quiet), audits.read(out)
+    done, complete = [], True
+    for panel in panels:
+        before = known.get(panel.name)
+        if before and not force and _covers(before, panel, episodes):
+            done.append(Audited(before, [], []))
+            continue
+        check_usable([plan_panel(panel, episodes, None)])
+        try:
+            audited = auditor.audit(panel, episodes)
+        except UnscoredError as error:
+            complete = False
+            watch.print(f"{panel.name}: {error}", style="red", markup=False, highlight=False)
+            continue
+        done.append(audited)
+        known = {**audits.read(out), panel.name: audited.audit}
+        audits.write(out, known)
+    if as_json:
+        print(json.dumps({a.audit.panel: a.audit.to_json() for a in done}, indent=2))
+    else:
+        _print(done, Console())
+    return complete
+
+
+class UnscoredError(Exception):
+    """An episode of an audit had no score; the panel's audit is not written."""
+
+
+def _playable(watch: Console) -> Iterator[Panel]:
+    for suite in suites().values():
+        now = suite.availability()
+        if now.usable:
+            yield from suite.panels.values()
+        else:
+            text = f"{suite.name} is left out: {now.reason}. To fix it: {now.fix}"
+            watch.print(text, style="yellow", markup=False, highlight=False)
+
+
+class Auditor:
+    """Plays panels with the audit's agents; what two panels share is played once.
+
+    A task is shared where a panel of that task alone would have the same lock.
+    """
+
+    def __init__(self, watch: Console, *, quiet: bool) -> None:
+        self._watch, self._quiet = watch, quiet
+        self._known: dict[tuple[str, str], Episode] = {}
+
+    def audit(self, panel: Panel, episodes: int | None) -> Audited:
+        """Audit the first `episodes` tasks; raises `UnscoredError` where one has no score."""
+        tasks = panel.tasks[:episodes]
+        locks = {task.id: replace(panel, tasks=(task,)).lock for task in tasks}
+        chosen = {name: tasks[:most] for name, most in AGENTS.items()}
+        plans = {
+            name: [
+                Job(panel.key(task.id), panel.lock, PROMPT, (), 0, task.kind)
+                for task in chosen[name]
+                if (name, locks[task.id]) not in self._known
+            ]
+            for name in AGENTS
+        }
+        resets, steps = self._play(panel, plans, locks)
+        played = {
+            name: [self._known[name, locks[task.id]] for task in chosen[name]] for name in AGENTS
+        }
+        expert = zip(tasks, played["expert"], strict=True)
+        audit = Audit(
+            panel=panel.name,
+            lock=panel.lock,
+            size=len(panel),
+            agents={name: _summary(found) for name, found in played.items()},
+            beyond_expert=tuple(task.id for task, episode in expert if not episode.success),
+        )
+        return Audited(audit, resets, steps)
+
+    def _play(
+        self, panel: Panel, plans: Mapping[str, Sequence[Job]], locks: Mapping[str, str]
+    ) -> tuple[list[float], list[float]]:
+        """Play what is planned and keep the episodes, without their steps; (resets, steps)."""
+        resets: list[float] = []
+        steps: list[float] = []
+        jobs = [job for planned in plans.values() for job in planned]
+        if not jobs:
+            return resets, steps
+        if not self._quiet:
+            self._watch.print(panel.name, style="bold", markup=False, highlight=False)
+        with LiveProgress(self._watch, quiet=self._quiet) as live:
+            live.on_start(jobs, [], [])
+            for name, planned in plans.items():
+                for episode in _engine(name, live).run(planned):
+                    if not episode.status.scored:
+                        raise UnscoredError(f"{name} in {episode.task_key}: {episode.error}")
+                    live.on_episode(episode)
+                    lock = locks[episode.task_key.task]
+                    self._known[name, lock] = replace(episode, steps=())
+                    if name in ACTING:
+                        resets.append(episode.reset_seconds)
+                        steps += [step.env_seconds for step in episode.steps]
+        return resets, steps
+
+
+def _engine(name: str, live: LiveProgress) -> LocalEngine:
+    return LocalEngine(
+        make_agent(name),
+        DECODING,
+        lambda key: get_suite(key.suite).make(get_panel(key.panel), list_actions=False),
+        width=1,
+        on_step=live.on_step,
+    )
+
+
+def _summary(episodes: Sequence[Episode]) -> Played:
+    n, won = len(episodes), sum(episode.success for episode in episodes)
+    score = score_metric.compute(episodes)
+    return Played(n, won, *((score.value, score.low, score.high) if score else ()))
+
+
+def _covers(audit: Audit, panel: Panel, episodes: int | None) -> bool:
+    """Whether an audit is of this lock and of as many tasks as are wanted."""
+    return audit.lock == panel.lock and audit.agents["expert"].n >= len(panel.tasks[:episodes])
+
+
+def _print(done: Sequence[Audited], console: Console) -> None:
+    table = _table("panel", "tasks", *AGENTS, "beyond expert")
+    times = _table("panel", "reset ms", "p95", "step ms", "p95")
+    for audited in done:
+        agents, name = audited.audit.agents, audited.audit.panel
+        beyond = str(len(audited.audit.beyond_expert))
+        rates = [show(agents[agent].won / agents[agent].n, "rate") for agent in AGENTS]
+        table.add_row(name, str(agents["expert"].n), *rates, beyond)
+        if audited.steps:
+            times.add_row(name, *_times(audited.resets), *_times(audited.steps))
+    console.print(table, highlight=False)
+    console.print(f"success; random and noop: the first {FLOOR_TASKS} tasks at most", style="dim")
+    if times.row_count:
+        console.print()
+        console.print(times, highlight=False)
+        console.print("median and 95th percentile, wall clock, expert and random", style="dim")
+
+
+def _table(panel: str, *columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1))
+    table.add_column(panel, overflow="fold")
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _times(seconds: Sequence[float]) -> tuple[str, str]:
+    """Median and 95th percentile, in milliseconds."""
+    p95 = statistics.quantiles(seconds, n=20, method="inclusive")[-1]
+    return f"{1000 * statistics.median(seconds):.3g}", f"{1000 * p95:.3g}"

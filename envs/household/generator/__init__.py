@@ -1,0 +1,116 @@
+"""Household games without end: drawn by seed, in ALFWorld's format, each certified solvable.
+
+`generate("train", 7)` is the same game on every machine; `games("train")` goes on for ever. Every
+game is certified by the exact oracle. To play them as an environment, start any seed's task:
+
+    env = envs.get_suite("household").make(envs.get_panel("household/train"))
+    env.reset(options={"task": task_id(seed)})
+
+`python -m envs.household.generator --help` writes games as files that the stock engine plays, and
+measures how fast they are made.
+
+What trains and what measures never meet: a game is for `train` if, and only if, the SHA-256 of its
+`pddl_problem` (the house, what is where, the goal) begins with an odd hexadecimal digit. One that
+falls into the wrong half is drawn again. So no seed of `train`, however far one goes, is a game of
+another panel, and be it with other numbers on its objects or another sentence for its task.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from typing import Final
+
+from envs.core import CoTGapError, UnknownNameError
+from envs.household.engine import World
+from envs.household.game import Game, make_game
+from envs.household.generator.axes import AXES
+from envs.household.generator.draw import Dice, Draft, draw
+from envs.household.generator.problem import problem, sentence
+from envs.household.oracle import cost_to_go
+from envs.household.wording import ALL_WORDINGS
+
+__all__ = ["AXES", "TRAIN", "Generated", "games", "generate", "seed_of", "task_id"]
+
+TRAIN: Final = "train"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Generated:
+    """A generated game, certified solvable."""
+
+    axis: str
+    seed: int
+    draft: Draft
+    problem: str
+    """The game's `pddl_problem`, from which `game` was made."""
+    game: Game
+    oracle: int
+    """The fewest commands to the goal."""
+
+    @property
+    def task_id(self) -> str:
+        """Its id in the axis' panel."""
+        return task_id(self.seed)
+
+    @property
+    def kind(self) -> str:
+        """ALFWorld's name of the task type."""
+        return self.draft.kind.name
+
+    @property
+    def receptacles(self) -> int:
+        """How many there are."""
+        return len(self.draft.receptacles)
+
+
+def task_id(seed: int) -> str:
+    """The id of a seed's game: the seed in six digits or more."""
+    return f"{seed:06d}"
+
+
+def seed_of(task: str) -> int | None:
+    """The seed of a task id; None for what is not one."""
+    if not (task.isascii() and task.isdigit()) or len(task) > 18:
+        return None
+    seed = int(task)
+    return seed if task_id(seed) == task else None
+
+
+@lru_cache(maxsize=512)
+def generate(axis: str, seed: int) -> Generated:
+    """The game of a seed (any natural number) along an axis, in the axis' wording.
+
+    The 512 used last are remembered. Raises `UnknownNameError` and `CoTGapError`.
+    """
+    if axis not in AXES:
+        raise UnknownNameError("axis", axis, AXES)
+    if seed < 0:
+        raise CoTGapError(f"bad seed {seed}: seeds are 0, 1, 2, …")
+    rules = AXES[axis]
+    dice = Dice(f"household/{rules.seeds or axis}/{seed}")
+    kind = rules.kinds[seed % len(rules.kinds)]
+    while True:
+        draft = draw(rules, kind, dice)
+        text = problem(draft)
+        if _is_for_training(text) is (axis == TRAIN):
+            break
+    wording = ALL_WORDINGS[rules.wording]
+    label = f"household/{axis}/{task_id(seed)}"
+    game = make_game(text, sentence(draft, wording), wording.name, label)
+    oracle = cost_to_go(World(game))
+    if not oracle:
+        raise AssertionError(f"{label} is not a solvable game")
+    return Generated(axis, seed, draft, text, game, oracle)
+
+
+def games(axis: str = TRAIN, start: int = 0) -> Iterator[Generated]:
+    """The games of an axis from seed `start` on, without end."""
+    return (generate(axis, seed) for seed in itertools.count(start))
+
+
+def _is_for_training(text: str) -> bool:
+    return int(sha256(text.encode()).hexdigest()[0], 16) % 2 == 1

@@ -1,0 +1,60 @@
+"""The fixed panels: `panels.tsv` beside this file, so that listing them generates nothing.
+
+A line is axis, task id, content hash, task type, oracle length, number of receptacles.
+`python -m envs.household.generator --rewrite` writes it anew; do that only together with a change
+of the generator, which changes the panels' locks.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from envs.household.generator import AXES, Generated, games
+
+FILE: Final = Path(__file__).with_name("panels.tsv")
+SIZE: Final = 200
+"""Games of a panel: the seeds 0 to 199."""
+
+
+class Row(NamedTuple):
+    """One game of a panel."""
+
+    axis: str
+    task: str
+    content: str
+    """`Game.content_hash` in the axis' wording."""
+    kind: str
+    oracle: int
+    """The fewest commands to the goal."""
+    receptacles: int
+
+
+def row(game: Generated) -> Row:
+    """A game's line."""
+    return Row(
+        game.axis,
+        game.task_id,
+        game.game.content_hash,
+        game.kind,
+        game.oracle,
+        game.receptacles,
+    )
+
+
+def read() -> dict[str, list[Row]]:
+    """Axis → the games of its panel, in order."""
+    found: dict[str, list[Row]] = {axis: [] for axis in AXES}
+    for line in FILE.read_text(encoding="ascii").splitlines():
+        axis, task, content, kind, oracle, receptacles = line.split("\t")
+        found[axis].append(Row(axis, task, content, kind, int(oracle), int(receptacles)))
+    return found
+
+
+def write() -> int:
+    """Generate every panel and rewrite the file; returns the number of games."""
+    rows = [row(game) for axis in AXES for game in islice(games(axis), SIZE)]
+    text = "".join("\t".join(map(str, one)) + "\n" for one in rows)
+    FILE.write_text(text, encoding="ascii")
+    return len(rows)

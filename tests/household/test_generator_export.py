@@ -1,0 +1,186 @@
+"""Generated games as files: what they hold, who reads them, and that the stock engine agrees."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from envs.core import CoTGapError
+from envs.household import World, load_game, make_game
+from envs.household.drivers import DRIVERS
+from envs.household.expert import play
+from envs.household.game import Game
+from envs.household.generator import AXES, Generated, generate
+from envs.household.generator.__main__ import main
+from envs.household.generator.export import export, rules
+from envs.household.generator.problem import sentence
+from envs.household.parity import Job, report, run
+from envs.household.stock import StockMissingError
+from envs.household.wording import WORDINGS
+
+ROOT = Path(__file__).parents[2]
+ALL = tuple(DRIVERS)
+
+
+@pytest.fixture(autouse=True)
+def _needs_the_package() -> None:
+    """The files carry the rules of the package `alfworld`: skips without it, fails in CI."""
+    try:
+        rules("current")
+    except StockMissingError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
+def told(game: Game) -> dict[str, object]:
+    """All of a game but its label, whether its file says more than itself, and what it compiles."""
+    names = set(Game.__slots__) - {"name", "walkthrough", "solvable", "goal", "initial"}
+    fields = {name: getattr(game, name) for name in names}
+    start = {name: getattr(game.initial, name) for name in type(game.initial).__slots__}
+    return {**fields, **start, "goal": game.goal.tree}
+
+
+@pytest.mark.parametrize("wording", WORDINGS)
+@pytest.mark.parametrize("axis", AXES)
+def test_a_file_is_the_game(axis: str, wording: str, tmp_path: Path) -> None:
+    for seed in range(8):
+        made = generate(axis, seed)
+        path = export(made, tmp_path, wording)
+        game = load_game(path)
+        direct = make_game(made.problem, sentence(made.draft, game.wording), wording)
+        assert told(game) == told(direct)
+        if wording == AXES[axis].wording:
+            assert game.content_hash == made.game.content_hash
+        assert game.solvable
+        world = World(game)
+        for command in game.walkthrough or ():
+            assert not world.won
+            world.step(command)
+            assert world.last_valid
+        assert world.won
+        assert world.moves == made.oracle
+
+
+def test_a_file_can_be_played_in_our_own_wording(tmp_path: Path) -> None:
+    for seed in range(8):
+        path = export(generate("ood_task", seed), tmp_path)
+        assert play(load_game(path, "rephrased"), 50)[0]
+
+
+def test_rules_are_those_of_released_games(alfworld_data: Path, alfworld_older_data: Path) -> None:
+    """`rules` checks itself by digest; here is one whole text of each revision."""
+    for wording, folder in (("current", alfworld_data), ("older", alfworld_older_data)):
+        path = next((folder / "json_2.1.1").glob("valid_seen/*/*/game.tw-pddl"))
+        data = json.loads(path.read_text(encoding="utf-8"))
+        ours = rules(wording).game(data)
+        assert load_game(ours).intro == load_game(data).intro
+        assert "".join(ours["grammar"].split()) == "".join(data["grammar"].split())
+
+
+def sampled() -> list[tuple[Generated, str]]:
+    """Every axis and every kind of task, in both wordings that numbers are published in."""
+    made = [
+        generate(axis, seed)
+        for axis, seed in (
+            ("id", 0), ("id", 0), ("id", 3), ("ood_layout", 1), ("ood_object", 2), ("ood_task", 0),
+            ("ood_task", 1), ("ood_horizon", 2),
+        )
+    ]  # fmt: skip
+    return [(game, ("current", "older")[n % 2]) for n, game in enumerate(made)]
+
+
+def test_the_stock_engine_plays_them_identically(tmp_path: Path) -> None:
+    jobs = [
+        Job(export(made, tmp_path / wording, wording), rules(wording), wording, ALL, 15)
+        for made, wording in sampled()
+    ]
+    assert {job.path.parts[-3].split("-")[0] for job in jobs} == {
+        kind.name for axis in AXES.values() for kind in axis.kinds
+    }
+    total, _ = run(jobs, 1)
+    assert not total.mismatches, report(total)
+    assert total.steps == len(jobs) * len(ALL) * 15
+    assert total.won >= len(jobs)  # each by its walkthrough, at least
+
+
+def _collect(folder: str) -> tuple[int, set[str]]:
+    """How many games ALFWorld's own environment finds, and what its scripted expert is told."""
+    from alfworld.agents.environment.alfred_tw_env import AlfredTWEnv
+
+    config = {
+        "env": {"goal_desc_human_anns_prob": 0, "task_types": [1, 2, 3, 4, 5, 6]},
+        "dataset": {"data_path": folder, "num_train_games": 0},
+    }
+    found = AlfredTWEnv(config, train_eval="train").game_files
+    return len(found), {Path(path).name for path in found}
+
+
+def test_alfworlds_own_environment_collects_them(tmp_path: Path) -> None:
+    for axis in ("id", "ood_task"):
+        for seed in range(4):
+            export(generate(axis, seed), tmp_path)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        found = pool.apply(_collect, (str(tmp_path / "json_2.1.1"),))
+    assert found == (8, {"game.tw-pddl"})
+
+
+def test_layout_of_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--panel", "household/id", "--export", str(tmp_path), "--limit", "4"]
+    assert main([*arguments, "--wording", "older"]) == 0
+    assert "4 games of household/id" in capsys.readouterr().out
+    games = sorted((tmp_path / "json_2.1.1" / "id").glob("*/*/game.tw-pddl"))
+    assert len(games) == 4
+    for path in games:
+        kind, thing, none, target, _ = path.parts[-3].split("-")
+        seed = int(path.parts[-2].removeprefix("trial_"))
+        made = generate("id", seed)
+        assert (kind, thing, none, target) == (
+            made.kind, made.draft.thing, "None", made.draft.target,
+        )  # fmt: skip
+        assert load_game(path).file_revision == "older"
+        assert json.loads(path.with_name("traj_data.json").read_text())["task_type"] == kind
+
+
+def test_bad_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def fails(*arguments: str) -> str:
+        assert main(arguments) == 2
+        return capsys.readouterr().err
+
+    folder = str(tmp_path)
+    assert "Did you mean 'household/ood_layout'" in fails(
+        "--panel", "household/ood_layuot", "--export", folder
+    )
+    assert "needs --panel" in fails("--export", folder)
+    for limit in ("0", "201"):
+        assert "1 to 200" in fails("--panel", "id", "--export", folder, "--limit", limit)
+    assert "--bench" in fails("--bench", "0")
+    (tmp_path / "file").write_text("")
+    blocked = fails("--panel", "id", "--export", str(tmp_path / "file"), "--limit", "1")
+    assert "cannot write to" in blocked
+    assert "another --export folder" in blocked
+    with pytest.raises(CoTGapError, match="cannot carry the wording 'rephrased'"):
+        rules("rephrased")
+
+
+def test_command_line_as_users_call_it() -> None:
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-m", "envs.household.generator", *arguments],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    assert "examples:" in call("--help").stdout
+    table = call("--bench", "20", "--panel", "household/id").stdout
+    assert "household/id" in table
+    assert "games/s" in table
+    assert call().returncode == 2

@@ -1,0 +1,91 @@
+"""What a user without an extra sees: one message with the exact command, and all else works.
+
+A process is made blind to a package by a `sitecustomize` of its own, which hides it from imports,
+from `find_spec` and from `importlib.metadata`; another one makes it see another version.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PATCH = """
+import importlib.metadata, importlib.util, sys
+
+HIDDEN, OTHER = {hidden!r}, {other!r}
+
+class Hide:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] in HIDDEN:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+find, version = importlib.util.find_spec, importlib.metadata.version
+
+def find_spec(name, package=None):
+    return None if name.partition(".")[0] in HIDDEN else find(name, package)
+
+def found_version(name):
+    plain = name.replace("-", "_")
+    if plain in HIDDEN:
+        raise importlib.metadata.PackageNotFoundError(name)
+    return OTHER.get(plain) or version(name)
+
+sys.meta_path.insert(0, Hide)
+importlib.util.find_spec, importlib.metadata.version = find_spec, found_version
+"""
+# suite → (package, a panel, what the message must say)
+NEEDS = {
+    "scienceworld": ("scienceworld", "test", "pip install"),
+    "bfcl": ("bfcl_eval", "base", "pip install --no-deps bfcl-eval=="),
+    "textworld": ("textworld", "id", "pip install"),
+}
+
+
+def blind(tmp_path: Path, hidden: list[str], other: dict[str, str]) -> dict[str, str]:
+    (tmp_path / "sitecustomize.py").write_text(PATCH.format(hidden=hidden, other=other))
+    return {**os.environ, "PYTHONPATH": str(tmp_path)}
+
+
+def benchmark(env: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmark", *args]
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240)
+
+
+@pytest.mark.parametrize("suite", NEEDS)
+@pytest.mark.parametrize("version", [None, "0.0.1"])
+def test_a_missing_or_other_package(tmp_path: Path, suite: str, version: str | None) -> None:
+    package, split, command = NEEDS[suite]
+    env = blind(tmp_path, [] if version else [package], {package: version} if version else {})
+
+    listed = benchmark(env, "panels", suite)
+    assert listed.returncode == 0, listed.stderr
+    assert "not usable" in listed.stdout
+    assert f"{suite}/{split}" in listed.stdout, "panels are known without the package"
+
+    tried = benchmark(env, "run", "--agent", "noop", "--panel", f"{suite}/{split}", "--quiet")
+    assert tried.returncode == 2
+    assert "Traceback" not in tried.stderr
+    assert len(tried.stderr.strip().splitlines()) == 1
+    assert command in tried.stderr
+    if version:
+        assert version in tried.stderr
+
+    others = benchmark(
+        env, "run", "--agent", "noop", "--panel", "toy/id", "--episodes", "2", "--quiet",
+        "--out", str(tmp_path / "run"),
+    )  # fmt: skip
+    assert others.returncode == 0, others.stderr
+
+
+def test_doctor_names_each_missing_package(tmp_path: Path) -> None:
+    env = blind(tmp_path, [package for package, *_ in NEEDS.values()], {})
+    done = benchmark(env, "doctor")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for _, _, command in NEEDS.values():
+        assert f"fix: {command}" in done.stdout
