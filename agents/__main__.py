@@ -62,13 +62,13 @@ TRAIN_EXAMPLES = """Examples:
 
     python -m agents train --preset tiny --out runs/tiny
 
-    python -m agents train --preset tiny --init runs/tiny/base/step-006000
+    python -m agents train --preset tiny --init runs/tiny/base/step-010000
     --action-mask-fraction 0.3 --out runs/masked
 
     python -m agents train --preset smollm2 --data alfworld.jsonl --lora 8 --out runs/smollm2
 
 The same command resumes a stopped run. Every step-NNNNNN folder is a checkpoint with a card:
-`python -m benchmark run --agent runs/tiny/step-004096`."""
+`python -m benchmark run --agent runs/tiny/step-008192`."""
 
 
 @app.command(epilog=TRAIN_EXAMPLES)

@@ -44,7 +44,9 @@ def drill(names: Sequence[str], renderer: Renderer, seed: str) -> Tree:
     for question, answer in branches:
         asked = [Part("observation", question), Part("frame", framing.to_assistant)]
         child = grower.add(node, [i for piece in renderer.pieces(asked) for i in piece.ids])
-        reply = renderer.pieces([Part("thought", answer), Part("frame", framing.to_user)])
+        # "the mug 2": behind a space, a name is the token that it is in lists.
+        words = answer if answer == NONE else f"the {answer}"
+        reply = renderer.pieces([Part("thought", words), Part("frame", framing.to_user)])
         start = len(grower.ids)
         grower.add(child, [i for piece in reply for i in piece.ids])
         kind = "absent" if answer == NONE else "present"

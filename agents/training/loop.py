@@ -212,7 +212,7 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
         self.every = max(1, run.stage.steps // REPORTS)
         both = replace(run.objective, mix=_measured(run.objective), mask_fraction=0.0)
         both = replace(both, observations=False)
-        held = run.source.held_out()
+        held = run.source.held_out()[: run.stage.measured]
         self.episodes = [tree for one in held for tree in encode(one, renderer, both)]
         self.drills = _held_out_drills(run, renderer)
 

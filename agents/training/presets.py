@@ -19,7 +19,8 @@ class Stage:
     `steps` updates of `batch_size` episodes each (`accumulate` passes an update), the learning
     rate warmed up over `warmup` updates and decayed to a tenth along a cosine. `mix` and
     `observations` are those of `Objective`; `drills` is the number of look-up drills that every
-    batch holds besides. `checkpoints` is the length of the geometric series.
+    batch holds besides. `checkpoints` is the length of the geometric series, `measured` the number
+    of held-out episodes that exactness is measured on.
     """
 
     steps: int
@@ -32,6 +33,7 @@ class Stage:
     accumulate: int = 1
     weight_decay: float = 0.01
     checkpoints: int = 8
+    measured: int = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +64,34 @@ SMALL: Mapping[str, Any] = {
     "tie_word_embeddings": True,
 }
 BASE = Stage(
-    steps=6000,
-    batch_size=8,
+    steps=10_000,
+    batch_size=4,
     learning_rate=2e-3,
     warmup=200,
     mix=DIRECT,
     observations=True,
-    drills=8,
+    drills=4,
     checkpoints=1,
 )
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(
         panels=("household/train",),
-        stage=Stage(steps=4096, batch_size=8, learning_rate=1e-3, warmup=100),
+        stage=Stage(steps=8192, batch_size=4, learning_rate=1e-3, warmup=100),
         base=BASE,
         architecture=SMALL,
     ),
     "tiny-base": Preset(panels=("household/train",), stage=BASE, architecture=SMALL),
     "smollm2": Preset(
         panels=("household/train",),
-        stage=Stage(steps=1024, batch_size=2, learning_rate=5e-4, warmup=30, accumulate=4),
+        stage=Stage(
+            steps=1024,
+            batch_size=1,
+            accumulate=4,
+            learning_rate=5e-4,
+            warmup=30,
+            checkpoints=6,
+            measured=6,
+        ),
         pretrained="smollm2",
         lora=8,
     ),

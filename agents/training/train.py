@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 import transformers
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from agents.backends._loading import load
+from agents.backends._loading import load, require
 from agents.specs import smollm2_path
 from agents.training.checkpoints import read_card
 from agents.training.data import Episode
@@ -24,7 +23,6 @@ from agents.training.sources import Source, digest, open_sources, openings
 from agents.training.vocabulary import train_tokenizer
 from envs.core import CoTGapError
 
-INSTALL = "pip install 'cotgap[train]'"
 CORPUS = 400  # episodes that a vocabulary and the names of drills are taken from
 # What adapters are put on: every matrix of a decoder layer.
 ADAPTED = "all-linear"
@@ -57,7 +55,8 @@ def execute(options: TrainOptions) -> Path:
     """Train; returns the last checkpoint's folder. Raises `CoTGapError` for bad options."""
     preset = get_preset(options.preset)
     _check_used(options, preset)
-    require_extra(lora=bool(preset.lora if options.lora is None else options.lora))
+    lora = preset.lora if options.lora is None else options.lora
+    require("accelerate", *(["peft"] if lora else []))
     stage = _stage(preset.stage, options)
     panels = options.panels or preset.panels
     noise = preset.noise if options.noise is None else options.noise
@@ -73,7 +72,6 @@ def execute(options: TrainOptions) -> Path:
             base = replace(base, drills=options.drills)
         plain = Objective(base.mix, 0.0, base.observations, options.seed)
         init = builder.train(options.out / "base", base, plain, None, lora=0)
-    lora = preset.lora if options.lora is None else options.lora
     return builder.train(options.out, stage, objective, init, lora=lora)
 
 
@@ -90,13 +88,6 @@ def _check_used(options: TrainOptions, preset: Preset) -> None:
     for name, (value, used, why) in idle.items():
         if value is not None and not used:
             raise CoTGapError(f"{name} has no effect here ({why}); leave it out")
-
-
-def require_extra(*, lora: bool = False) -> None:
-    """Raise `CoTGapError` with the install command where the extra `train` is missing."""
-    for module in ("accelerate", *(["peft"] if lora else [])):
-        if importlib.util.find_spec(module) is None:
-            raise CoTGapError(f"{module} is not installed. To fix it: {INSTALL}")
 
 
 def _stage(stage: Stage, options: TrainOptions) -> Stage:

@@ -29,7 +29,7 @@ def drilled(own_tokenizer: Any) -> list[tuple[Tree, list[tuple[str, str]]]]:
                 ids.append(int(tree.ids[at]))
                 at = int(tree.before[at])
             answer = renderer.decode(tree.ids[span.start : span.end].tolist())
-            texts.append((renderer.decode(ids[::-1]), answer))
+            texts.append((renderer.decode(ids[::-1]), answer.removeprefix("the ")))
         found.append((tree, texts))
     return found
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from agents.rendering import Renderer
 from agents.training.data import Episode
+from agents.training.sources import openings
 from agents.training.vocabulary import MOST, train_tokenizer
 from envs.core import CoTGapError
 
@@ -44,6 +45,15 @@ def test_tags_are_single_tokens_that_contents_cannot_forge(own_tokenizer: Any) -
         assert renderer.decode(renderer.encode(tag, True)) == tag
     assert len(renderer.encode("<|im_end|>", False)) > 1
     assert renderer.decode([renderer.turn_end or 0]) == "<|im_end|>"
+
+
+def test_names_of_every_household_panel_are_whole() -> None:
+    """Also those that training never shows: a held-out object is a word the model can be given."""
+    texts = openings(["household/train"], 24)
+    tokenizer = train_tokenizer(texts)
+    assert len(tokenizer) <= MOST
+    for name in {f" {name}" for text in texts for name in re.findall(r"\b[a-z]{3,}", text)}:
+        assert len(tokenizer.tokenize(name)) == 1, name
 
 
 def test_size(episodes: list[Episode]) -> None:
