@@ -17,6 +17,7 @@ from agents.training.drills import drill
 from agents.training.masking import IGNORE_INDEX
 from agents.training.sequences import Objective, Tree, encode
 from agents.training.sources import Source
+from envs.core import CoTGapError
 
 POOL = 16  # batches whose episodes are sorted by length together, so that little is padded
 
@@ -83,4 +84,4 @@ class Batches(IterableDataset[dict[str, torch.Tensor]]):
             else:
                 missing += 1
         if missing == POOL * self.size:
-            raise RuntimeError("the expert won none of a pool's episodes")
+            raise CoTGapError("the expert won no episode of this data; nothing to train on")
