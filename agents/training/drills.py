@@ -28,10 +28,11 @@ def listed_names(texts: Iterable[str]) -> list[str]:
 def drill(names: Sequence[str], renderer: Renderer, seed: str) -> Tree:
     """A tree of `BRANCHES` questions of one sort, the same for the same seed.
 
-    Examples are of kind "present" or "absent", and their ids are the seed. `names` are 4 at least.
+    Examples are of kind "present", "absent" or "copied", and their ids are the seed. `names` are
+    4 at least.
     """
     dice = random.Random(seed)
-    make = dice.choice([_wanted_then_lists, _list_then_wanted, _where])
+    make = dice.choice([_wanted_then_lists, _list_then_wanted, _where, _again])
     root, branches = make(names, dice)
     framing, grower = renderer.framing, Grower()
     head = [
@@ -49,7 +50,7 @@ def drill(names: Sequence[str], renderer: Renderer, seed: str) -> Tree:
         reply = renderer.pieces([Part("thought", words), Part("frame", framing.to_user)])
         start = len(grower.ids)
         grower.add(child, [i for piece in reply for i in piece.ids])
-        kind = "absent" if answer == NONE else "present"
+        kind = "absent" if answer == NONE else "copied" if make is _again else "present"
         grower.learn(Example(seed, "drill", kind, spans_of(reply[:1], start)))
     return grower.tree()
 
@@ -97,6 +98,20 @@ def _where(names: Sequence[str], dice: random.Random) -> Drill:
         if inside[place]:
             branches.append((f"\n\nWhere is the {dice.choice(inside[place])}?", place))
     return " ".join(texts), branches
+
+
+def _again(names: Sequence[str], dice: random.Random) -> Drill:
+    """Say the rest of a list again: each token is found by the one before it.
+
+    Dense practice in the step that all look-ups share, which is slow to appear from them alone.
+    """
+    things = _things(names, dice, dice.randrange(4, 12))
+    branches = []
+    for _ in range(2):
+        start = dice.randrange(len(things) - 1)
+        rest = ", the ".join(things[start + 1 :])
+        branches.append((f"\n\nWhat follows the {things[start]}?", rest))
+    return _on(dice.choice(names), dice, things), branches
 
 
 def _things(names: Sequence[str], dice: random.Random, count: int) -> list[str]:

@@ -37,22 +37,39 @@ def drilled(own_tokenizer: Any) -> list[tuple[Tree, list[tuple[str, str]]]]:
 def test_answers_are_right(drilled: list[tuple[Tree, list[tuple[str, str]]]]) -> None:
     for _, texts in drilled:
         for text, answer in texts:
-            if "Where is the " in text:
+            if "What follows the " in text:
+                start = text.partition("What follows the ")[2].partition("?")[0]
+                listing = (
+                    text.partition("you see ")[2].partition(".")[0].replace(", and a ", ", a ")
+                )
+                assert listing.partition(f"a {start}, a ")[2].split(", a ") == answer.split(
+                    ", the "
+                )
+            elif "Where is the " in text:
                 thing = text.partition("Where is the ")[2].partition("?")[0]
                 listing = text.partition(f"a {thing}")[0].rpartition("On the ")[2]
                 assert listing.startswith(f"{answer},")
-                continue
-            word = text.partition("Find a ")[2].partition(".")[0]
-            word = word or text.partition("Is there a ")[2].partition("?")[0]
-            listing = text.rpartition("you see ")[2]
-            there = [f"{word} {n}" for n in range(1, 10) if f"a {word} {n}" in listing]
-            assert [answer] == (there or [NONE])
+            else:
+                check_wanted(text, answer)
+
+
+def check_wanted(text: str, answer: str) -> None:
+    word = text.partition("Find a ")[2].partition(".")[0]
+    word = word or text.partition("Is there a ")[2].partition("?")[0]
+    listing = text.rpartition("you see ")[2]
+    there = [f"{word} {n}" for n in range(1, 10) if f"a {word} {n}" in listing]
+    assert [answer] == (there or [NONE])
 
 
 def test_absent_and_present_are_balanced(
     drilled: list[tuple[Tree, list[tuple[str, str]]]],
 ) -> None:
-    kinds = [e.kind for tree, texts in drilled if "Where" not in texts[0][0] for e in tree.examples]
+    kinds = [
+        e.kind
+        for tree, texts in drilled
+        if not set(texts[0][0].split()) & {"Where", "follows"}
+        for e in tree.examples
+    ]
     assert 0.4 < kinds.count("absent") / len(kinds) < 0.6
     assert all(len(tree.examples) <= BRANCHES for tree, _ in drilled)
 
