@@ -15,6 +15,7 @@ from pathlib import Path
 PATTERNS = (
     "*.safetensors",
     "config.json",
+    "adapter_config.json",
     "generation_config.json",
     "tokenizer*",
     "*.model",

@@ -363,6 +363,14 @@ class Rationale(Protocol):
         """One or two sentences, first person, from what has been seen, that argue for `action`."""
 
 
+@runtime_checkable
+class Endless(Protocol):
+    """A panel that has tasks beyond those it lists, without end; training draws on them."""
+
+    def unlisted(self, number: int) -> str:
+        """The id of such a task: each number (from 0) has its own, which `reset` starts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Availability:
     """Whether a suite can be played now; if not, why, and the exact command that changes it."""

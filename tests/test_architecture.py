@@ -21,6 +21,8 @@ ARROWS = {
     "benchmark": ("benchmark", "agents", "envs"),
     "leaderboards": ("leaderboards", "benchmark", "envs"),
 }
+# folder within a package → what it may import besides
+MORE = {ROOT / "agents" / "training": ("envs.registry",)}
 
 
 def sources(*folders: str) -> list[Path]:
@@ -39,6 +41,8 @@ def imported(path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("path", sources(*OURS), ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_point_one_way(path: Path) -> None:
     allowed = ARROWS[path.relative_to(ROOT).parts[0]]
+    for folder, more in MORE.items():
+        allowed += more if folder in path.parents else ()
     for name in imported(path):
         if name.split(".")[0] in OURS:
             fits = any(name == prefix or name.startswith(f"{prefix}.") for prefix in allowed)
@@ -59,6 +63,12 @@ def test_modes_and_runner_know_no_suite() -> None:
     files += [ROOT / "benchmark" / name for name in ("runner.py", "episode.py", "store.py")]
     for path in files:
         assert not words(path) & set(envs.suites()), path
+
+
+def test_training_knows_suites_by_preset_only() -> None:
+    for path in sources("agents/training"):
+        if path.name != "presets.py":
+            assert not words(path) & (set(envs.suites()) - {"toy"}), path
 
 
 def test_environments_know_no_mode() -> None:

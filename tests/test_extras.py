@@ -97,6 +97,29 @@ def test_a_missing_or_other_package(tmp_path: Path, suite: str, version: str | N
     assert others.returncode == 0, others.stderr
 
 
+def test_training_without_its_packages(tmp_path: Path) -> None:
+    """Data can be made without them; training names the first that is missing."""
+
+    def agents(env: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "agents", *args, "--panel", "toy/train"]
+        return subprocess.run(
+            command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240
+        )
+
+    out = str(tmp_path / "out")
+    env = blind(tmp_path, ["accelerate", "peft", "datasets"], {})
+    made = agents(env, "data", "--episodes", "2", "--out", f"{out}.jsonl")
+    assert made.returncode == 0, made.stderr
+    tried = agents(env, "train", "--preset", "tiny", "--out", out)
+    assert tried.returncode == 2
+    assert tried.stderr.strip() == (
+        "error: accelerate is not installed. To fix it: pip install 'accelerate>=1.0'"
+    )
+    tried = agents(blind(tmp_path, ["peft"], {}), "train", "--preset", "smollm2", "--out", out)
+    assert tried.returncode == 2
+    assert "pip install 'peft>=0.15'" in tried.stderr
+
+
 def test_doctor_names_each_missing_package(tmp_path: Path) -> None:
     env = blind(tmp_path, [package for package, *_ in NEEDS.values()], {})
     done = benchmark(env, "doctor")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from agents.backends._adapters import base_of, both, check_base, is_adapter, merged
 from agents.fingerprint import fingerprint
 from envs.cache import VARIABLE, cache_dir
 from envs.core import CoTGapError
@@ -21,6 +22,7 @@ INSTALL = {
     "transformers": "pip install 'transformers>=4.56'",
     "gguf": "pip install 'gguf>=0.10'",
     "accelerate": "pip install 'accelerate>=1.0'",
+    "peft": "pip install 'peft>=0.15'",
 }
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
@@ -69,6 +71,8 @@ def load(path: Path, *, dtype: str, device: str) -> tuple[Any, Any, str]:
     require("torch", "transformers")
     if not path.exists():
         raise CoTGapError(f"there is no checkpoint at {path}: give a folder or a .gguf file")
+    if is_adapter(path):
+        return _load_adapted(path, dtype, device)
     if path.is_dir():
         check_folder(path)
         identity, folder = fingerprint(path), path
@@ -77,7 +81,7 @@ def load(path: Path, *, dtype: str, device: str) -> tuple[Any, Any, str]:
         identity = fingerprint(path)
         folder = converted(path, identity)
     try:
-        with _quiet():
+        with quiet():
             return *_load_folder(folder, dtype, device), identity
     except CoTGapError:
         raise
@@ -87,16 +91,34 @@ def load(path: Path, *, dtype: str, device: str) -> tuple[Any, Any, str]:
         ) from error
 
 
+def _load_adapted(folder: Path, dtype: str, device: str) -> tuple[Any, Any, str]:
+    """`load` of an adapter's folder: its base with it merged in, and the fingerprint of both."""
+    require("peft")
+    _check_weights(folder)
+    model, tokenizer, base = load(base_of(folder), dtype=dtype, device=device)
+    check_base(folder, base)
+    try:
+        with quiet():
+            model = merged(model, folder).eval()
+    except Exception as error:  # as for whole checkpoints
+        raise CoTGapError(
+            f"cannot load the adapter {folder}: {type(error).__name__}: {error}"
+        ) from error
+    return model, tokenizer, both(base, fingerprint(folder))
+
+
 def check_folder(folder: Path) -> None:
     """Raise `CoTGapError` unless config, safetensors and tokenizer are there."""
     if not (folder / "config.json").is_file():
-        adapter = (folder / "adapter_config.json").is_file()
-        fix = (
-            "It holds an adapter: merge it into its base model and save that"
-            if adapter
-            else "Give the folder that a model was saved to with save_pretrained()"
+        raise CoTGapError(
+            f"{folder} is no checkpoint: it has no config.json. "
+            "Give the folder that a model was saved to with save_pretrained()"
         )
-        raise CoTGapError(f"{folder} is no checkpoint: it has no config.json. {fix}")
+    _check_weights(folder)
+    _check_tokenizer(folder)
+
+
+def _check_weights(folder: Path) -> None:
     if not any(folder.glob("*.safetensors")):
         pickled = any(folder.glob("*.bin")) or any(folder.glob("*.pt"))
         why = "only pickled weights, which can run code when loaded" if pickled else "no weights"
@@ -104,6 +126,9 @@ def check_folder(folder: Path) -> None:
             f"{folder} has {why}. Save the model there as safetensors: "
             "model.save_pretrained(FOLDER, safe_serialization=True)"
         )
+
+
+def _check_tokenizer(folder: Path) -> None:
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         raise CoTGapError(
             f"{folder} has no tokenizer (none of {', '.join(TOKENIZER_FILES)}). "
@@ -213,7 +238,7 @@ def _load_folder(folder: Path, dtype: str, device: str) -> tuple[Any, Any]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No progress bars or warnings of transformers in between our own output."""
     from transformers.utils import logging
 

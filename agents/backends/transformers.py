@@ -48,7 +48,7 @@ class TransformersBackend:
         self.model = model
         self.fingerprint = fingerprint
         self.batch_size = batch_size or BATCH_SIZE[model.device.type]
-        self.renderer = Renderer(tokenizer, _context(model, tokenizer))
+        self.renderer = Renderer(tokenizer, context_length(model, tokenizer))
         self._ends = _end_tokens(model, tokenizer, self.renderer)
 
     @classmethod
@@ -207,7 +207,7 @@ class TransformersBackend:
         return Completion(cut_at_stop(text, request.stop)[0], row.reason or "length", usage)
 
 
-def _context(model: Any, tokenizer: Any) -> int:
+def context_length(model: Any, tokenizer: Any) -> int:
     """How many tokens the model can attend to; raises `CoTGapError` where nothing says so."""
     known: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     # Tokenizers without a limit of their own state a huge one.

@@ -9,9 +9,11 @@ from typing import Any
 from envs.core import Panel, Suite, Task, TaskUnavailableError
 from envs.household.env import HouseholdEnv
 from envs.household.game import Game
-from envs.household.generator import AXES, TRAIN, generate, seed_of
+from envs.household.generator import AXES, TRAIN, generate, seed_of, task_id
 from envs.household.generator.panels import Row, read
 from envs.household.wording import ALL_WORDINGS, instructions
+
+UNLISTED = 10**6  # training draws its seeds from here on: no panel lists so many
 
 
 class EndlessPanel(Panel):
@@ -27,6 +29,10 @@ class EndlessPanel(Panel):
             return super().task(task_id)
         made = generate(self.split, seed)
         return Task(task_id, made.game.content_hash, made.kind)
+
+    def unlisted(self, number: int) -> str:
+        """A game of its own for each number, none of them listed."""
+        return task_id(UNLISTED + number)
 
 
 class HouseholdSuite(Suite):

@@ -106,7 +106,7 @@ def forget_the_context(folder: Path) -> None:
     ("damage", "message"),
     [
         (remove("config.json"), "has no config.json. Give the folder"),
-        (leave_an_adapter, "holds an adapter: merge it"),
+        (leave_an_adapter, "base model None, which is not here"),
         (remove("model.safetensors"), "has no weights.*save_pretrained"),
         (pickle_weights, "only pickled weights, which can run code.*safe_serialization=True"),
         (remove("tokenizer.json"), "has no tokenizer.*tokenizer.save_pretrained"),

@@ -6,12 +6,13 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import gymnasium
 import pytest
 
 import envs
-from envs.core import Task, TaskUnavailableError, UnknownNameError
+from envs.core import Endless, Task, TaskUnavailableError, UnknownNameError
 from envs.household import HouseholdSuite
 from envs.household.generator import AXES, games, generate, task_id
 from envs.household.wording import REPHRASED
@@ -72,6 +73,14 @@ def test_any_seed_of_train_is_a_task() -> None:
 
 
 def test_only_train_is_endless() -> None:
+    assert [split for split, panel in SUITE.panels.items() if isinstance(panel, Endless)] == [
+        "train"
+    ]
+    train = cast(Endless, SUITE.panel("train"))
+    unlisted = {train.unlisted(number) for number in range(100)}
+    assert len(unlisted) == 100
+    assert not unlisted & {task.id for task in SUITE.panel("train").tasks}
+    assert SUITE.panel("train").task(train.unlisted(7))
     assert SUITE.panel("train").task(task_id(200))
     for task in ("200", "0000200", "no such task"):
         with pytest.raises(UnknownNameError):

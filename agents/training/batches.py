@@ -1,0 +1,87 @@
+"""Batches without end, made ahead in a background process."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, IterableDataset
+
+from agents.rendering import Renderer
+from agents.training.batching import collate
+from agents.training.drills import drill
+from agents.training.masking import IGNORE_INDEX
+from agents.training.sequences import Objective, Tree, encode
+from agents.training.sources import Source
+from envs.core import CoTGapError
+
+POOL = 16  # batches whose episodes are sorted by length together, so that little is padded
+
+
+@dataclass(frozen=True)
+class Batches(IterableDataset[dict[str, torch.Tensor]]):
+    """Batch n holds the same episodes and drills whenever it is made.
+
+    `size` episodes and `drills` drills a batch (over `names`), from batch `start` on.
+    """
+
+    source: Source
+    renderer: Renderer
+    objective: Objective
+    size: int
+    drills: int = 0
+    names: tuple[str, ...] = ()
+    start: int = 0
+
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
+        number, skip = divmod(self.start, POOL)
+        while True:
+            for trees in self._pool(number)[skip:]:
+                yield collate(trees)
+            number, skip = number + 1, 0
+
+    def loader(self, start: int) -> DataLoader[Any]:
+        """From batch `start` on, made by another process where that is possible."""
+        rest = replace(self, start=start)
+        if sys.platform != "linux":  # elsewhere, processes do not fork and tokenizers not travel
+            return DataLoader(rest, batch_size=None)
+        return DataLoader(
+            rest,
+            batch_size=None,
+            num_workers=1,
+            prefetch_factor=POOL,
+            multiprocessing_context="fork",
+        )
+
+    def _pool(self, number: int) -> list[list[Tree]]:
+        """`POOL` batches, in random order."""
+        dice = random.Random(f"pool|{self.objective.seed}|{number}")
+        trees = sorted(self._episodes(number * POOL * self.size), key=len)
+        # Some episodes are not won and some give two trees, so that sizes differ a little.
+        batches = [
+            trees[len(trees) * part // POOL : len(trees) * (part + 1) // POOL]
+            for part in range(POOL)
+        ]
+        dice.shuffle(batches)
+        for place, batch in enumerate(batches):
+            seed = f"{self.objective.seed}|{number * POOL + place}"
+            batch += [drill(self.names, self.renderer, f"{seed}|{i}") for i in range(self.drills)]
+        return [batch or trees[:1] for batch in batches]
+
+    def _episodes(self, first: int) -> Iterator[Tree]:
+        number, missing = first, 0
+        while number < first + POOL * self.size:
+            episode = self.source.episode(number)
+            number += 1
+            if episode is not None:
+                for tree in encode(episode, self.renderer, self.objective):
+                    if (tree.labels != IGNORE_INDEX).any():
+                        yield tree
+            else:
+                missing += 1
+        if missing == POOL * self.size:
+            raise CoTGapError("the expert won no episode of this data; nothing to train on")

@@ -1,0 +1,187 @@
+"""From a preset and options to trained checkpoints: what `python -m agents train` runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from agents.backends._loading import load, require
+from agents.specs import smollm2_path
+from agents.training.checkpoints import read_card
+from agents.training.data import Episode
+from agents.training.drills import listed_names
+from agents.training.loop import Run, train
+from agents.training.presets import Preset, Stage, get_preset
+from agents.training.sequences import Objective
+from agents.training.sources import Source, digest, open_sources, openings
+from agents.training.vocabulary import train_tokenizer
+from envs.core import CoTGapError
+
+CORPUS = 400  # episodes that a vocabulary and the names of drills are taken from
+# What adapters are put on: every matrix of a decoder layer.
+ADAPTED = "all-linear"
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What the command line gives; None means the preset's own."""
+
+    preset: str
+    out: Path
+    panels: tuple[str, ...] = ()
+    data: tuple[Path, ...] = ()
+    init: Path | None = None
+    mask_fraction: float = 0.0
+    mix: Mapping[str, float] | None = None
+    steps: int | None = None
+    base_steps: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    drills: int | None = None
+    noise: float | None = None
+    lora: int | None = None
+    seed: int = 0
+    device: str | None = None
+    command: str = ""
+
+
+def execute(options: TrainOptions) -> Path:
+    """Train; returns the last checkpoint's folder. Raises `CoTGapError` for bad options."""
+    preset = get_preset(options.preset)
+    _check_used(options, preset)
+    lora = preset.lora if options.lora is None else options.lora
+    require("accelerate", *(["peft"] if lora else []))
+    stage = _stage(preset.stage, options)
+    panels = options.panels or preset.panels
+    noise = preset.noise if options.noise is None else options.noise
+    objective = Objective(stage.mix, options.mask_fraction, stage.observations, options.seed)
+    source = open_sources(panels, options.data, noise, options.seed)
+    builder = _Builder(options, preset, source)
+    init = options.init
+    if preset.base and init is None:
+        base = preset.base
+        if options.base_steps:
+            base = replace(base, steps=options.base_steps)
+        if options.drills is not None:
+            base = replace(base, drills=options.drills)
+        plain = Objective(base.mix, 0.0, base.observations, options.seed)
+        init = builder.train(options.out / "base", base, plain, None, lora=0)
+    return builder.train(options.out, stage, objective, init, lora=lora)
+
+
+def _check_used(options: TrainOptions, preset: Preset) -> None:
+    """Raise `CoTGapError` for an option that would change nothing."""
+    base = preset.base is not None and options.init is None
+    drilled = base or preset.stage.drills
+    idle = {
+        "--base-steps": (options.base_steps, base, "there is no base stage"),
+        "--drills": (options.drills, drilled, "only a base stage has drills"),
+        "--panel": (options.panels or None, not options.data, "--data is trained on"),
+        "--noise": (options.noise, not options.data, "--data brings its own"),
+    }
+    for name, (value, used, why) in idle.items():
+        if value is not None and not used:
+            raise CoTGapError(f"{name} has no effect here ({why}); leave it out")
+
+
+def _stage(stage: Stage, options: TrainOptions) -> Stage:
+    given: dict[str, Any] = {
+        "steps": options.steps,
+        "batch_size": options.batch_size,
+        "learning_rate": options.learning_rate,
+        "mix": None if options.mix is None else dict(options.mix),
+        "drills": options.drills if stage.drills else None,
+    }
+    stage = replace(stage, **{name: value for name, value in given.items() if value is not None})
+    if stage.steps < 1 or stage.batch_size < 1:
+        raise CoTGapError(f"--steps {stage.steps}, --batch-size {stage.batch_size}: at least 1")
+    return stage
+
+
+@dataclass
+class _Builder:
+    """Makes models and runs the stages of one command."""
+
+    options: TrainOptions
+    preset: Preset
+    source: Source
+    _corpus: tuple[Episode, ...] = ()
+
+    def train(
+        self, out: Path, stage: Stage, objective: Objective, init: Path | None, *, lora: int
+    ) -> Path:
+        """Run a stage from a checkpoint, or from the preset's own model where there is none."""
+        torch.manual_seed(objective.seed)
+        model, tokenizer, parent = self._model(init)
+        if lora:
+            model = _with_adapter(model, lora, str(init or self.preset.pretrained))
+        config = {
+            "preset": self.options.preset,
+            "stage": asdict(stage),
+            "action_mask_fraction": objective.mask_fraction,
+            "seed": objective.seed,
+            "lora": lora,
+            "parent": parent["fingerprint"] if parent else None,
+            "data": digest(self.source),
+            "architecture": dict(self.preset.architecture or {}),
+        }
+        facts = {
+            "parent": parent,
+            "trained_on": self.source.describe(),
+            "data_sha256": config["data"],
+            "vocabulary": len(tokenizer),
+            "parameters": model.num_parameters(),
+            "command": self.options.command,
+            "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
+        }
+        names = tuple(listed_names(self._texts())) if stage.drills else ()
+        run = Run(out, stage, objective, self.source, names, config, facts, self.options.device)
+        return train(run, model, tokenizer)
+
+    def _model(self, init: Path | None) -> tuple[Any, Any, dict[str, Any] | None]:
+        """(model, tokenizer, what it started from or None), in float32 for training."""
+        if init is None and self.preset.pretrained is None:
+            return *self._fresh(), None
+        path = init or smollm2_path()
+        model, tokenizer, identity = load(path, dtype="float32", device="cpu")
+        parent = {"name": path.name if init else self.preset.pretrained, "fingerprint": identity}
+        if init and (card := read_card(init)):
+            parent["trained_on"] = card.get("trained_on")
+            parent["step"] = card.get("step")
+        return model.train(), tokenizer, parent
+
+    def _fresh(self) -> tuple[Any, Any]:
+        panels = [facts["panel"] for facts in self.source.describe()]
+        tokenizer = train_tokenizer([*self._texts(), *openings(panels)])
+        config = LlamaConfig(
+            **(self.preset.architecture or {}),
+            vocab_size=len(tokenizer),
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        return LlamaForCausalLM(config), tokenizer
+
+    def _texts(self) -> list[str]:
+        if not self._corpus:
+            played = (self.source.episode(number) for number in range(CORPUS))
+            self._corpus = tuple(episode for episode in played if episode is not None)
+        return [m["content"] for episode in self._corpus for m in episode.to_json()["messages"]]
+
+
+def _with_adapter(model: Any, rank: int, base: str) -> Any:
+    """The model behind a LoRA adapter whose configuration names `base`."""
+    from peft import LoraConfig, get_peft_model
+
+    settings = LoraConfig(
+        r=rank, lora_alpha=2 * rank, target_modules=ADAPTED, task_type="CAUSAL_LM"
+    )
+    adapted = get_peft_model(model, settings)
+    adapted.peft_config["default"].base_model_name_or_path = base
+    return adapted
