@@ -6,7 +6,9 @@ import gc
 import itertools
 import random
 import tracemalloc
+import weakref
 from collections.abc import Iterator
+from pathlib import Path
 
 import gymnasium
 import pytest
@@ -255,6 +257,32 @@ def test_resets_do_not_grow_memory(suite: Suite) -> None:
     finally:
         tracemalloc.stop()
         env.close()
+
+
+def test_close_frees_everything(suite: Suite) -> None:
+    def cycle() -> list[weakref.ref[TextEnv]]:
+        made = [suite.make() for _ in range(4)]
+        for env in made:
+            env.reset(options={"task": env.panel.tasks[0].id})
+            env.step("look")
+        for env in made:
+            env.close()
+            env.close()  # again, as Gymnasium's wrappers may
+        return [weakref.ref(env) for env in made]
+
+    cycle()  # what is pooled is pooled now
+    files = open_files()
+    for _ in range(3):
+        alive = cycle()
+        gc.collect()
+        assert not any(reference() for reference in alive)
+    assert open_files() <= files
+
+
+def open_files() -> int:
+    """File descriptors of this process, where the system tells."""
+    folder = Path("/proc/self/fd")
+    return len(list(folder.iterdir())) if folder.is_dir() else 0
 
 
 def test_unknown_names_are_errors(suite: Suite) -> None:
