@@ -8,10 +8,8 @@ fewest calls of the simulator that give text and score.
 from __future__ import annotations
 
 import os
-import statistics
 from collections.abc import Callable, Iterator
 from itertools import cycle
-from time import perf_counter
 from typing import Any
 
 import pytest
@@ -124,29 +122,3 @@ def test_valid_actions_package(benchmark: BenchmarkFixture, package: Any) -> Non
     package.reset()
     list_them = package.get_valid_action_object_combinations
     benchmark.pedantic(list_them, rounds=30, warmup_rounds=5)  # type: ignore[no-untyped-call]
-
-
-def test_overhead_is_small(env: ScienceWorldEnv, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At most 10 % on top of the time that the package's own calls take, within the same steps."""
-    within = 0.0
-    guarded = Simulator._guarded
-
-    def timed(self: Simulator, function: Callable[..., Any], *arguments: object) -> Any:
-        def call(*passed: object) -> Any:
-            nonlocal within
-            begun = perf_counter()
-            try:
-                return function(*passed)
-            finally:
-                within += perf_counter() - begun
-
-        return guarded(self, call, *arguments)
-
-    monkeypatch.setattr(Simulator, "_guarded", timed)
-    ratios = []
-    ours_start(env)
-    for action in gold_path(ITEM, "easy"):
-        within, begun = 0.0, perf_counter()
-        env.step(action)
-        ratios.append((perf_counter() - begun) / within)
-    assert statistics.median(ratios) <= 1.10
