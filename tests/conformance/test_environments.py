@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import envs
 from benchmark.commands.panels import is_main
-from envs.audits import audits
+from envs.audits import audits, stale
 from envs.core import (
     Canonical,
     Expert,
@@ -110,6 +110,10 @@ def test_panel_is_locked_and_described(panel: Panel) -> None:
 
 def test_published_locks_are_current() -> None:
     assert changed() == []
+
+
+def test_published_audits_are_current() -> None:
+    assert stale([panel for suite in SUITES for panel in suite.panels.values()]) == []
 
 
 def test_same_seed_same_rollout(panel: Panel, env: TextEnv) -> None:
