@@ -14,23 +14,23 @@ from agents.core import BackendError, Completion, Request, Sampling, Tags
 
 
 class Forced:
-    """A model that writes given tokens, whatever it would have written.
+    """A model that writes given tokens behind a prompt of `start` tokens, whatever it would have.
 
-    Calls go through to the real model; the first one reads prompts and predicts nothing.
+    Calls go through to the real model.
     """
 
-    def __init__(self, model: Any, ids: Sequence[int]) -> None:
-        self.real, self.ids, self.calls = model, ids, -1
+    def __init__(self, model: Any, ids: Sequence[int], start: int = 0) -> None:
+        self.real, self.ids, self.start = model, ids, start
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.real, name)
 
     def __call__(self, **inputs: Any) -> Any:
         out = self.real(**inputs)
-        if self.calls >= 0:
+        written = int(inputs["position_ids"][0, -1]) + 1 - self.start
+        if written >= 0:
             out.logits[:] = -10.0
-            out.logits[:, -1, self.ids[self.calls]] = 10.0
-        self.calls += 1
+            out.logits[:, -1, self.ids[written]] = 10.0
         return out
 
 
@@ -62,7 +62,8 @@ def write(
 ) -> Completion:
     """The completion of a model that writes `ids`."""
     asked = request(Agent("it", "it", tiny), **options)
-    monkeypatch.setattr(tiny, "model", Forced(tiny.model, ids))
+    start = len(asked.token_ids or ()) + len(asked.prefill_ids)
+    monkeypatch.setattr(tiny, "model", Forced(tiny.model, ids, start))
     return tiny.complete([asked])[0]
 
 
