@@ -71,9 +71,7 @@ class Agent:
         raw = request.prefill + completion.text
         action, thought, error = get_mode(request.mode).parse(raw, request.tags)
         usage = replace(completion.usage, dropped_steps=request.dropped_steps)
-        return Decision(
-            request.mode, action, thought, raw, error, completion.finish_reason, usage
-        )
+        return Decision(request.mode, action, thought, raw, error, completion.finish_reason, usage)
 
     def close(self) -> None:
         """Free what the backend holds."""

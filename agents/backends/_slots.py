@@ -15,7 +15,7 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 UNIT = 256  # slots are allocated in multiples of this
 
 
-class SlotLayer(CacheLayerMixin):
+class SlotLayer(CacheLayerMixin):  # type: ignore[misc]
     """One layer: keys and values, each (rows, heads, slots + 1, dim); the last slot takes pads."""
 
     is_sliding = False  # windows are in the mask; every token is kept
@@ -78,7 +78,7 @@ class SlotLayer(CacheLayerMixin):
         return new
 
 
-class SlotCache(Cache):
+class SlotCache(Cache):  # type: ignore[misc]
     """`row_count` rows of `capacity` slots in every layer of a model.
 
     `windows` holds each layer's attention window in tokens (None: unbounded), and `layer_types`

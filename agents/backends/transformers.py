@@ -14,11 +14,13 @@ from agents.backends._fit import UnfitError, fit
 from agents.backends._loading import load, resolve_device, resolve_dtype
 from agents.backends._lockstep import LockstepDecoder
 from agents.backends._replies import Decoder, Reply, Rules
+from agents.backends._slots import UNIT
 from agents.core import BackendError, Completion, Request
 from agents.rendering import Renderer
 from envs.core import CoTGapError
 
-BATCH_SIZE = {"cpu": 8, "cuda": 32}
+# More rows make a token cheaper as long as a pass takes longer to read the weights than the keys.
+BATCH_SIZE = {"cpu": 32, "cuda": 64}
 # The share of memory that the cache may take by default: of all there is, or of what the weights
 # leave on a CUDA device.
 MEMORY = {"cpu": 0.25, "cuda": 0.8}
@@ -28,7 +30,7 @@ class TransformersBackend:
     """A causal language model and its tokenizer (of transformers), as they were loaded.
 
     Replies are decoded in lock-step on a slot cache, `batch_size` rows of at most `cache_memory`
-    bytes (None: a share of the machine's, see `MEMORY`), or in plain batches where the model's
+    GiB (None: a share of the machine's, see `MEMORY`), or in plain batches where the model's
     state does not fit such a cache. Decoding is deterministic for a given batch. A reply does not
     depend on the others but for rounding: a model's kernels may add in another order at another
     batch size.
@@ -43,7 +45,7 @@ class TransformersBackend:
         tokenizer: Any,
         fingerprint: str,
         batch_size: int | None = None,
-        cache_memory: int | None = None,
+        cache_memory: float | None = None,
     ) -> None:
         self.model = model
         self.fingerprint = fingerprint
@@ -53,7 +55,8 @@ class TransformersBackend:
         self._rules = Rules(self.renderer, ends, model.device)
         self.fallback_reason = ""
         """Why the slot cache is not used; empty where it is."""
-        self._decoder = self._make_decoder(cache_memory or default_memory(model.device))
+        memory = default_memory(model.device) if cache_memory is None else cache_memory * 2**30
+        self._decoder = self._make_decoder(int(memory))
         self._tickets: dict[Reply, int] = {}
         self._done: dict[int, Completion] = {}
         self._next_ticket = 0
@@ -67,13 +70,13 @@ class TransformersBackend:
         device: str | None = None,
         batch_size: int | None = None,
         threads: int | None = None,
-        cache_memory: int | None = None,
+        cache_memory: float | None = None,
     ) -> TransformersBackend:
         """Load a checkpoint folder or GGUF file.
 
         `dtype` is float32 or bfloat16 (by default float32 on the CPU, bfloat16 on CUDA), `device`
         auto, cpu, cuda or cuda:N, `threads` what torch computes with in this whole process (None:
-        as it is), `cache_memory` in bytes. Raises `CoTGapError` for anything missing or wrong.
+        as it is), `cache_memory` in GiB. Raises `CoTGapError` for anything missing or wrong.
         """
         place = resolve_device(device)
         if threads is not None:
@@ -146,6 +149,11 @@ class TransformersBackend:
         except UnfitError as error:
             self.fallback_reason = str(error)
             return BatchedDecoder(model, self._rules, self.batch_size)
+        if memory < (least := slots.slot_bytes * UNIT):
+            raise CoTGapError(
+                f"a cache of {memory / 2**30:.3g} GiB holds no conversation: {UNIT} tokens of this "
+                f"model take {least / 2**30:.3g} GiB. To fix it: more --cache-memory"
+            )
         return LockstepDecoder(
             model,
             self._rules,

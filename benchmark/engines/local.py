@@ -82,9 +82,7 @@ class LocalEngine:
                         running.append(begun)
                 yield from self._advance(running)
         finally:
-            if self._stream is not None:
-                self._stream.forget()
-                self._flying.clear()
+            self._abandon()
             for env in chain((episode.env for episode in running), *self._idle.values()):
                 env.close()
             self._idle.clear()
@@ -129,7 +127,7 @@ class LocalEngine:
         try:
             ready = self._collect(running)
         except Exception:
-            self._flying.clear()
+            self._abandon()
             for episode in running:
                 episode.decisions.clear()
             yield from self._decide(running)
@@ -138,6 +136,12 @@ class LocalEngine:
             decisions = [episode.decisions[number] for number in range(len(episode.requests))]
             episode.decisions.clear()
             yield episode, decisions
+
+    def _abandon(self) -> None:
+        """Leave nothing in flight."""
+        self._flying.clear()
+        if self._stream is not None:
+            self._stream.forget()
 
     def _collect(self, running: Sequence[_Running]) -> list[_Running]:
         """Send what is new, and wait until an episode has all its decisions."""

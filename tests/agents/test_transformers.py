@@ -10,7 +10,9 @@ import torch
 
 from agents.agent import Agent
 from agents.backends.transformers import TransformersBackend
-from agents.core import BackendError, Completion, Request, Sampling, Tags
+from agents.core import BackendError, Completion, Request, Sampling, Streaming, Tags
+
+from .reference import generated
 
 
 class Forced:
@@ -65,19 +67,6 @@ def write(
     start = len(asked.token_ids or ()) + len(asked.prefill_ids)
     monkeypatch.setattr(tiny, "model", Forced(tiny.model, ids, start))
     return tiny.complete([asked])[0]
-
-
-def generated(tiny: TransformersBackend, asked: Request) -> str:
-    """What transformers' own greedy generation gives for the request's token ids."""
-    start = [*(asked.token_ids or ()), *asked.prefill_ids]
-    out = tiny.model.generate(
-        input_ids=torch.tensor([start]),
-        attention_mask=torch.ones(1, len(start), dtype=torch.long),
-        max_new_tokens=asked.max_new_tokens,
-        do_sample=False,
-        pad_token_id=0,
-    )
-    return tiny.renderer.decode(out[0, len(start) :].tolist())
 
 
 def varied(agent: Agent, **options: Any) -> list[Request]:
@@ -224,5 +213,9 @@ def test_description(tiny: TransformersBackend) -> None:
     said = tiny.describe()
     assert (said["device"], said["dtype"]) == ("cpu", "float32")
     assert said["architecture"] == "Qwen3ForCausalLM"
+    assert said["decoding"] == "slots"
+    assert "no_slots_because" not in said
+    assert tiny.circumstances() == {"threads": "1"}
+    assert isinstance(tiny, Streaming)
     assert said["context"] == 4096
     assert said["parameters"] == sum(p.numel() for p in tiny.model.parameters())
