@@ -91,8 +91,7 @@ def run(
     threads: Annotated[
         int | None,
         typer.Option(
-            help="Threads a local model computes with; on a busy machine one may be fastest. "
-            "[default: torch's]",
+            help="Threads a local model computes with. [default: measured]",
             min=1,
             show_default=False,
         ),

@@ -70,9 +70,14 @@ def main() -> None:
     parser.add_argument(
         "--every", type=int, default=1, help="`generate` answers every N-th request, scaled up"
     )
+    parser.add_argument("--no-batches", action="store_true", help="leave out padded batches")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    agent = tiny(options.panel) if options.agent == "tiny" else make_agent(options.agent)
+    agent = (
+        tiny(options.panel)
+        if options.agent == "tiny"
+        else make_agent(options.agent, threads=options.threads)
+    )
     if not isinstance(agent.backend, TransformersBackend):
         raise CoTGapError(f"agent {options.agent!r} is no local model")
     thoughts = {mode: options.thought_tokens * get_mode(mode).thinks for mode in modes()}
@@ -80,7 +85,8 @@ def main() -> None:
     panel = get_panel(options.panel)
     keys = [panel.key(task.id) for task in panel.tasks[: options.games]]
     games = [game(agent, key, driver, options.steps, limits) for key in keys for driver in modes()]
-    compare(agent.backend, games, options.batch_size, options.every)
+    batches = not options.no_batches
+    compare(agent.backend, games, options.batch_size, options.every, batches=batches)
 
 
 def tiny(panel: str) -> Agent:
@@ -171,7 +177,12 @@ def in_step(backend: TransformersBackend, games: Sequence[Game]) -> list[Complet
 
 
 def compare(
-    backend: TransformersBackend, games: Sequence[Game], size: int | None, every: int
+    backend: TransformersBackend,
+    games: Sequence[Game],
+    size: int | None,
+    every: int,
+    *,
+    batches: bool,
 ) -> None:
     """Time all ways and print a line for each."""
     model, tokenizer = backend.model, backend.renderer.tokenizer
@@ -185,10 +196,11 @@ def compare(
     print(f"{prompts} prompt tokens, {computed} of them computed; {written} tokens written")
     ideal = (computed + written) * seconds_per_token(model)
     _line("slot cache", seconds, seconds, f"{ideal / seconds:.0%} of the ideal ({ideal:.1f} s)")
-    plain = Batches(model, tokenizer, "", ours.batch_size)
-    others, took = _timed(lambda: in_step(plain, games))
-    same = sum(one.text == other.text for one, other in zip(done, others, strict=True))
-    _line("left-padded batches", took, seconds, f"{same} of {len(done)} replies are the same")
+    if batches:
+        plain = Batches(model, tokenizer, "", ours.batch_size)
+        others, took = _timed(lambda: in_step(plain, games))
+        same = sum(one.text == other.text for one, other in zip(done, others, strict=True))
+        _line("left-padded batches", took, seconds, f"{same} of {len(done)} replies are the same")
     sample = list(zip(requests, done, strict=True))[::every]
     texts, took = _timed(lambda: [generate(backend, *pair) for pair in sample])
     same = sum(one.text == text for (_, one), text in zip(sample, texts, strict=True))

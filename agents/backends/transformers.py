@@ -15,6 +15,7 @@ from agents.backends._loading import load, resolve_device, resolve_dtype
 from agents.backends._lockstep import LockstepDecoder
 from agents.backends._replies import Decoder, Reply, Rules
 from agents.backends._slots import UNIT
+from agents.backends._threads import set_threads
 from agents.core import BackendError, Completion, Request
 from agents.rendering import Renderer
 from envs.core import CoTGapError
@@ -75,14 +76,14 @@ class TransformersBackend:
         """Load a checkpoint folder or GGUF file.
 
         `dtype` is float32 or bfloat16 (by default float32 on the CPU, bfloat16 on CUDA), `device`
-        auto, cpu, cuda or cuda:N, `threads` what torch computes with in this whole process (None:
-        as it is), `cache_memory` in GiB. Raises `CoTGapError` for anything missing or wrong.
+        auto, cpu, cuda or cuda:N, `threads` is how many torch computes with in this whole process
+        (None: measured), `cache_memory` in GiB. Raises `CoTGapError` for anything missing or wrong.
         """
         place = resolve_device(device)
-        if threads is not None:
-            torch.set_num_threads(threads)
-        loaded = load(path, dtype=resolve_dtype(dtype, place), device=place)
-        return cls(*loaded, batch_size, cache_memory)
+        chosen = resolve_dtype(dtype, place)
+        model, tokenizer, fingerprint = load(path, dtype=chosen, device=place)
+        set_threads(threads, model)
+        return cls(model, tokenizer, fingerprint, batch_size, cache_memory)
 
     def describe(self) -> dict[str, Any]:
         """Where, how and in which precision it runs, and the model's size."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from agents.agent import Agent
 from agents.backends._lockstep import LockstepDecoder, shared
+from agents.backends._threads import set_threads
 from agents.backends.transformers import TransformersBackend
 from agents.core import BackendError, Completion, Request, Sampling
 from agents.modes import modes
@@ -239,6 +240,16 @@ def test_what_is_forgotten_leaves_no_trace(llama: Any, tokenizer: Any) -> None:
     backend.forget()
     assert backend.collect() == []
     assert texts(play(backend, episodes)) == plainly(backend, episodes)
+
+
+def test_threads_are_set_or_measured(llama: Any) -> None:
+    set_threads(2, llama)
+    assert torch.get_num_threads() == 2
+    set_threads(None, llama)
+    assert torch.get_num_threads() in (1, 2)
+    set_threads(1, llama)
+    set_threads(None, llama)  # nothing to choose from
+    assert torch.get_num_threads() == 1
 
 
 @given(st.lists(st.integers(0, 1), max_size=9), st.lists(st.integers(0, 1), max_size=9))

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 
 from agents.agent import Agent
 from agents.backends.scripted import ScriptedBackend, noisy_agent
@@ -118,6 +119,7 @@ def test_leaving_a_run_leaves_nothing_in_flight() -> None:
 
 
 def test_a_model_s_records_do_not_depend_on_the_width() -> None:
+    torch.set_num_threads(1)
     tokenizer = train_tokenizer()
     tokenizer.chat_template = PLAIN
     sizes = {**SIZES, "max_position_embeddings": 4096}
