@@ -3,7 +3,8 @@
 All ways answer the same requests in the same process: both modes at each state of real games, in
 prompts that grow. An expert with some noise plays, so that no way can change what is asked. Each
 game is played twice (driven by one mode, then by the other with the first one as a shadow), as
-`--mode both` does. Times are processor time of one thread, so that other work on the machine
+`--mode both` does. With `--every N`, `generate` answers every N-th request and its time is scaled
+up. The ideal is every token that was computed, once, at the rate of a long forward pass. Times are processor time of one thread, so that other work on the machine
 counts as little as it can.
 """
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from agents.backends._attention import by_rows
 from agents.backends._slots import SlotCache
 
 ATTENTIONS = ("eager", "sdpa")  # those that take a mask of one's own
@@ -90,7 +91,8 @@ def _relative_error(model: Any, cache: SlotCache) -> float:
     for widths in ([11, 4], [12, 12], [1, 1]):
         chunks = [text[at : at + n] for text, at, n in zip(texts, done, widths, strict=True)]
         padded = [[0] * (max(widths) - len(chunk)) + chunk for chunk in chunks]
-        ours = _logits(model, padded, **cache.place(rows, done, widths, model))
+        with by_rows(model):
+            ours = _logits(model, padded, **cache.place(rows, done, widths, model))
         done = [at + n for at, n in zip(done, widths, strict=True)]
     return float((ours - plain).norm() / plain.norm())
 

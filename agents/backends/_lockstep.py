@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from agents.backends._attention import by_rows
 from agents.backends._replies import Reply, Rules, share_time
 from agents.backends._slots import SlotCache, rounded
 from agents.core import BackendError
@@ -196,7 +197,8 @@ class LockstepDecoder:
         width = max(counts)
         padded = torch.tensor([[0] * (width - len(some)) + some for some in ids])
         placed = self._cache.place(indices, [len(row.tokens) for row in rows], counts, model)
-        out = model(input_ids=padded.to(model.device), logits_to_keep=1, **placed)
+        with by_rows(model):
+            out = model(input_ids=padded.to(model.device), logits_to_keep=1, **placed)
         for row, some in zip(rows, ids, strict=True):
             row.tokens += some
             del row.pending[: len(some)]

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
+from agents.backends._attention import Spans, spans
+
 UNIT = 256  # slots are allocated in multiples of this
 
 
@@ -136,12 +138,12 @@ class SlotCache(Cache):  # type: ignore[misc]
         positions = positions.masked_fill(pads, 0).to(device)
         return {
             "position_ids": positions,
-            "attention_mask": self._masks(positions, model.dtype),
+            "attention_mask": self._masks(positions, model.dtype, spans(ends.tolist())),
             "past_key_values": self,
             "use_cache": True,
         }
 
-    def _masks(self, positions: torch.Tensor, dtype: torch.dtype) -> Any:
+    def _masks(self, positions: torch.Tensor, dtype: torch.dtype, parts: Spans) -> Any:
         """Additive masks (rows, 1, width, extent), one for all layers or one for each type."""
         distance = positions[:, None, :, None] - torch.arange(self.extent, device=positions.device)
         masks = {}
@@ -151,6 +153,7 @@ class SlotCache(Cache):  # type: ignore[misc]
                 hidden = hidden | (distance >= window)
             mask = torch.zeros(hidden.shape, dtype=dtype, device=positions.device)
             masks[window] = mask.masked_fill_(hidden, torch.finfo(dtype).min)
+            masks[window].spans = parts  # type: ignore[attr-defined]  # for our own attention
         if len(self._windows) == 1:
             return next(iter(masks.values()))
         return {name: masks[window] for name, window in self._windows.items()}
