@@ -3,9 +3,9 @@
 All ways answer the same requests in the same process: both modes at each state of real games, in
 prompts that grow. An expert with some noise plays, so that no way can change what is asked. Each
 game is played twice (driven by one mode, then by the other with the first one as a shadow), as
-`--mode both` does. With `--every N`, `generate` answers every N-th request and its time is scaled
-up. The ideal is every token that was computed, once, at the rate of a long forward pass. Times are processor time of one thread, so that other work on the machine
-counts as little as it can.
+`--mode both` does. Times are processor time of one thread, so that other work on the machine
+counts as little as it can. The ideal is every distinct token once, at the rate of a long forward
+pass.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, TypeVar, cast
 
 import torch
@@ -22,6 +23,7 @@ import torch
 from agents.agent import Agent
 from agents.backends._batched import BatchedDecoder
 from agents.backends._loading import quiet
+from agents.backends._lockstep import shared
 from agents.backends._replies import Decoder
 from agents.backends._text import cut_at_stop
 from agents.backends.transformers import TransformersBackend
@@ -195,7 +197,7 @@ def compare(
     written = sum(one.usage.completion_tokens for one in done)
     prompts = sum(one.usage.prompt_tokens for one in done)
     print(f"{prompts} prompt tokens, {computed} of them computed; {written} tokens written")
-    ideal = (computed + written) * seconds_per_token(model)
+    ideal = (distinct(requests) + written) * seconds_per_token(model)
     _line("slot cache", seconds, seconds, f"{ideal / seconds:.0%} of the ideal ({ideal:.1f} s)")
     if batches:
         plain = Batches(model, tokenizer, "", ours.batch_size)
@@ -207,6 +209,13 @@ def compare(
     same = sum(one.text == text for (_, one), text in zip(sample, texts, strict=True))
     took *= len(done) / len(sample)
     _line("a generate for each", took, seconds, f"{same} of {len(sample)} replies are the same")
+
+
+def distinct(requests: Sequence[Request]) -> int:
+    """How many tokens there are to read if no common beginning is read twice."""
+    starts = sorted([*(one.token_ids or ()), *one.prefill_ids] for one in requests)
+    repeated = sum(shared(*pair) for pair in pairwise(starts))
+    return sum(map(len, starts)) - repeated
 
 
 def _timed(play: Callable[[], T]) -> tuple[T, float]:
