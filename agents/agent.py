@@ -64,15 +64,15 @@ class Agent:
     def decide(self, requests: Sequence[Request]) -> list[Decision]:
         """Decode and parse, in order; raises `BackendError` where the backend does."""
         completions = self.backend.complete(requests)
-        return [_decision(*pair) for pair in zip(requests, completions, strict=True)]
+        return [self.parse(*pair) for pair in zip(requests, completions, strict=True)]
+
+    def parse(self, request: Request, completion: Completion) -> Decision:
+        """The decision that a completion of this request is."""
+        raw = request.prefill + completion.text
+        action, thought, error = get_mode(request.mode).parse(raw, request.tags)
+        usage = replace(completion.usage, dropped_steps=request.dropped_steps)
+        return Decision(request.mode, action, thought, raw, error, completion.finish_reason, usage)
 
     def close(self) -> None:
         """Free what the backend holds."""
         self.backend.close()
-
-
-def _decision(request: Request, completion: Completion) -> Decision:
-    raw = request.prefill + completion.text
-    action, thought, error = get_mode(request.mode).parse(raw, request.tags)
-    usage = replace(completion.usage, dropped_steps=request.dropped_steps)
-    return Decision(request.mode, action, thought, raw, error, completion.finish_reason, usage)

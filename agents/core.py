@@ -56,13 +56,16 @@ class Usage:
 
     `seconds` is the decision's share of the batch it was decoded in. Token counts are 0 for
     backends without a tokenizer. `dropped_steps` counts the oldest steps left out of the prompt
-    because the model's context was full.
+    because the model's context was full. `cached_tokens` counts those of `prompt_tokens` that were
+    not computed for this decision because the backend still held them; it depends on what else
+    was decoded, and nothing but cost depends on it.
     """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0
     dropped_steps: int = 0
+    cached_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -70,6 +73,7 @@ class Usage:
             self.completion_tokens + other.completion_tokens,
             self.seconds + other.seconds,
             max(self.dropped_steps, other.dropped_steps),
+            self.cached_tokens + other.cached_tokens,
         )
 
 
@@ -189,3 +193,29 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Free what it holds."""
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """What a backend may offer besides: answers as they become ready, more requests meanwhile."""
+
+    def submit(self, requests: Sequence[Request]) -> list[int]:
+        """Take requests; returns a ticket for each. Raises `BackendError` and then takes none."""
+
+    def collect(self) -> list[tuple[int, Completion]]:
+        """Work until something is ready; returns all that is, with its ticket, in no order.
+
+        Empty if nothing is in flight. Raises `BackendError` if it cannot go on; everything
+        submitted is forgotten then.
+        """
+
+    def forget(self) -> None:
+        """Drop everything that was submitted and not collected."""
+
+
+@runtime_checkable
+class Circumstances(Protocol):
+    """What a backend may offer besides: what its rounding depends on beyond `describe`."""
+
+    def circumstances(self) -> dict[str, str]:
+        """By name; a run may be continued under others, which its record then says."""

@@ -42,6 +42,10 @@ CKPT_NOTICE = (
     "No checkpoint is bundled yet: `ckpt` is the scripted expert with noise "
     f"({', '.join(f'{mode} {share:g}' for mode, share in NOISE.items())}), not a language model."
 )
+SLOW_NOTICE = (
+    "This model is decoded in plain batches, which read every prompt from its beginning: {}. "
+    "Other architectures are several times faster here."
+)
 
 
 def make_agent(
@@ -51,6 +55,8 @@ def make_agent(
     dtype: str | None = None,
     device: str | None = None,
     batch_size: int | None = None,
+    threads: int | None = None,
+    cache_memory: float | None = None,
 ) -> Agent:
     """The agent that `spec` names.
 
@@ -58,19 +64,27 @@ def make_agent(
     `package.module:factory`, a function without arguments that returns an `Agent`, a `Backend` or
     a callable from `Request` to the reply after the prefill. A `protocol` of None is the one that
     such an `Agent` brings, and "tags-1" for the others. `dtype` (float32 or bfloat16), `device`
-    (auto, cpu, cuda, cuda:N) and `batch_size` (requests at a time) are the backend's own choice
-    where they are None; only models have the first two.
+    (auto, cpu, cuda, cuda:N), `threads` (of torch, in this whole process), `cache_memory` (GiB for
+    keys and values) and `batch_size` (requests at a time) are the backend's own choice where they
+    are None; only models have any but the last.
 
     Raises `UnknownNameError` for an unknown spec or protocol, `CoTGapError` for one that cannot be
     made here.
     """
     rules = None if protocol is None else PromptProtocol.parse(protocol)
-    chosen = {"dtype": dtype, "device": device}
+    chosen: dict[str, Any] = {
+        "dtype": dtype,
+        "device": device,
+        "threads": threads,
+        "cache_memory": cache_memory,
+    }
     if path := _model_path(spec):
         from agents.backends.transformers import TransformersBackend  # torch: seconds to import
 
         backend = TransformersBackend.open(path, batch_size=batch_size, **chosen)
-        return Agent(_model_name(spec, path), spec, backend, rules or TAGS_1)
+        reason = backend.fallback_reason
+        notice = SLOW_NOTICE.format(reason) if reason else ""
+        return Agent(_model_name(spec, path), spec, backend, rules or TAGS_1, notice=notice)
     for option, value in chosen.items():
         if value is not None:
             raise CoTGapError(f"agent {spec!r} has no {option}; leave it out")

@@ -88,6 +88,21 @@ def run(
         str | None,
         typer.Option(help="cpu or cuda. [default: cuda if there is one]", show_default=False),
     ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            help="Threads a local model computes with. [default: measured]",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
+    cache_memory: Annotated[
+        float | None,
+        typer.Option(
+            help="GiB for a local model's keys and values. [default: a share of the machine's]",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as JSON on stdout.")
     ] = False,
@@ -115,6 +130,8 @@ def run(
         batch_size=batch_size,
         dtype=dtype,
         device=device,
+        threads=threads,
+        cache_memory=cache_memory,
     )
     complete = command.execute(options, as_json=as_json, quiet=quiet)
     raise typer.Exit(0 if complete else EXIT_INCOMPLETE)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.agent import Agent
+from agents.core import Circumstances
 from benchmark.config import RunConfig
 from benchmark.engines.local import LocalEngine
 from benchmark.episode import Decoding, Job
@@ -101,7 +102,7 @@ def run(
     for panel in config.panels:  # mistakes show before anything is played
         shots(get_panel(panel.name).key(panel.tasks[0]))
     width = width or agent.backend.batch_size
-    with RunStore(folder, config, width) as store:
+    with RunStore(folder, config, _circumstances(agent, width)) as store:
         before = store.episodes()
         done = {episode.id for episode in before if episode.status.scored}
         progress.on_start(jobs, before, store.notices)
@@ -148,6 +149,13 @@ def conclude(
         ],
         interrupted=interrupted,
     )
+
+
+def _circumstances(agent: Agent, width: int) -> dict[str, str]:
+    """What the model's rounding depends on, but no decision should."""
+    backend = agent.backend
+    more = backend.circumstances() if isinstance(backend, Circumstances) else {}
+    return {"batch_size": str(width), **more}
 
 
 def _environments(config: RunConfig, *, list_actions: bool) -> Callable[[TaskKey], TextEnv]:

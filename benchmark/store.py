@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
@@ -30,14 +30,15 @@ class RunStore:
 
     Opening creates the folder, or continues one of the same digest. Raises `CoTGapError` where
     the folder holds another configuration (naming the fields that differ), is not a run, or is
-    being written by another process. Versions and batch size may change on the way, though a
-    model's rounding depends on them: each change is said, and kept in `run.json`.
+    being written by another process. Versions and `circumstances` (batch size, threads) may change
+    on the way, though a model's rounding depends on them: each change is said, and kept in
+    `run.json`.
     """
 
-    def __init__(self, folder: Path, config: RunConfig, batch_size: int) -> None:
+    def __init__(self, folder: Path, config: RunConfig, circumstances: Mapping[str, str]) -> None:
         self.folder = folder
         self.config = config
-        self._circumstances = {**versions(), "batch_size": str(batch_size)}
+        self._circumstances = {**versions(), **circumstances}
         self.notices: list[str] = []
         """What opening found that its user should know."""
 

@@ -1,55 +1,66 @@
-"""Local models by transformers: a checkpoint folder or a GGUF file, batched, on CPU or CUDA."""
+"""Local models by transformers: a checkpoint folder or a GGUF file, on CPU or CUDA."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import torch
 
+from agents.backends._batched import BatchedDecoder
+from agents.backends._fit import UnfitError, fit
 from agents.backends._loading import load, resolve_device, resolve_dtype
-from agents.backends._sampling import choose, make_dice
-from agents.backends._text import cut_at_stop
-from agents.core import BackendError, Completion, FinishReason, Request, Usage
+from agents.backends._lockstep import LockstepDecoder
+from agents.backends._replies import Decoder, Reply, Rules
+from agents.backends._slots import UNIT
+from agents.backends._threads import set_threads
+from agents.core import BackendError, Completion, Request
 from agents.rendering import Renderer
 from envs.core import CoTGapError
 
-BATCH_SIZE = {"cpu": 8, "cuda": 32}
-
-
-@dataclass
-class _Row:
-    """A request being decoded. `limit` is how many tokens it may write."""
-
-    request: Request
-    limit: int
-    dice: torch.Generator | None
-    ids: list[int] = field(default_factory=list)
-    seconds: float = 0.0
-    reason: FinishReason | None = None
+# More rows make a token cheaper as long as a pass takes longer to read the weights than the keys.
+BATCH_SIZE = {"cpu": 32, "cuda": 64}
+# The share of memory that the cache may take by default: of all there is, or of what the weights
+# leave on a CUDA device.
+MEMORY = {"cpu": 0.25, "cuda": 0.8}
 
 
 class TransformersBackend:
     """A causal language model and its tokenizer (of transformers), as they were loaded.
 
-    Decoding is deterministic for a given batch. A row's tokens do not depend on the other rows
-    but for rounding: a model's kernels may add in another order at another batch size.
+    Replies are decoded in lock-step on a slot cache, `batch_size` rows of at most `cache_memory`
+    GiB (None: a share of the machine's, see `MEMORY`), or in plain batches where the model's
+    state does not fit such a cache. Decoding is deterministic for a given batch. A reply does not
+    depend on the others but for rounding: a model's kernels may add in another order at another
+    batch size.
     """
 
     name = "transformers"
     renderer: Renderer
 
     def __init__(
-        self, model: Any, tokenizer: Any, fingerprint: str, batch_size: int | None = None
+        self,
+        model: Any,
+        tokenizer: Any,
+        fingerprint: str,
+        batch_size: int | None = None,
+        cache_memory: float | None = None,
     ) -> None:
         self.model = model
         self.fingerprint = fingerprint
         self.batch_size = batch_size or BATCH_SIZE[model.device.type]
         self.renderer = Renderer(tokenizer, context_length(model, tokenizer))
-        self._ends = _end_tokens(model, tokenizer, self.renderer)
+        ends = _end_tokens(model, tokenizer, self.renderer)
+        self._rules = Rules(self.renderer, ends, model.device)
+        self.fallback_reason = ""
+        """Why the slot cache is not used; empty where it is."""
+        memory = default_memory(model.device) if cache_memory is None else cache_memory * 2**30
+        self._decoder = self._make_decoder(int(memory))
+        self._tickets: dict[Reply, int] = {}
+        self._done: dict[int, Completion] = {}
+        self._next_ticket = 0
 
     @classmethod
     def open(
@@ -59,152 +70,126 @@ class TransformersBackend:
         dtype: str | None = None,
         device: str | None = None,
         batch_size: int | None = None,
+        threads: int | None = None,
+        cache_memory: float | None = None,
     ) -> TransformersBackend:
         """Load a checkpoint folder or GGUF file.
 
         `dtype` is float32 or bfloat16 (by default float32 on the CPU, bfloat16 on CUDA), `device`
-        auto, cpu, cuda or cuda:N. Raises `CoTGapError` for anything missing or wrong.
+        auto, cpu, cuda or cuda:N, `threads` is how many torch computes with in this whole process
+        (None: measured), `cache_memory` in GiB. Raises `CoTGapError` for anything missing or wrong.
         """
         place = resolve_device(device)
-        return cls(*load(path, dtype=resolve_dtype(dtype, place), device=place), batch_size)
+        chosen = resolve_dtype(dtype, place)
+        model, tokenizer, fingerprint = load(path, dtype=chosen, device=place)
+        set_threads(threads, model)
+        return cls(model, tokenizer, fingerprint, batch_size, cache_memory)
 
     def describe(self) -> dict[str, Any]:
-        """Where and in which precision it runs, and the model's size."""
+        """Where, how and in which precision it runs, and the model's size."""
         return {
             "device": self.model.device.type,
             "dtype": str(self.model.dtype).removeprefix("torch."),
+            "decoding": self._decoder.kind,
             "architecture": type(self.model).__name__,
             "parameters": self.model.num_parameters(),
             "context": self.renderer.context,
+            **({"no_slots_because": self.fallback_reason} if self.fallback_reason else {}),
         }
+
+    def circumstances(self) -> dict[str, str]:
+        """See `agents.core.Circumstances`."""
+        return {"threads": str(torch.get_num_threads())}
 
     def close(self) -> None:
         """Drop the model; the backend cannot be used any more."""
+        self.forget()
         del self.model
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
     def complete(self, requests: Sequence[Request]) -> list[Completion]:
-        """Answer all requests, `batch_size` at a time, those with equal prompts side by side.
+        """Answer all requests; raises `BackendError` if the model fails, as without memory."""
+        tickets = self.submit(requests)
+        while not self._done.keys() >= set(tickets):
+            self._advance()
+        return [self._done.pop(ticket) for ticket in tickets]
 
-        Raises `BackendError` if the model fails, as when memory runs out.
-        """
-        rows = [self._row(request) for request in requests]
-        # By length, so that little is padded.
-        waiting = sorted(
-            (row for row in rows if row.limit > 0),
-            key=lambda row: (len(row.request.token_ids or ()), row.request.token_ids),
-        )
+    def submit(self, requests: Sequence[Request]) -> list[int]:
+        """See `agents.core.Streaming`."""
+        replies = [self._rules.begin(request) for request in requests]
+        tickets = list(range(self._next_ticket, self._next_ticket + len(replies)))
+        self._next_ticket += len(replies)
+        for ticket, reply in zip(tickets, replies, strict=True):
+            if reply.ended:
+                self._done[ticket] = self._rules.completion(reply)
+            else:
+                self._tickets[reply] = ticket
+                self._decoder.submit(reply)
+        return tickets
+
+    def collect(self) -> list[tuple[int, Completion]]:
+        """See `agents.core.Streaming`."""
+        while self._tickets and not self._done:
+            self._advance()
+        done, self._done = self._done, {}
+        return list(done.items())
+
+    def forget(self) -> None:
+        """See `agents.core.Streaming`."""
+        self._decoder.forget()
+        self._tickets.clear()
+        self._done.clear()
+
+    def _make_decoder(self, memory: int) -> Decoder:
+        def model() -> Any:
+            return self.model
+
         try:
-            for start in range(0, len(waiting), self.batch_size):
-                self._decode(waiting[start : start + self.batch_size])
+            slots = fit(self.model)
+        except UnfitError as error:
+            self.fallback_reason = str(error)
+            return BatchedDecoder(model, self._rules, self.batch_size)
+        if memory < (least := slots.slot_bytes * UNIT):
+            raise CoTGapError(
+                f"a cache of {memory / 2**30:.3g} GiB holds no conversation: {UNIT} tokens of this "
+                f"model take {least / 2**30:.3g} GiB. To fix it: more --cache-memory"
+            )
+        return LockstepDecoder(
+            model,
+            self._rules,
+            slots.make_cache,
+            rows=self.batch_size,
+            memory=memory,
+            slot_bytes=slots.slot_bytes,
+        )
+
+    def _advance(self) -> None:
+        try:
+            ended = self._decoder.advance()
         except torch.OutOfMemoryError as error:
+            self.forget()
             raise BackendError(
                 f"out of memory with {self.batch_size} requests at a time; "
                 "give a smaller --batch-size"
             ) from error
         except RuntimeError as error:
+            self.forget()
             raise BackendError(f"the model failed: {error}") from error
-        return [self._completion(row) for row in rows]
+        except BaseException:  # whatever it was, nothing half done stays behind
+            self.forget()
+            raise
+        for reply in ended:
+            self._done[self._tickets.pop(reply)] = self._rules.completion(reply)
 
-    def _row(self, request: Request) -> _Row:
-        if request.token_ids is None:
-            raise BackendError("the request was not rendered: make it with this backend's dialogue")
-        used = len(request.token_ids) + len(request.prefill_ids)
-        limit = min(request.max_new_tokens, self.renderer.context - used)
-        return _Row(request, limit, make_dice(request.sampling, request.seed, self.model.device))
 
-    @torch.inference_mode()
-    def _decode(self, rows: list[_Row]) -> None:
-        """Decode rows to their ends; a row that has ended leaves the batch."""
-        begun = perf_counter()
-        cache, mask, logits = self._read_prompts([row.request for row in rows])
-        while True:
-            samplings = [row.request.sampling for row in rows]
-            tokens = choose(logits, samplings, [row.dice for row in rows])
-            for row, token in zip(rows, tokens, strict=True):
-                self._take(row, token)
-            now = perf_counter()
-            for row in rows:
-                row.seconds += (now - begun) / len(rows)
-            begun = now
-            going = [index for index, row in enumerate(rows) if row.reason is None]
-            if not going:
-                return
-            if len(going) < len(rows):
-                rows = [rows[index] for index in going]
-                kept = torch.tensor(going, device=mask.device)
-                cache.batch_select_indices(kept)
-                mask = mask[kept]
-            cache, mask, logits = self._read([row.ids[-1:] for row in rows], cache, mask)
-
-    def _read_prompts(self, requests: Sequence[Request]) -> tuple[Any, torch.Tensor, torch.Tensor]:
-        """Read every prompt once, however many requests continue it, then each request's prefill.
-
-        Returns (cache, attention mask, logits of the next token), a row for each request.
-        """
-        # The prompt's last token is read with the prefill, so that there is always one to read.
-        heads = [request.token_ids[:-1] for request in requests if request.token_ids]
-        tails = [r.token_ids[-1:] + r.prefill_ids for r in requests if r.token_ids]
-        unique = list(dict.fromkeys(heads))
-        cache, mask, _ = self._read(unique)
-        if len(unique) < len(heads):
-            owner = torch.tensor([unique.index(head) for head in heads], device=mask.device)
-            cache.batch_select_indices(owner)
-            mask = mask[owner]
-        return self._read(tails, cache, mask)
-
-    def _read(
-        self,
-        ids: Sequence[Sequence[int]],
-        cache: Any = None,
-        mask: torch.Tensor | None = None,
-    ) -> tuple[Any, torch.Tensor, torch.Tensor]:
-        """Continue each row of a cache by tokens, padded on the left.
-
-        `mask` (rows, tokens so far) is 1 where a token counts; positions are counted from it.
-        Returns the new (cache, mask, logits of the next token in float32).
-        """
-        width = max(map(len, ids))
-        padded = torch.tensor([[0] * (width - len(row)) + list(row) for row in ids])
-        fresh = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in ids])
-        device = self.model.device
-        padded, fresh = padded.to(device), fresh.to(device)
-        mask = fresh if mask is None else torch.cat([mask, fresh], dim=1)
-        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -width:]
-        out = self.model(
-            input_ids=padded,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        return out.past_key_values, mask, out.logits[:, -1].float()
-
-    def _take(self, row: _Row, token: int) -> None:
-        """Append a token to a row, and end the row if it is the last one."""
-        row.ids.append(token)
-        stop = row.request.stop
-        # A stop string spans at most as many tokens as it has bytes.
-        recent = row.ids[-max((len(string.encode()) for string in stop), default=1) :]
-        if token in self._ends:
-            row.reason = "eos"
-        elif cut_at_stop(self.renderer.decode(recent), stop)[1]:
-            row.reason = "stop"
-        elif len(row.ids) >= row.limit:
-            row.reason = "length"
-
-    def _completion(self, row: _Row) -> Completion:
-        request = row.request
-        written = row.ids[:-1] if row.reason == "eos" else row.ids
-        # Decoded behind the prefill: tokenizers may treat the first piece of a text differently.
-        before = self.renderer.decode(request.prefill_ids)
-        text = self.renderer.decode([*request.prefill_ids, *written]).removeprefix(before)
-        usage = Usage(
-            len(request.token_ids or ()) + len(request.prefill_ids), len(row.ids), row.seconds
-        )
-        return Completion(cut_at_stop(text, request.stop)[0], row.reason or "length", usage)
+def default_memory(device: torch.device) -> int:
+    """How many bytes the cache may take unless told otherwise."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+    else:
+        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return int(free * MEMORY[device.type])
 
 
 def context_length(model: Any, tokenizer: Any) -> int:

@@ -48,6 +48,8 @@ class RunOptions:
     batch_size: int | None
     dtype: str | None
     device: str | None
+    threads: int | None
+    cache_memory: float | None
 
 
 def execute(options: RunOptions, *, as_json: bool, quiet: bool) -> bool:
@@ -68,6 +70,8 @@ def execute(options: RunOptions, *, as_json: bool, quiet: bool) -> bool:
         dtype=options.dtype,
         device=options.device,
         batch_size=options.batch_size,
+        threads=options.threads,
+        cache_memory=options.cache_memory,
     )
     try:
         config = RunConfig(

@@ -1,4 +1,8 @@
-"""Episodes in this process: many at once, their requests decoded in one batch."""
+"""Episodes in this process: many at once, their requests decoded together.
+
+With a backend that streams, an episode goes on as soon as its own decisions are there; with any
+other, all episodes take each step together.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from itertools import chain
 from time import perf_counter
 
 from agents.agent import Agent
-from agents.core import BackendError, Decision, Request
+from agents.core import BackendError, Decision, Request, Streaming
 from agents.prompts import Shot
 from benchmark.episode import Decoding, Job, Play, finish, play
 from benchmark.records import Episode, Status, StepRecord
@@ -29,6 +33,8 @@ class _Running:
     steps: list[StepRecord]
     begun: float
     requests: list[Request] = field(default_factory=list)
+    decisions: dict[int, Decision] = field(default_factory=dict)
+    """Those that have come back from a stream, by the position of their request."""
 
 
 class LocalEngine:
@@ -55,6 +61,9 @@ class LocalEngine:
         self._shots = shots
         self._on_step = on_step
         self._idle: dict[str, list[TextEnv]] = defaultdict(list)
+        self._stream = agent.backend if isinstance(agent.backend, Streaming) else None
+        self._flying: dict[int, tuple[_Running, int]] = {}
+        """Ticket → whose request it is, and its position."""
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Episode]:
         """Play all jobs; yields each episode as it ends, in no particular order.
@@ -73,6 +82,7 @@ class LocalEngine:
                         running.append(begun)
                 yield from self._advance(running)
         finally:
+            self._abandon()
             for env in chain((episode.env for episode in running), *self._idle.values()):
                 env.close()
             self._idle.clear()
@@ -98,13 +108,58 @@ class LocalEngine:
         return running
 
     def _advance(self, running: list[_Running]) -> Iterator[Episode]:
-        """One state of every running episode; removes and yields those that end."""
-        for episode, decisions in self._decide(list(running)):
+        """A state of every running episode that can go on; removes and yields those that end."""
+        decide = self._decide if self._stream is None else self._decide_some
+        for episode, decisions in decide(list(running)):
             ended = self._send(episode, decisions)
             self._on_step()
             if ended is not None:
                 running.remove(episode)
                 yield ended
+
+    def _decide_some(
+        self, running: Sequence[_Running]
+    ) -> Iterator[tuple[_Running, list[Decision] | Exception]]:
+        """Decisions of the episodes whose last one has come: at least one episode's.
+
+        A stream that fails has forgotten everything, so that all are asked again without it.
+        """
+        try:
+            ready = self._collect(running)
+        except Exception:
+            self._abandon()
+            for episode in running:
+                episode.decisions.clear()
+            yield from self._decide(running)
+            return
+        for episode in ready:
+            decisions = [episode.decisions[number] for number in range(len(episode.requests))]
+            episode.decisions.clear()
+            yield episode, decisions
+
+    def _abandon(self) -> None:
+        """Leave nothing in flight."""
+        self._flying.clear()
+        if self._stream is not None:
+            self._stream.forget()
+
+    def _collect(self, running: Sequence[_Running]) -> list[_Running]:
+        """Send what is new, and wait until an episode has all its decisions."""
+        assert self._stream is not None
+        flying = {id(episode) for episode, _ in self._flying.values()}
+        for episode in running:
+            if id(episode) not in flying:
+                tickets = self._stream.submit(episode.requests)
+                self._flying |= {t: (episode, number) for number, t in enumerate(tickets)}
+        ready: list[_Running] = []
+        while not ready:
+            for ticket, completion in self._stream.collect():
+                episode, number = self._flying.pop(ticket)
+                request = episode.requests[number]
+                episode.decisions[number] = self._agent.parse(request, completion)
+                if len(episode.decisions) == len(episode.requests):
+                    ready.append(episode)
+        return ready
 
     def _decide(
         self, running: Sequence[_Running]

@@ -10,8 +10,16 @@ import torch
 
 from agents.agent import Agent
 from agents.backends.transformers import TransformersBackend
-from agents.core import Request, Sampling
+from agents.core import Completion, Decision, Request, Sampling
 from agents.rendering import Renderer
+from benchmark.config import Limits
+from benchmark.engines.local import LocalEngine
+from benchmark.episode import Decoding, Job
+from benchmark.records import Status
+from envs.registry import get_panel
+from envs.toy import SUITE
+
+from .reference import generated
 
 INSTRUCTIONS = "You are in a house. Each turn, give one action: go to PLACE, take THING, look."
 STEPS = [
@@ -93,6 +101,29 @@ def test_greedy_decoding_is_transformers_own_in_any_batch(smollm2: Agent) -> Non
         assert own == done.text or done.finish_reason == "stop"
 
 
+def test_a_run_s_tokens_are_those_of_generate(smollm2: Agent) -> None:
+    """Both modes of one game, two states each, played by the engine from shared rows."""
+    backend = cast(TransformersBackend, smollm2.backend)
+    panel = get_panel("toy/id")
+    key = panel.key(panel.tasks[0].id)
+    jobs = [Job(key, panel.lock, *how, 0) for how in (("prompt", ()), ("cot", ("prompt",)))]
+    decoding = Decoding(Sampling(), Limits(action_tokens=6, thought_tokens=6), 0)
+    asked: list[Request] = []
+
+    class Watched(Agent):
+        def parse(self, request: Request, completion: Completion) -> Decision:
+            asked.append(request)
+            decision = super().parse(request, completion)
+            assert decision.raw == request.prefill + generated(backend, request)
+            return decision
+
+    watched = Watched("it", "it", backend)
+    limited = panel.with_step_limit(2)
+    engine = LocalEngine(watched, decoding, lambda key: SUITE.make(limited), width=2)
+    assert {episode.status for episode in engine.run(jobs)} == {Status.TRUNCATED}
+    assert len(asked) == 6
+
+
 def test_sampling_does_not_depend_on_the_batch(smollm2: Agent) -> None:
     states = conversation(smollm2, 2, tokens=6, temperature=1.0)
     requests = [request for pair in states for request in pair]
@@ -114,3 +145,4 @@ def test_description(smollm2: Agent) -> None:
     said = smollm2.describe()
     assert (said["name"], said["architecture"]) == ("smollm2", "LlamaForCausalLM")
     assert (said["parameters"], said["context"]) == (134_515_008, 8192)
+    assert (said["dtype"], said["decoding"]) == ("float32", "slots")

@@ -99,6 +99,8 @@ def test_bad_options() -> None:
         make_agent("expert", dtype="float32")
     with pytest.raises(CoTGapError, match="agent 'noop' has no device"):
         make_agent("noop", device="cpu")
+    with pytest.raises(CoTGapError, match="agent 'noop' has no threads"):
+        make_agent("noop", threads=1)
 
 
 def test_smollm2_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,27 +10,29 @@ import torch
 
 from agents.agent import Agent
 from agents.backends.transformers import TransformersBackend
-from agents.core import BackendError, Completion, Request, Sampling, Tags
+from agents.core import BackendError, Completion, Request, Sampling, Streaming, Tags
+
+from .reference import generated
 
 
 class Forced:
-    """A model that writes given tokens, whatever it would have written.
+    """A model that writes given tokens behind a prompt of `start` tokens, whatever it would have.
 
-    Calls go through to the real model; the first one reads prompts and predicts nothing.
+    Calls go through to the real model.
     """
 
-    def __init__(self, model: Any, ids: Sequence[int]) -> None:
-        self.real, self.ids, self.calls = model, ids, -1
+    def __init__(self, model: Any, ids: Sequence[int], start: int = 0) -> None:
+        self.real, self.ids, self.start = model, ids, start
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.real, name)
 
     def __call__(self, **inputs: Any) -> Any:
         out = self.real(**inputs)
-        if self.calls >= 0:
+        written = int(inputs["position_ids"][0, -1]) + 1 - self.start
+        if written >= 0:
             out.logits[:] = -10.0
-            out.logits[:, -1, self.ids[self.calls]] = 10.0
-        self.calls += 1
+            out.logits[:, -1, self.ids[written]] = 10.0
         return out
 
 
@@ -62,21 +64,9 @@ def write(
 ) -> Completion:
     """The completion of a model that writes `ids`."""
     asked = request(Agent("it", "it", tiny), **options)
-    monkeypatch.setattr(tiny, "model", Forced(tiny.model, ids))
+    start = len(asked.token_ids or ()) + len(asked.prefill_ids)
+    monkeypatch.setattr(tiny, "model", Forced(tiny.model, ids, start))
     return tiny.complete([asked])[0]
-
-
-def generated(tiny: TransformersBackend, asked: Request) -> str:
-    """What transformers' own greedy generation gives for the request's token ids."""
-    start = [*(asked.token_ids or ()), *asked.prefill_ids]
-    out = tiny.model.generate(
-        input_ids=torch.tensor([start]),
-        attention_mask=torch.ones(1, len(start), dtype=torch.long),
-        max_new_tokens=asked.max_new_tokens,
-        do_sample=False,
-        pad_token_id=0,
-    )
-    return tiny.renderer.decode(out[0, len(start) :].tolist())
 
 
 def varied(agent: Agent, **options: Any) -> list[Request]:
@@ -223,5 +213,9 @@ def test_description(tiny: TransformersBackend) -> None:
     said = tiny.describe()
     assert (said["device"], said["dtype"]) == ("cpu", "float32")
     assert said["architecture"] == "Qwen3ForCausalLM"
+    assert said["decoding"] == "slots"
+    assert "no_slots_because" not in said
+    assert tiny.circumstances() == {"threads": "1"}
+    assert isinstance(tiny, Streaming)
     assert said["context"] == 4096
     assert said["parameters"] == sum(p.numel() for p in tiny.model.parameters())

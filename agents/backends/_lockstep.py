@@ -1,0 +1,236 @@
+"""Decoding in lock-step on a slot cache: each token is computed once.
+
+Every reply that is being decoded has a row, and each pass writes one token in all of them. A row
+outlives its replies: the next step of the same episode, and the other mode at the same state,
+continue it from the longest prefix of token ids that they share. A reply without a row of its own
+copies what some other row shares with it, the system message at least. A reply that ends leaves
+its row to the next one at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from agents.backends._attention import by_rows
+from agents.backends._replies import Reply, Rules, share_time
+from agents.backends._slots import SlotCache, rounded
+from agents.core import BackendError
+
+# Up to this many tokens are read one a pass, together with what the other rows write: a pass of
+# their own would cost as much as a whole round.
+SHORT = 4
+# Tokens read in one pass, pads included; bounds the memory of activations.
+CHUNK = 2048
+
+
+@dataclass(eq=False)
+class _Row:
+    """`tokens` are those in its slots; `pending` ones are read before the reply is written on."""
+
+    tokens: list[int] = field(default_factory=list)
+    pending: list[int] = field(default_factory=list)
+    reply: Reply | None = None
+    key: str = ""
+    used: int = 0
+    """When it was last given to a reply; counts admissions."""
+
+
+class LockstepDecoder:
+    """Decodes up to `rows` replies at a time, as far as `memory` (bytes) allows.
+
+    `slot_bytes` is what a token takes in the cache. A reply is admitted when there is room for its
+    longest outcome, so that none is ever interrupted. Replies of an episode (`cache_key`) that
+    holds a row come first, the others in order.
+    """
+
+    kind = "slots"
+
+    def __init__(
+        self,
+        model: Callable[[], Any],
+        rules: Rules,
+        make_cache: Callable[[], SlotCache],
+        *,
+        rows: int,
+        memory: int,
+        slot_bytes: int,
+    ) -> None:
+        self._model, self._rules, self._make_cache = model, rules, make_cache
+        self._most, self._memory, self._slot_bytes = rows, memory, slot_bytes
+        self._cache = make_cache()
+        self._rows: list[_Row] = []
+        self._waiting: list[Reply] = []
+        self._ended: list[Reply] = []
+        self._clock = 0
+
+    def submit(self, reply: Reply) -> None:
+        """See `Decoder`."""
+        self._waiting.append(reply)
+
+    def forget(self) -> None:
+        """See `Decoder`; frees the cache, so that a failure leaves nothing half done behind."""
+        self._waiting, self._ended, self._rows = [], [], []
+        self._cache = self._make_cache()
+
+    @torch.inference_mode()
+    def advance(self) -> list[Reply]:
+        """Admit and read what there is room for, then write one token in every row.
+
+        Raises `BackendError` for a reply that would not fit the memory alone.
+        """
+        while taken := self._admit():
+            self._read(taken)
+        if live := self._gather():
+            self._feed(live, [1] * len(live))
+        ended, self._ended = self._ended, []
+        return ended
+
+    def _admit(self) -> list[_Row]:
+        """Give rows to waiting replies; returns the rows taken."""
+        taken: list[_Row] = []
+        for find in (self._own_row, self._other_row):
+            for reply in list(self._waiting):
+                if not self._make_room(reply):
+                    return taken
+                if self._worth_waiting(reply, taken):
+                    continue
+                row = find(reply)
+                if row is not None:
+                    self._start(reply, row)
+                    taken.append(row)
+        return taken
+
+    def _make_room(self, reply: Reply) -> bool:
+        """Whether one more reply fits, this one's longest outcome included; resizes if need be."""
+        slots = max(self._cache.capacity, rounded(len(reply.start) + reply.limit))
+        size = slots * self._slot_bytes
+        most = min(self._most, self._memory // size)
+        if most < 1:
+            raise BackendError(
+                f"a cache of {self._memory / 2**30:.3g} GiB is too small for one conversation of "
+                f"{slots} tokens, which takes {size / 2**30:.3g} GiB. To fix it: more "
+                "--cache-memory, or smaller --thought-tokens or --max-steps"
+            )
+        live = sum(row.reply is not None for row in self._rows)
+        if live >= most:
+            return False
+        wanted = min(most, max(len(self._rows), live + len(self._waiting)))
+        if slots > self._cache.capacity or wanted != len(self._rows):
+            self._gather()
+            self._cache.resize(wanted, slots)
+            del self._rows[wanted:]
+            self._rows += [_Row() for _ in range(wanted - len(self._rows))]
+        return True
+
+    def _worth_waiting(self, reply: Reply, taken: Sequence[_Row]) -> bool:
+        """Whether a row that is about to be read will hold more of this prompt than any does."""
+        start = list(reply.start)
+        soon = max((shared(row.tokens + row.pending, start) for row in taken), default=0)
+        if soon <= SHORT:
+            return False
+        return soon > SHORT + max(shared(row.tokens, start) for row in self._rows)
+
+    def _own_row(self, reply: Reply) -> _Row | None:
+        """The idle row that holds most of the reply's episode."""
+        key = reply.request.cache_key
+        idle = [row for row in self._rows if row.reply is None and row.key == key]
+        if not key or not idle:
+            return None
+        start = list(reply.start)
+        return max(idle, key=lambda row: shared(row.tokens, start))
+
+    def _other_row(self, reply: Reply) -> _Row | None:
+        """The idle row that was given away longest ago, filled with the best prefix there is."""
+        idle = [row for row in self._rows if row.reply is None]
+        if not idle:
+            return None
+        start = list(reply.start)
+        target = min(idle, key=lambda row: row.used)
+        source = max(self._rows, key=lambda row: shared(row.tokens, start))
+        common = shared(source.tokens, start)
+        if common > shared(target.tokens, start):
+            self._cache.copy(self._rows.index(source), self._rows.index(target), common)
+            target.tokens = start[:common]
+        return target
+
+    def _start(self, reply: Reply, row: _Row) -> None:
+        """Go back to where the row and the prompt part, and read on from there."""
+        start = list(reply.start)
+        self._waiting.remove(reply)
+        self._clock += 1
+        # At least one token is read: its logits choose the next.
+        kept = min(shared(row.tokens, start), len(start) - 1)
+        reply.cached = kept
+        row.tokens, row.pending = start[:kept], start[kept:]
+        row.reply, row.key, row.used = reply, reply.request.cache_key, self._clock
+
+    def _read(self, taken: Sequence[_Row]) -> None:
+        """Read what is too long for lock-step, rows of like lengths in one pass."""
+        while todo := [row for row in taken if len(row.pending) > SHORT]:
+            widest = min(CHUNK, max(len(row.pending) for row in todo))
+            alike = [row for row in todo if 2 * len(row.pending) >= widest]
+            group = sorted(map(self._rows.index, alike[: CHUNK // widest]))
+            self._feed(group, [min(widest, len(self._rows[i].pending)) for i in group])
+
+    def _gather(self) -> list[int]:
+        """Move the rows in use to the front, so that no pass copies keys; returns them."""
+        live = [index for index, row in enumerate(self._rows) if row.reply is not None]
+        front = range(len(live))
+        holes = [index for index in front if self._rows[index].reply is None]
+        for hole, index in zip(holes, [i for i in live if i not in front], strict=True):
+            row = self._rows[index]
+            self._cache.copy(index, hole, len(row.tokens))
+            self._rows[hole] = row
+            self._rows[index] = _Row(list(row.tokens))
+        return list(front)
+
+    def _feed(self, indices: Sequence[int], counts: Sequence[int]) -> None:
+        """One pass: each row reads some pending tokens, and writes one if that were the last."""
+        begun, model = perf_counter(), self._model()
+        rows = [self._rows[index] for index in indices]
+        ids = [row.pending[:count] for row, count in zip(rows, counts, strict=True)]
+        width = max(counts)
+        padded = torch.tensor([[0] * (width - len(some)) + some for some in ids])
+        placed = self._cache.place(indices, [len(row.tokens) for row in rows], counts, model)
+        with by_rows(model):
+            out = model(input_ids=padded.to(model.device), logits_to_keep=1, **placed)
+        for row, some in zip(rows, ids, strict=True):
+            row.tokens += some
+            del row.pending[: len(some)]
+        self._write(rows, out.logits[:, -1])
+        share_time([row.reply for row in rows if row.reply is not None], perf_counter() - begun)
+        for row in rows:
+            if row.reply is not None and row.reply.ended:
+                self._ended.append(row.reply)
+                row.reply, row.pending = None, []
+
+    def _write(self, rows: Sequence[_Row], logits: torch.Tensor) -> None:
+        """Append a token to the replies of rows that have nothing pending."""
+        ready = [number for number, row in enumerate(rows) if not row.pending]
+        replies = [reply for number in ready if (reply := rows[number].reply) is not None]
+        if not replies:
+            return
+        if len(ready) < len(rows):
+            logits = logits[torch.tensor(ready, device=logits.device)]
+        self._rules.write(replies, logits.float())
+        for number, reply in zip(ready, replies, strict=True):
+            rows[number].pending = reply.ids[-1:]
+
+
+def shared(one: list[int], other: list[int]) -> int:
+    """The length of the longest common prefix."""
+    low, high = 0, min(len(one), len(other))
+    if one[:high] == other[:high]:
+        return high
+    while low < high:  # the first `low` agree, the first `high + 1` do not
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -1,0 +1,68 @@
+"""The slot cache, padded batches and `generate`, timed on the same requests in the same run.
+
+`python -m benchmark.speed` prints the ratios in one table, for any local model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from agents.agent import Agent
+from agents.backends.transformers import TransformersBackend
+from agents.modes import modes
+from benchmark.speed import Batches, Game, game, generate, in_step, streamed, tiny
+from envs.registry import get_panel
+
+GROUP = "two household games in both modes"
+
+
+@pytest.fixture(scope="module")
+def backend() -> TransformersBackend:
+    torch.set_num_threads(1)
+    made = tiny("household/id").backend
+    assert isinstance(made, TransformersBackend)
+    return made
+
+
+@pytest.fixture(scope="module")
+def games(backend: TransformersBackend) -> Sequence[Game]:
+    panel, agent = get_panel("household/id"), Agent("tiny", "tiny", backend)
+    keys = [panel.key(task.id) for task in panel.tasks[:2]]
+    limits = {"prompt": 12, "cot": 48}
+    return [game(agent, key, driver, 6, limits) for key in keys for driver in modes()]
+
+
+@pytest.mark.benchmark(group=GROUP)
+def test_slot_cache(
+    benchmark: BenchmarkFixture, backend: TransformersBackend, games: Sequence[Game]
+) -> None:
+    def fresh() -> tuple[tuple[TransformersBackend, Sequence[Game]], dict[str, object]]:
+        return (TransformersBackend(backend.model, backend.renderer.tokenizer, ""), games), {}
+
+    benchmark.pedantic(streamed, setup=fresh, rounds=3)
+
+
+@pytest.mark.benchmark(group=GROUP)
+def test_padded_batches(
+    benchmark: BenchmarkFixture, backend: TransformersBackend, games: Sequence[Game]
+) -> None:
+    plain = Batches(backend.model, backend.renderer.tokenizer, "")
+    benchmark.pedantic(in_step, (plain, games), rounds=3)
+
+
+@pytest.mark.benchmark(group=GROUP)
+def test_generate(
+    benchmark: BenchmarkFixture, backend: TransformersBackend, games: Sequence[Game]
+) -> None:
+    requests = [one for states in games for state in states for one in state]
+    pairs = list(zip(requests, streamed(backend, games), strict=True))
+
+    def one_by_one() -> list[str]:
+        return [generate(backend, *pair) for pair in pairs]
+
+    texts = benchmark.pedantic(one_by_one, rounds=1)
+    assert texts == [answer.text for _, answer in pairs]
