@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from agents.rendering import Renderer
 from agents.training.batching import collate
 from agents.training.drills import drill
 from agents.training.masking import IGNORE_INDEX
-from agents.training.sequences import Objective, Tree, encode
+from agents.training.sequences import Objective, Tree, encode, join
 from agents.training.sources import Source
 from envs.core import CoTGapError
 
@@ -26,7 +26,8 @@ POOL = 16  # batches whose episodes are sorted by length together, so that littl
 class Batches(IterableDataset[dict[str, torch.Tensor]]):
     """Batch n holds the same episodes and drills whenever it is made.
 
-    `size` episodes and `drills` drills a batch (over `names`), from batch `start` on.
+    `size` episodes and `drills` drills a batch (over `names`), from batch `start` on. Drills are
+    packed into rows as long as the episodes, so that they cost little beside them.
     """
 
     source: Source
@@ -60,17 +61,16 @@ class Batches(IterableDataset[dict[str, torch.Tensor]]):
     def _pool(self, number: int) -> list[list[Tree]]:
         """`POOL` batches, in random order."""
         dice = random.Random(f"pool|{self.objective.seed}|{number}")
-        trees = sorted(self._episodes(number * POOL * self.size), key=len)
+        trees = sorted(self._episodes(number * POOL * self.size), key=len) if self.size else []
+        drills = sorted(self._drills(number * POOL * self.drills), key=len)
         # Some episodes are not won and some give two trees, so that sizes differ a little.
-        batches = [
-            trees[len(trees) * part // POOL : len(trees) * (part + 1) // POOL]
-            for part in range(POOL)
-        ]
+        batches = [_batch(_part(trees, n), _part(drills, n)) for n in range(POOL)]
         dice.shuffle(batches)
-        for place, batch in enumerate(batches):
-            seed = f"{self.objective.seed}|{number * POOL + place}"
-            batch += [drill(self.names, self.renderer, f"{seed}|{i}") for i in range(self.drills)]
         return [batch or trees[:1] for batch in batches]
+
+    def _drills(self, first: int) -> Iterator[Tree]:
+        for number in range(first, first + POOL * self.drills):
+            yield drill(self.names, self.renderer, f"{self.objective.seed}|{number}")
 
     def _episodes(self, first: int) -> Iterator[Tree]:
         number, missing = first, 0
@@ -85,3 +85,24 @@ class Batches(IterableDataset[dict[str, torch.Tensor]]):
                 missing += 1
         if missing == POOL * self.size:
             raise CoTGapError("the expert won no episode of this data; nothing to train on")
+
+
+def _batch(trees: Sequence[Tree], drills: Sequence[Tree]) -> list[Tree]:
+    return [*trees, *pack(drills, max(map(len, [*trees, *drills]), default=0))]
+
+
+def _part(trees: Sequence[Tree], number: int) -> Sequence[Tree]:
+    """Slice `number` of the `POOL` slices of trees."""
+    return trees[len(trees) * number // POOL : len(trees) * (number + 1) // POOL]
+
+
+def pack(trees: Sequence[Tree], width: int) -> list[Tree]:
+    """Trees joined into as few rows of `width` tokens as first fit finds (longer ones alone)."""
+    rows: list[list[Tree]] = []
+    for tree in sorted(trees, key=len, reverse=True):
+        room = (row for row in rows if sum(map(len, row)) + len(tree) <= width)
+        if (row := next(room, None)) is not None:
+            row.append(tree)
+        else:
+            rows.append([tree])
+    return [join(row) for row in rows]
