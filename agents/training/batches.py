@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from agents.rendering import Renderer
 from agents.training.batching import collate
-from agents.training.drills import drill
+from agents.training.drills import drill, echo
 from agents.training.masking import IGNORE_INDEX
 from agents.training.sequences import Objective, Tree, encode, join
 from agents.training.sources import Source
@@ -26,8 +26,8 @@ POOL = 16  # batches whose episodes are sorted by length together, so that littl
 class Batches(IterableDataset[dict[str, torch.Tensor]]):
     """Batch n holds the same episodes and drills whenever it is made.
 
-    `size` episodes and `drills` drills a batch (over `names`), from batch `start` on. Drills are
-    packed into rows as long as the episodes, so that they cost little beside them.
+    `size` episodes, `drills` drills (over `names`) and `echoes` echoes a batch, from batch `start`
+    on. What is short is packed into rows as long as the longest tree.
     """
 
     source: Source
@@ -35,6 +35,7 @@ class Batches(IterableDataset[dict[str, torch.Tensor]]):
     objective: Objective
     size: int
     drills: int = 0
+    echoes: int = 0
     names: tuple[str, ...] = ()
     start: int = 0
 
@@ -62,15 +63,19 @@ class Batches(IterableDataset[dict[str, torch.Tensor]]):
         """`POOL` batches, in random order."""
         dice = random.Random(f"pool|{self.objective.seed}|{number}")
         trees = sorted(self._episodes(number * POOL * self.size), key=len) if self.size else []
-        drills = sorted(self._drills(number * POOL * self.drills), key=len)
+        drills = list(self._drills(number * POOL))
+        dice.shuffle(drills)
         # Some episodes are not won and some give two trees, so that sizes differ a little.
         batches = [_batch(_part(trees, n), _part(drills, n)) for n in range(POOL)]
         dice.shuffle(batches)
         return [batch or trees[:1] for batch in batches]
 
-    def _drills(self, first: int) -> Iterator[Tree]:
-        for number in range(first, first + POOL * self.drills):
+    def _drills(self, place: int) -> Iterator[Tree]:
+        """Those of the `POOL` batches from `place` on."""
+        for number in range(place * self.drills, (place + POOL) * self.drills):
             yield drill(self.names, self.renderer, f"{self.objective.seed}|{number}")
+        for number in range(place * self.echoes, (place + POOL) * self.echoes):
+            yield echo(self.renderer, f"{self.objective.seed}|{number}")
 
     def _episodes(self, first: int) -> Iterator[Tree]:
         number, missing = first, 0
