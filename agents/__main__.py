@@ -76,7 +76,7 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for checkpoints.")],
     preset: Annotated[
         str,
-        typer.Option(help="tiny (base stage, then CoT), tiny-base (that stage alone), smollm2."),
+        typer.Option(help="tiny (drills, base, CoT), tiny-base (without CoT), smollm2."),
     ] = "tiny",
     panel: Annotated[
         list[str] | None,
@@ -86,7 +86,7 @@ def train(
         list[Path] | None, typer.Option(help="A file of `data` instead of panels; repeat to mix.")
     ] = None,
     init: Annotated[
-        Path | None, typer.Option(help="Checkpoint folder to start from (skips the base stage).")
+        Path | None, typer.Option(help="Checkpoint folder to start from (skips earlier stages).")
     ] = None,
     action_mask_fraction: Annotated[
         float, typer.Option(help="Share k of examples whose action tokens get no loss.")
@@ -95,13 +95,16 @@ def train(
         str | None, typer.Option(help="Shares of targets, as cot=0.7,direct=0.2,both=0.1.")
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Updates.", min=1)] = None,
+    drill_steps: Annotated[
+        int | None, typer.Option(help="Updates of the drills stage.", min=1)
+    ] = None,
     base_steps: Annotated[
         int | None, typer.Option(help="Updates of the base stage.", min=1)
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Episodes a pass.", min=1)] = None,
     learning_rate: Annotated[float | None, typer.Option(help="At its highest.")] = None,
     drills: Annotated[
-        int | None, typer.Option(help="Look-up drills a batch, in the base stage.", min=0)
+        int | None, typer.Option(help="Look-up drills a batch, beside episodes.", min=0)
     ] = None,
     noise: Annotated[
         float | None, typer.Option(help="Probability of random actions in panels' episodes.")
@@ -125,6 +128,7 @@ def train(
         mask_fraction=action_mask_fraction,
         mix=None if mix is None else parse_mix(mix),
         steps=steps,
+        drill_steps=drill_steps,
         base_steps=base_steps,
         batch_size=batch_size,
         learning_rate=learning_rate,

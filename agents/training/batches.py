@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,9 +13,9 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from agents.rendering import Renderer
 from agents.training.batching import collate
-from agents.training.drills import drill
+from agents.training.drills import drill, echo
 from agents.training.masking import IGNORE_INDEX
-from agents.training.sequences import Objective, Tree, encode
+from agents.training.sequences import Objective, Tree, encode, join
 from agents.training.sources import Source
 from envs.core import CoTGapError
 
@@ -26,7 +26,8 @@ POOL = 16  # batches whose episodes are sorted by length together, so that littl
 class Batches(IterableDataset[dict[str, torch.Tensor]]):
     """Batch n holds the same episodes and drills whenever it is made.
 
-    `size` episodes and `drills` drills a batch (over `names`), from batch `start` on.
+    `size` episodes, `drills` drills (over `names`) and `echoes` echoes a batch, from batch `start`
+    on. What is short is packed into rows as long as the longest tree.
     """
 
     source: Source
@@ -34,6 +35,7 @@ class Batches(IterableDataset[dict[str, torch.Tensor]]):
     objective: Objective
     size: int
     drills: int = 0
+    echoes: int = 0
     names: tuple[str, ...] = ()
     start: int = 0
 
@@ -60,17 +62,20 @@ class Batches(IterableDataset[dict[str, torch.Tensor]]):
     def _pool(self, number: int) -> list[list[Tree]]:
         """`POOL` batches, in random order."""
         dice = random.Random(f"pool|{self.objective.seed}|{number}")
-        trees = sorted(self._episodes(number * POOL * self.size), key=len)
+        trees = sorted(self._episodes(number * POOL * self.size), key=len) if self.size else []
+        drills = list(self._drills(number * POOL))
+        dice.shuffle(drills)
         # Some episodes are not won and some give two trees, so that sizes differ a little.
-        batches = [
-            trees[len(trees) * part // POOL : len(trees) * (part + 1) // POOL]
-            for part in range(POOL)
-        ]
+        batches = [_batch(_part(trees, n), _part(drills, n)) for n in range(POOL)]
         dice.shuffle(batches)
-        for place, batch in enumerate(batches):
-            seed = f"{self.objective.seed}|{number * POOL + place}"
-            batch += [drill(self.names, self.renderer, f"{seed}|{i}") for i in range(self.drills)]
         return [batch or trees[:1] for batch in batches]
+
+    def _drills(self, place: int) -> Iterator[Tree]:
+        """Those of the `POOL` batches from `place` on."""
+        for number in range(place * self.drills, (place + POOL) * self.drills):
+            yield drill(self.names, self.renderer, f"{self.objective.seed}|{number}")
+        for number in range(place * self.echoes, (place + POOL) * self.echoes):
+            yield echo(self.renderer, f"{self.objective.seed}|{number}")
 
     def _episodes(self, first: int) -> Iterator[Tree]:
         number, missing = first, 0
@@ -85,3 +90,24 @@ class Batches(IterableDataset[dict[str, torch.Tensor]]):
                 missing += 1
         if missing == POOL * self.size:
             raise CoTGapError("the expert won no episode of this data; nothing to train on")
+
+
+def _batch(trees: Sequence[Tree], drills: Sequence[Tree]) -> list[Tree]:
+    return [*trees, *pack(drills, max(map(len, [*trees, *drills]), default=0))]
+
+
+def _part(trees: Sequence[Tree], number: int) -> Sequence[Tree]:
+    """Slice `number` of the `POOL` slices of trees."""
+    return trees[len(trees) * number // POOL : len(trees) * (number + 1) // POOL]
+
+
+def pack(trees: Sequence[Tree], width: int) -> list[Tree]:
+    """Trees joined into as few rows of `width` tokens as first fit finds (longer ones alone)."""
+    rows: list[list[Tree]] = []
+    for tree in sorted(trees, key=len, reverse=True):
+        room = (row for row in rows if sum(map(len, row)) + len(tree) <= width)
+        if (row := next(room, None)) is not None:
+            row.append(tree)
+        else:
+            rows.append([tree])
+    return [join(row) for row in rows]

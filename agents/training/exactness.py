@@ -118,8 +118,8 @@ def _share(values: Sequence[bool]) -> float | None:
 
 
 def match_recall(exact: Sequence[Exact]) -> dict[str, float | None]:
-    """Share of drills answered exactly, of those with something to find and of the others."""
-    kinds = ("present", "absent")
+    """Share of drills answered exactly: with something to find, with nothing, and of copies."""
+    kinds = ("present", "absent", "copied")
     return {
         kind: _share([one.thought for one in exact if one.example.kind == kind]) for kind in kinds
     }

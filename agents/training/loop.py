@@ -20,7 +20,7 @@ from agents.rendering import Renderer
 from agents.training.batches import Batches
 from agents.training.batching import logits_at
 from agents.training.checkpoints import replace_folder, save_checkpoint, step_folder
-from agents.training.drills import drill
+from agents.training.drills import drill, echo
 from agents.training.exactness import Exact, Row, by_kind, match_recall, measure
 from agents.training.presets import Stage, geometric
 from agents.training.sequences import Objective, Tree, encode
@@ -28,7 +28,7 @@ from agents.training.sources import Source
 from envs.core import CoTGapError
 
 CONFIG, RESUME = "train.json", "resume"
-HELD_OUT_DRILLS = 64  # trees, of eight questions each
+HELD_OUT_DRILLS = 64  # trees, of several questions each
 REPORTS = 20  # progress reports a stage
 LOGS = 200  # points of the loss curve
 
@@ -152,7 +152,13 @@ class _TreeTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         )
         self.run = run
         self.batches = Batches(
-            run.source, renderer, run.objective, stage.batch_size, stage.drills, run.names
+            run.source,
+            renderer,
+            run.objective,
+            stage.batch_size,
+            stage.drills,
+            stage.echoes,
+            run.names,
         )
         self.done = 0  # updates of earlier sessions (the loader is made before Trainer knows)
         self._scratch: Path | None = None
@@ -247,7 +253,8 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
                 save_checkpoint(folder, model, self.renderer.tokenizer, card)
 
     def _report(self, step: int, exact: Sequence[Exact], drilled: Sequence[Exact]) -> None:
-        self.run.say(table(step, by_kind(exact)))
+        if exact:
+            self.run.say(table(step, by_kind(exact)))
         if drilled:
             found = match_recall(drilled)
             self.run.say(
@@ -278,8 +285,9 @@ def _measured(objective: Objective) -> dict[str, float]:
 
 
 def _held_out_drills(run: Run, renderer: Renderer) -> list[Tree]:
-    count = HELD_OUT_DRILLS if run.stage.drills else 0
-    return [drill(run.names, renderer, f"held out|{number}") for number in range(count)]
+    seeds = [f"held out|{number}" for number in range(HELD_OUT_DRILLS)]
+    drills = [drill(run.names, renderer, seed) for seed in seeds if run.stage.drills]
+    return [*drills, *(echo(renderer, seed) for seed in seeds if run.stage.echoes)]
 
 
 def table(step: int, rows: Sequence[Row]) -> str:

@@ -10,7 +10,7 @@ on a branch are those of the plain sequence (prompt, prefill, reply).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -118,6 +118,35 @@ class Grower:
             ancestors,
             tuple(self.examples),
         )
+
+
+def join(trees: Sequence[Tree]) -> Tree:
+    """Trees side by side as one, which see nothing of one another."""
+    size = sum(len(tree.ancestors) for tree in trees)
+    ancestors = np.zeros((size, size), dtype=bool)
+    nodes, before, examples = [], [], []
+    start = first = 0  # of a tree: its tokens, its nodes
+    for tree in trees:
+        last = first + len(tree.ancestors)
+        ancestors[first:last, first:last] = tree.ancestors
+        nodes.append(tree.nodes + first)
+        before.append(np.where(tree.before < 0, -1, tree.before + start))
+        examples += [_moved(example, start) for example in tree.examples]
+        start, first = start + len(tree), last
+    return Tree(
+        np.concatenate([tree.ids for tree in trees]),
+        np.concatenate([tree.positions for tree in trees]),
+        np.concatenate(nodes),
+        np.concatenate(before),
+        np.concatenate([tree.labels for tree in trees]),
+        ancestors,
+        tuple(examples),
+    )
+
+
+def _moved(example: Example, by: int) -> Example:
+    spans = tuple(Span(kind, start + by, end + by) for kind, start, end in example.spans)
+    return replace(example, spans=spans)
 
 
 def _ints(values: Sequence[int]) -> Ints:

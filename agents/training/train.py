@@ -40,6 +40,7 @@ class TrainOptions:
     mask_fraction: float = 0.0
     mix: Mapping[str, float] | None = None
     steps: int | None = None
+    drill_steps: int | None = None
     base_steps: int | None = None
     batch_size: int | None = None
     learning_rate: float | None = None
@@ -64,23 +65,31 @@ def execute(options: TrainOptions) -> Path:
     source = open_sources(panels, options.data, noise, options.seed)
     builder = _Builder(options, preset, source)
     init = options.init
-    if preset.base and init is None:
-        base = preset.base
-        if options.base_steps:
-            base = replace(base, steps=options.base_steps)
-        if options.drills is not None:
-            base = replace(base, drills=options.drills)
-        plain = Objective(base.mix, 0.0, base.observations, options.seed)
-        init = builder.train(options.out / "base", base, plain, None, lora=0)
+    if init is None:
+        for name, before in _before(preset, options).items():
+            plain = Objective(before.mix, 0.0, before.observations, options.seed)
+            init = builder.train(options.out / name, before, plain, init, lora=0)
     return builder.train(options.out, stage, objective, init, lora=lora)
+
+
+def _before(preset: Preset, options: TrainOptions) -> dict[str, Stage]:
+    """The preset's earlier stages by name, as the options change them."""
+    stages = dict(preset.before)
+    for name, steps in (("drills", options.drill_steps), ("base", options.base_steps)):
+        if steps is not None:
+            stages[name] = replace(stages[name], steps=steps)
+    if options.drills is not None and "base" in stages:
+        stages["base"] = replace(stages["base"], drills=options.drills)
+    return stages
 
 
 def _check_used(options: TrainOptions, preset: Preset) -> None:
     """Raise `CoTGapError` for an option that would change nothing."""
-    base = preset.base is not None and options.init is None
-    drilled = base or preset.stage.drills
+    before = preset.before if options.init is None else {}
+    drilled = "base" in before or preset.stage.drills
     idle = {
-        "--base-steps": (options.base_steps, base, "there is no base stage"),
+        "--drill-steps": (options.drill_steps, "drills" in before, "there is no drills stage"),
+        "--base-steps": (options.base_steps, "base" in before, "there is no base stage"),
         "--drills": (options.drills, drilled, "only a base stage has drills"),
         "--panel": (options.panels or None, not options.data, "--data is trained on"),
         "--noise": (options.noise, not options.data, "--data brings its own"),

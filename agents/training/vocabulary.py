@@ -25,6 +25,7 @@ TEMPLATE = (
 # space. (Lists are most of what a text environment says; joined, an item is three tokens.)
 PATTERN = r", (?:and )?an?\b| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s+"
 NUMBERS = range(41)
+ROLES = ("system", "user", "assistant")  # of every turn, though in no text
 MOST = 2048
 
 
@@ -70,6 +71,6 @@ def train_tokenizer(texts: Iterable[str], size: int = MOST) -> Any:
 def _words(texts: Iterable[str]) -> Iterable[str]:
     """Words to learn merges from; a common word counts little more than a rare one."""
     counts = Counter(word for text in texts for word in re.findall(PATTERN, text))
-    counts.update({f" {number}": 1 for number in NUMBERS})
+    counts.update([*ROLES, *(f" {number}" for number in NUMBERS)])
     for word, count in counts.items():
         yield from [word] * min(count, 4)

@@ -14,7 +14,7 @@ from agents.rendering import Renderer
 from agents.training.batching import collate, logits_at
 from agents.training.data import Episode
 from agents.training.masking import IGNORE_INDEX
-from agents.training.sequences import Objective, Tree, encode, prompt_ids
+from agents.training.sequences import Objective, Tree, encode, join, prompt_ids
 from envs.core import CoTGapError
 
 BOTH = Objective(mix={"both": 1.0})
@@ -154,3 +154,19 @@ def test_a_tokenizer_that_loses_text(tiny: TransformersBackend, episodes: list[E
 
     with pytest.raises(CoTGapError, match=r"the tokenizer writes the thought .* back as"):
         encode(episodes[0], Lossy(tiny.renderer.tokenizer, 4096), Objective())
+
+
+def test_joined_trees_see_nothing_of_one_another(
+    episodes: list[Episode], renderer: Renderer
+) -> None:
+    one, other = (tree for e in episodes[:2] for tree in encode(e, renderer, Objective()))
+    both, size = join([one, other]), len(one)
+    assert (both.visible()[:size, :size] == one.visible()).all()
+    assert (both.visible()[size:, size:] == other.visible()).all()
+    assert not both.visible()[size:, :size].any()
+    assert both.positions.tolist() == [*one.positions.tolist(), *other.positions.tolist()]
+    learned = other.before >= 0
+    assert (both.ids[both.before[size:][learned]] == other.ids[other.before[learned]]).all()
+    assert both.before[size] == -1
+    span, moved = other.examples[-1].spans[0], both.examples[-1].spans[0]
+    assert both.ids[slice(*moved[1:])].tolist() == other.ids[slice(*span[1:])].tolist()

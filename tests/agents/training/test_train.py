@@ -43,7 +43,10 @@ SMALL = {
 TEST = Preset(
     panels=("toy/train",),
     stage=STAGE,
-    base=replace(STAGE, steps=2, mix={"direct": 1.0}, observations=True, checkpoints=1),
+    before={
+        "echoes": replace(STAGE, steps=2, batch_size=0, echoes=3, checkpoints=1, measured=0),
+        "base": replace(STAGE, steps=2, mix={"direct": 1.0}, observations=True, checkpoints=1),
+    },
     architecture=SMALL,
 )
 
@@ -74,7 +77,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def test_a_run_s_checkpoints(trained: Path) -> None:
     folders = sorted(path.name for path in trained.iterdir() if path.is_dir())
-    assert folders == ["base", "step-000002", "step-000004"]
+    assert folders == ["base", "echoes", "step-000002", "step-000004"]
     assert (trained / "base" / "step-000002" / "card.json").is_file()
     files = {path.name for path in (trained / "step-000004").iterdir()}
     assert {"card.json", "config.json", "model.safetensors", "tokenizer.json"} <= files
@@ -117,7 +120,8 @@ def test_resuming_gives_what_an_uninterrupted_run_gives(
 ) -> None:
     """Stopped after the third update, the run ends with the very weights."""
     out = tmp_path / "again"
-    shutil.copytree(trained / "base", out / "base")
+    for name in TEST.before:
+        shutil.copytree(trained / name, out / name)
     real = checkpoints.replace_folder
     saves = []
 
@@ -146,7 +150,8 @@ def test_a_full_disk_keeps_what_was_saved(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "full"
-    shutil.copytree(trained / "base", out / "base")
+    for name in TEST.before:
+        shutil.copytree(trained / name, out / name)
     real = checkpoints.save_checkpoint
 
     def full(folder: Path, model: Any, tokenizer: Any, card: Any) -> None:
@@ -162,14 +167,14 @@ def test_a_full_disk_keeps_what_was_saved(
     with pytest.raises(CoTGapError, match=r"cannot save .*step-000004: .*No space left.*same comm"):
         execute(options(out))
     kept = sorted(path.name for path in out.iterdir())
-    assert kept == ["base", "resume", "step-000002", "train.json"]
+    assert kept == ["base", "echoes", "resume", "step-000002", "train.json"]
     assert TransformersBackend.open(out / "step-000002", device="cpu")
     assert list((out / "resume").glob("checkpoint-*/optimizer.pt"))
 
 
 def test_it_learns(tmp_path: Path) -> None:
     stage = replace(STAGE, steps=40, batch_size=4, learning_rate=5e-3, checkpoints=1)
-    presets.PRESETS["test"] = replace(TEST, stage=stage, base=None)
+    presets.PRESETS["test"] = replace(TEST, stage=stage, before={})
     out = execute(options(tmp_path, mask_fraction=0.0))
     curve = [loss for _, loss in json.loads((out / "card.json").read_text())["loss_curve"]]
     assert curve[-1] < 0.6 * curve[0]
@@ -189,10 +194,24 @@ def test_batches_hold_the_masked_labels(tiny: TransformersBackend) -> None:
     assert all(torch.equal(later[name], pairs[2][1][name]) for name in later)
 
 
+def test_drills_are_packed(tiny: TransformersBackend) -> None:
+    """Beside episodes in rows as long as those; alone where a stage has no episodes."""
+    source, names = PanelSource("toy/train", 0.1, 0), ("book", "desk", "mug", "pan", "pen")
+    sizes = {}
+    for size in (0, 2):
+        batches = Batches(source, tiny.renderer, Objective(), size, drills=9, names=names)
+        sizes[size] = [tuple(batch["input_ids"].shape) for batch in islice(batches, 16)]
+    plain = Batches(source, tiny.renderer, Objective(), 2)
+    widths = [batch["input_ids"].shape[1] for batch in islice(plain, 16)]
+    assert all(2 <= rows <= 9 for rows, _ in sizes[0])
+    assert any(2 < rows < 11 for rows, _ in sizes[2])
+    assert sum(width for _, width in sizes[2]) >= sum(widths)
+
+
 def test_adapters(tiny_checkpoint: Path, tmp_path: Path) -> None:
     """An adapter's folder is small, opens as an agent, and acts as the model it was saved from."""
     pytest.importorskip("peft")
-    presets.PRESETS["test"] = replace(TEST, base=None, architecture=None)
+    presets.PRESETS["test"] = replace(TEST, before={}, architecture=None)
     out = execute(options(tmp_path, init=tiny_checkpoint, lora=2, learning_rate=0.1))
     files = {path.name for path in out.iterdir()}
     assert {"adapter_model.safetensors", "adapter_config.json", "card.json"} <= files
@@ -206,7 +225,7 @@ def test_adapters(tiny_checkpoint: Path, tmp_path: Path) -> None:
 
 def test_an_adapter_of_another_base(tiny_checkpoint: Path, tmp_path: Path) -> None:
     pytest.importorskip("peft")
-    presets.PRESETS["test"] = replace(TEST, base=None, architecture=None)
+    presets.PRESETS["test"] = replace(TEST, before={}, architecture=None)
     out = execute(options(tmp_path, init=tiny_checkpoint, lora=2))
     card = json.loads((out / "card.json").read_text())
     card["parent"]["fingerprint"] = "0" * 64
@@ -232,7 +251,7 @@ def test_exactness_is_greedy_decoding(tiny: TransformersBackend, episodes: list[
             assert one.action == (wrote == f"{action}</action>")
     rows = by_kind(exact)
     assert rows[-1].n == len(episode.steps)
-    assert match_recall([]) == {"present": None, "absent": None}
+    assert match_recall([]) == {"present": None, "absent": None, "copied": None}
 
 
 def test_small_things() -> None:
