@@ -5,17 +5,24 @@ facts, quests, names, texts, logic, objective and walkthrough, and the Inform 7 
 played file is compiled from. The compiled file itself is not hashed (it holds the date).
 
 TextWorld 1.7.0 makes the same game of the same seeds in any process and after any other games,
-but for the order of two lists that come from sets of strings: the failing conditions of a cooking
+but for three things. Two lists come from sets of strings: the failing conditions of a cooking
 quest, which have no order, and the names that the grammar avoids, which nothing reads afterwards.
-The first are sorted before the source is written, the second dropped.
+The first are sorted before the source is written, the second dropped. Its rules and grammars are
+read in the order in which a disk lists their files, which decides the order of the rules in a game
+and in its source: here that order is the files' names' (`_files_in_order`). And a game names the
+folder that its grammars were read from, which is dropped.
 """
 
 from __future__ import annotations
 
+import functools
+import glob
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 Settings = Mapping[str, Any]
@@ -52,25 +59,56 @@ def content_hash(data: Mapping[str, Any], source_hash: str) -> str:
 
 
 def make(spec: Spec) -> Made:
-    """Make a game. Raises what TextWorld raises where it cannot, `KeyError` for another kind."""
+    """Make a game. Raises what TextWorld raises where it cannot, `KeyError` for another kind.
+
+    Not for two threads at a time.
+    """
     from textworld import GameOptions
     from textworld.generator.inform7 import generate_inform7_source
 
-    options = GameOptions()
-    options.seeds = spec.seed
-    game = MAKERS[spec.kind](spec.settings, options)
-    for quest in game.quests:
-        quest.fail_events = sorted(
-            quest.fail_events, key=lambda event: json.dumps(event.serialize(), sort_keys=True)
-        )
-    walkthrough = tuple(game.walkthrough)
-    source = generate_inform7_source(game)
+    with _files_in_order():
+        options = GameOptions()
+        options.seeds = spec.seed
+        game = MAKERS[spec.kind](spec.settings, options)
+        for quest in game.quests:
+            quest.fail_events = sorted(
+                quest.fail_events, key=lambda event: json.dumps(event.serialize(), sort_keys=True)
+            )
+        walkthrough = tuple(game.walkthrough)
+        source = generate_inform7_source(game)
     data = json.loads(json.dumps(game.serialize()))
     data["grammar"] = {}
+    data["KB"]["text_grammars_path"] = ""
     data["metadata"] = {"walkthrough": list(walkthrough)}
     if ingredients := game.metadata.get("ingredients"):
         data["metadata"]["ingredients"] = [list(ingredient) for ingredient in ingredients]
     return Made(data, source, int(game.max_score), walkthrough)
+
+
+@contextmanager
+def _files_in_order() -> Iterator[None]:
+    """Have TextWorld read rules and grammars by name, whatever order the disk lists them in."""
+    from textworld.generator import data, text_grammar
+
+    before = data.glob, text_grammar.glob, data.KB
+    data.glob = text_grammar.glob = SimpleNamespace(glob=_sorted_glob, escape=glob.escape)
+    try:
+        data.KB = _rules_in_order()
+        yield
+    finally:
+        data.glob, text_grammar.glob, data.KB = before
+
+
+def _sorted_glob(pattern: str) -> list[str]:
+    return sorted(glob.glob(pattern))
+
+
+@functools.cache
+def _rules_in_order() -> Any:
+    """TextWorld's own rules, which it reads as soon as it is imported, read again in order."""
+    from textworld.generator.data import KnowledgeBase
+
+    return KnowledgeBase.load()
 
 
 def _cooking(settings: Settings, options: Any) -> Any:
