@@ -69,11 +69,12 @@ def _played(played: Played) -> str:
     text = f"{show(played.won / played.n, 'rate')} ({100 * low:.1f}…{100 * high:.1f}, n {played.n})"
     if played.score is None:
         return text
-    bounds = [
-        "?" if bound is None else show(bound, "score")
-        for bound in (played.score_low, played.score_high)
-    ]
-    return f"{text} score {show(played.score, 'score')} ({'…'.join(bounds)})"
+    text += f" score {show(played.score, 'score')}"
+    bounds = (played.score_low, played.score_high)
+    if bounds == (None, None):  # all tasks agree
+        return text
+    shown = ("?" if bound is None else show(bound, "score") for bound in bounds)
+    return f"{text} ({'…'.join(shown)})"
 
 
 def _mode_table(panel: PanelSummary, modes: Sequence[str]) -> Table:

@@ -69,9 +69,9 @@ def test_bad_input(tmp_path: Path) -> None:
 
 
 def test_what_tables_show() -> None:
-    made = Audit("a/b", "0" * 64, 9, {"expert": Played(9, 9), "noop": Played(8, 2, 30, 10, 50.5)})
-    assert bounds_line(made) == (
-        "floor and ceiling: expert 100.0% (70.1…100.0, n 9), "
+    agents = {"expert": Played(9, 9, 100), "noop": Played(8, 2, 30, 10, 50.5)}
+    assert bounds_line(Audit("a/b", "0" * 64, 9, agents)) == (
+        "floor and ceiling: expert 100.0% (70.1…100.0, n 9) score 100.00, "
         "noop 25.0% (7.1…59.1, n 8) score 30.00 (10.00…50.50)"
     )
     assert "not audited" in bounds_line(None)
