@@ -197,6 +197,7 @@ def truth_calls(item: Item, turn: int) -> list[Call]:
     return [_named(text) for text in item.truth[turn]]
 
 
+@functools.lru_cache(maxsize=10_000)  # a turn's are wanted whenever it begins
 def _named(text: str) -> Call:
     (call,) = parse(text)
     if not call.positional:

@@ -15,9 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from envs.core import TaskUnavailableError
 from envs.textworld.panels import Listed, listed
 from envs.textworld.store import games_folder, is_stored, obtain
@@ -116,6 +113,16 @@ def _feed(
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[], None]]:
     """A bar on stderr, or a line where that is not a terminal."""
+    # Only who makes games waits for these: `import envs` comes through here.
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     console = Console(stderr=True)
     what = f"making {total} TextWorld games, once"
     if not console.is_terminal:
