@@ -9,7 +9,7 @@ from benchmark.probes.core import Asking, Figure, Probe, Row
 from benchmark.probes.counting import Rows, mean_share
 from benchmark.probes.states import Site, Visit, expert_sites
 
-PARTS = ("prompt", "reasoning", "template", "action")
+NAMES = ("prompt", "reasoning", "template", "action")
 ALL = "attention", "gradient", "tokens"
 
 
@@ -27,7 +27,7 @@ def examine(visit: Visit) -> Asking:
 
 def _row(site: Site, thought: str, action: str) -> Row:
     """Shares by layer; `attention` is their mean over layers, `gradient` that of the embeddings."""
-    from agents.attribution import attention_shares, gradient_shares, sequence
+    from agents.attribution import PARTS, attention_shares, gradient_shares, sequence  # torch
 
     agent = site.visit.agent
     model, renderer = agent.backend.model, agent.backend.renderer  # type: ignore[attr-defined]
@@ -50,11 +50,11 @@ def figures(rows: Rows) -> list[Figure]:
     """Mean shares of each part: attention over all layers, gradient at the embeddings, tokens."""
     found: list[Figure] = []
     for kind in ALL:
-        for part in PARTS:
+        for part in NAMES:
             found += mean_share(rows, part, kind, _share(kind, part))
     for kind in ("attention", "gradient"):
         for layer in range(_depth(rows, kind)):
-            for part in PARTS:
+            for part in NAMES:
                 group = f"{kind}, layer {layer}"
                 found += mean_share(rows, part, group, _in_layer(kind, layer, part), detail=True)
     return found

@@ -35,10 +35,14 @@ def figures(rows: Rows) -> list[Figure]:
     for mode in (PROMPT, COT):
         found += share(rows, "the expert's action", mode, _of(mode, "experts"))
         found += share(rows, "as good as the expert's", mode, _of(mode, "as_good"))
-        found += share(rows, "no action", mode, lambda row, m=mode: row[m]["action"] is None)
+        found += share(rows, "no action", mode, _silent(mode))
     for name, key in (("the expert's action", "experts"), ("as good as the expert's", "as_good")):
         found += difference(rows, name, f"{PROMPT} → {COT}", _of(PROMPT, key), _of(COT, key))
     return found
+
+
+def _silent(mode: str) -> Callable[[Row], bool | None]:
+    return lambda row: row[mode]["action"] is None
 
 
 def _of(mode: str, key: str) -> Callable[[Row], bool | None]:
