@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmark.domain import Relation, relate
 from benchmark.metrics.core import COT, PROMPT, by_task, revised
 from benchmark.probes.conflict import FOLLOWED
+from benchmark.probes.core import Row
 from benchmark.probes.running import read_records
 from benchmark.records import Episode
 from benchmark.sweeps.series import Checkpoint
@@ -89,7 +90,7 @@ def _offline(folder: Path, panel: str) -> Rates:
     )
 
 
-def _rows(folder: Path, panel: str) -> list[tuple[str, Sequence[dict[str, object]]]]:
+def _rows(folder: Path, panel: str) -> list[tuple[str, Sequence[Row]]]:
     return [
         (record.task_key, record.rows)
         for record in read_records(folder)

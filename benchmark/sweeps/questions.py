@@ -145,7 +145,7 @@ def _rise(
         series=series,
         panels=panels,
         effect=effect,
-        p=effect and effect.p,
+        p=None if effect is None else effect.p,
         direction="falls" if falls else "rises",
         note="" if effect else "no task was measured at two checkpoints",
     )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmark import stats
-from benchmark.metrics.core import by_task
+from benchmark.metrics.core import Unit, by_task
 from benchmark.records import Episode
 from benchmark.stats import Estimate
 
@@ -27,7 +27,7 @@ class Rescored:
     panel: str
     mode: str
     protocol: str
-    unit: str
+    unit: Unit
     estimate: Estimate
     published: tuple[Published, ...] = ()
 

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark.domain import Relation, relate
+from benchmark.metrics.core import metrics
 from benchmark.probes import running as probing
 from benchmark.stats import Estimate
 from benchmark.sweeps.running import TABLE, SweepConfig, probe_folder, read_result
@@ -26,7 +27,8 @@ and `high` are in `unit` (rates and points as fractions), of `n` of what `counte
 def table(folder: Path, config: SweepConfig, checkpoints: Sequence[Checkpoint]) -> pd.DataFrame:
     """Every metric and every probe's figure of every checkpoint, as far as it is on disk."""
     rows = [row for one in checkpoints for row in _rows(folder, config, one)]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    frame: pd.DataFrame = pd.DataFrame(rows, columns=COLUMNS)
+    return frame
 
 
 def write(folder: Path, frame: pd.DataFrame) -> Path:
@@ -37,8 +39,6 @@ def write(folder: Path, frame: pd.DataFrame) -> Path:
 
 
 def _rows(folder: Path, config: SweepConfig, checkpoint: Checkpoint) -> Iterator[dict[str, Any]]:
-    from benchmark.metrics.core import metrics
-
     played = read_result(folder, checkpoint, config)
     relations = {plan.name: relate(checkpoint.card, get_panel(plan.name)) for plan in config.panels}
     for panel in played.panels if played else ():

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from benchmark.metrics.core import Unit
 from benchmark.stats import Estimate
 from benchmark.sweeps.alarm import DOC, Alarm
 from benchmark.sweeps.questions import CONTRADICTED, SUPPORTED, Answer
@@ -98,14 +99,13 @@ def print_rescored(rescored: Mapping[str, Sequence[Rescored]], console: Console)
         for heading in ("", "95 % CI", "n", "published"):
             table.add_column(heading, justify="right", no_wrap=True)
         for one in found:
-            unit = "rate" if one.unit == "rate" else "score"
             published = ", ".join(f"{show(p.value, 'rate')}" for p in one.published)
             table.add_row(
                 one.panel,
                 one.mode,
                 one.protocol,
-                show(one.estimate.value, unit),  # type: ignore[arg-type]
-                _interval(one.estimate, unit),
+                show(one.estimate.value, one.unit),
+                _interval(one.estimate, one.unit),
                 str(one.estimate.n),
                 published,
             )
@@ -138,7 +138,7 @@ def _cell(rows: pd.DataFrame, column: tuple[str, str, str, str]) -> str:
     if found.empty:
         return "–"
     row = found.iloc[0]
-    unit = "points" if row["unit"] == "points" else "rate"
+    unit: Unit = "points" if row["unit"] == "points" else "rate"
     value = show(float(row["value"]), unit, bare=True)
     if pd.isna(row["low"]) or pd.isna(row["high"]):
         return f"{value} (n {row['n']})"
@@ -158,9 +158,9 @@ def _effect(answer: Answer) -> tuple[str, str, str, str]:
     )
 
 
-def _interval(estimate: Estimate, unit: str) -> str:
+def _interval(estimate: Estimate, unit: Unit) -> str:
     bounds = [
-        "?" if bound is None else show(bound, unit, bare=True)  # type: ignore[arg-type]
+        "?" if bound is None else show(bound, unit, bare=True)
         for bound in (estimate.low, estimate.high)
     ]
     return "…".join(bounds)

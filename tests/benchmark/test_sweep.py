@@ -158,6 +158,7 @@ def test_known_trends_are_answered() -> None:
         assert verdict(found, quantity) == CONTRADICTED
 
 
+@pytest.mark.usefixtures("no_mde")
 def test_no_trend_is_not_resolved() -> None:
     wrong = 0
     for seed in range(60):

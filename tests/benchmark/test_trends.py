@@ -7,13 +7,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
 from benchmark.stats import paired_difference
 from benchmark.trends import Rates, below, holm, trend
 
+pytestmark = pytest.mark.usefixtures("no_mde")
 Draw = Callable[[np.random.Generator], dict[str, Rates]]
 
 
@@ -116,6 +117,7 @@ def test_a_gap_in_a_task_leaves_the_rest_of_it() -> None:
     assert trend({}) is None
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_is_statsmodels(values: list[float]) -> None:
     assert holm(values) == pytest.approx(list(multipletests(values, method="holm")[1]))
