@@ -17,9 +17,9 @@ from agents.modes import get_mode
 from agents.specs import make_agent
 from benchmark.commands.run import check_usable
 from benchmark.config import Limits, PanelPlan, plan_panel
-from benchmark.probes.core import check_environment, get_probe
+from benchmark.probes.core import check_backend, check_environment, get_probe
 from benchmark.probes.driving import TaskRecord
-from benchmark.probes.running import ProbeConfig, ProbeResult, Watch, check, run_probe
+from benchmark.probes.running import ProbeConfig, ProbeResult, Watch, run_probe
 from benchmark.probes.tables import print_probe
 from benchmark.progress import PLAIN_SECONDS
 from envs.core import CoTGapError
@@ -64,7 +64,7 @@ def execute(options: ProbeOptions, *, as_json: bool, quiet: bool) -> bool:
     )
     try:
         config = configure(options, agent, plans)
-        check(config, agent)
+        check_backend(get_probe(config.probe), agent)
         folder = options.out or default_folder(options.agent, config)
         if not quiet:
             line = f"probe {config.probe}, agent {agent.name} → {folder}"

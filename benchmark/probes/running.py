@@ -10,7 +10,7 @@ import functools
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -352,8 +352,3 @@ def _unrelated(panel_name: str, task: str | None) -> str | None:
         return expert_argument(env, task)
     finally:
         env.close()
-
-
-def iter_probe_folders(root: Path) -> Iterator[Path]:
-    """The probe folders directly below a folder, sorted."""
-    yield from sorted(path.parent for path in root.glob(f"*/{PROBE}"))
