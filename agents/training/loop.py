@@ -17,6 +17,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from agents.backends._loading import quiet, resolve_device
 from agents.backends.transformers import context_length
 from agents.rendering import Renderer
+from agents.training.attention import use_blocks
 from agents.training.batches import Batches
 from agents.training.batching import logits_at
 from agents.training.checkpoints import replace_folder, save_checkpoint, step_folder
@@ -178,6 +179,7 @@ class _TreeTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         from transformers import PrinterCallback
 
         self.remove_callback(PrinterCallback)
+        use_blocks(model)
 
     def get_train_dataloader(self) -> Any:
         """From the batch that the next update needs."""
