@@ -36,7 +36,9 @@ def execute(paths: Sequence[Path], *, out: Path | None, show: bool) -> None:
         )
     files = [path for path in folder.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files) / 1e6
-    console.print(f"{pages[0]} ({len(pages)} pages, {len(files)} files, {size:.1f} MB)", style="dim")
+    console.print(
+        f"{pages[0]} ({len(pages)} pages, {len(files)} files, {size:.1f} MB)", style="dim"
+    )
     if show and not webbrowser.open(pages[0].resolve().as_uri()):
         console.print("no browser was found to open it with", style="yellow")
 

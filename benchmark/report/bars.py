@@ -70,7 +70,9 @@ def mark(style: str, estimate: Estimate, axis: Axis, reach: float = 1.0) -> Mark
 
 def reach(estimates: Sequence[Estimate]) -> float:
     """A round bound that holds every interval of differences: the half-width of their axis."""
-    ends = [abs(bound) for e in estimates for bound in (e.low, e.high, e.value) if bound is not None]
+    ends = [
+        abs(bound) for e in estimates for bound in (e.low, e.high, e.value) if bound is not None
+    ]
     widest = max(ends, default=0.0)
     return next((bound for bound in (0.1, 0.25, 0.5) if widest <= bound), 1.0)
 

@@ -27,7 +27,7 @@ NAMES = "ink muted line prompt cot helpful harmful neutral other1 other2 other3 
 COLOURS = {name: f"#0{number:x}0{number:x}fe" for number, name in enumerate(NAMES, 1)}
 """Stand-in colour of each name of the style sheet."""
 _BY_COLOUR = {colour: name for name, colour in COLOURS.items()}
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,  # a name of a record is no formula
     "font.family": "DejaVu Sans",
@@ -86,8 +86,9 @@ def to_svg(drawn: Figure, title: str) -> Markup:
         _restyle(element)
         if element.get("id") not in used:
             element.attrib.pop("id", None)
-    for name in ("width", "height"):
-        root.set(name, re.sub("pt$", "", root.get(name, "")))
+    points = float(re.sub("pt$", "", root.attrib.pop("width")))
+    root.attrib.pop("height")
+    root.set("width", f"{points * 96 / 72:.0f}")
     root.set("role", "img")
     root.set("aria-label", clip(title, 300))
     root.set("class", "chart")

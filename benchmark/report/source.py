@@ -85,9 +85,7 @@ class Run:
         """The episodes that a summary was made of."""
         key = (summary.panel, summary.lock, summary.protocol, summary.fingerprint)
         return [
-            e
-            for e in self.episodes
-            if (e.task_key.panel, e.lock, e.protocol, e.fingerprint) == key
+            e for e in self.episodes if (e.task_key.panel, e.lock, e.protocol, e.fingerprint) == key
         ]
 
 

@@ -36,7 +36,7 @@ def build(report: Report) -> Mapping[str, Any] | None:
 def write(report: Report, folder: Path) -> None:
     """The index, and a numbered file for each episode (no name on disk comes from a record)."""
     (folder / FOLDER).mkdir()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for place, run in enumerate(report.runs):
         for episode in run.episodes:
             path = folder / FOLDER / f"{len(rows)}.js"

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from benchmark import stats
 from benchmark.metrics.summary import PAIR, PanelSummary
-from benchmark.report.bars import Mark, in_words, interval, mark, reach
+from benchmark.report.bars import Axis, Mark, in_words, interval, mark, reach
 from benchmark.report.charts import figure, mode_style, to_svg
 from benchmark.report.sections.core import Section
 from benchmark.report.sections.summary import in_order
@@ -74,9 +74,9 @@ def _blocks(run: Run) -> Iterator[dict[str, Any]]:
     by_name = {summary.panel: summary for summary in run.summaries}
     groups: dict[str, list[PanelSummary]] = {}
     for summary in run.summaries:
-        inside = reference(summary.panel)
-        if inside in by_name:
-            groups.setdefault(inside, []).append(summary)
+        inside_name = reference(summary.panel)
+        if inside_name in by_name:
+            groups.setdefault(inside_name, []).append(summary)
     for name, outside in groups.items():
         inside = by_name[name]
         found = [(other, contrast) for other in outside for contrast in contrasts(inside, other)]
@@ -92,13 +92,13 @@ def _blocks(run: Run) -> Iterator[dict[str, Any]]:
 
 
 def _row(panel: str, contrast: Contrast, width: float) -> dict[str, Any]:
-    unit = "points" if contrast.what == "CoT gap" else "rate"
+    unit: Axis = "points" if contrast.what == "CoT gap" else "rate"
     loss: Mark = mark("gap", contrast.loss, "points", width)
     return {
         "panel": panel,
         "what": contrast.what,
-        "inside": in_words(contrast.inside, unit),  # type: ignore[arg-type]
-        "outside": in_words(contrast.outside, unit),  # type: ignore[arg-type]
+        "inside": in_words(contrast.inside, unit),
+        "outside": in_words(contrast.outside, unit),
         "value": show(contrast.loss.value, "points"),
         "interval": interval(contrast.loss, "points"),
         "detects": _detects(contrast.loss),
@@ -115,7 +115,7 @@ def _detects(loss: Estimate) -> str:
 def _chart(run: Run, summaries: Sequence[PanelSummary]) -> Markup:
     """Success by mode over the panels, in-domain first."""
     modes = [mode for mode, _ in in_order(run, summaries[0])]
-    with figure(130 + 105 * len(summaries), 270) as drawn:
+    with figure(150 + 130 * len(summaries), 260) as drawn:
         axes = drawn.subplots()
         for place, mode in enumerate(modes):
             shift = 0.16 * (place - (len(modes) - 1) / 2)
@@ -136,7 +136,6 @@ def _chart(run: Run, summaries: Sequence[PanelSummary]) -> Markup:
                 markersize=7,
                 linewidth=1,
                 linestyle=(0, (1, 2)),
-                label=clip(mode, 20),
             )
         axes.axvline(0.5, color=mode_style("")[0], linewidth=1, linestyle=(0, (4, 3)))
         axes.set_xticks(
@@ -146,7 +145,6 @@ def _chart(run: Run, summaries: Sequence[PanelSummary]) -> Markup:
         axes.set_ylim(0, 103)
         axes.grid(visible=False, axis="x")
         axes.set_ylabel("success, %")
-        drawn.legend(loc="outside upper right", ncols=len(modes))
         suite = summaries[0].panel.partition("/")[0]
         return to_svg(
             drawn,

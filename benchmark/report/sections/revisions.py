@@ -98,7 +98,7 @@ def _chart(found: Flow, name: str) -> Markup:
                     ha=align,
                     va="center",
                 )
-        muted = {"color": COLOURS["muted"], "va": "bottom"}
+        muted: dict[str, Any] = {"color": COLOURS["muted"], "va": "bottom"}
         axes.text(LEFT, 1.04, "prompt action", ha="left", **muted)
         axes.text(RIGHT + THICK, 1.04, "CoT action", ha="right", **muted)
         return to_svg(

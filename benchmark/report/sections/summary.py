@@ -36,7 +36,6 @@ class Gap:
     interval: str
     tasks: int
     test: str
-    resolved: bool
 
 
 @dataclass(frozen=True)
@@ -122,14 +121,12 @@ def in_order(run: Run, summary: PanelSummary) -> list[tuple[str, Any]]:
 
 
 def _gap(estimate: Estimate, summary: PanelSummary, width: float) -> Gap:
-    low, high = estimate.low, estimate.high
     return Gap(
         mark=mark("gap", estimate, "points", width),
         value=show(estimate.value, "points"),
         interval=interval(estimate, "points"),
         tasks=estimate.n,
         test=verdict_text(summary, estimate),
-        resolved=(low is not None and low > 0) or (high is not None and high < 0),
     )
 
 
@@ -169,4 +166,3 @@ def _numbers(report: Report) -> list[tuple[str, str]]:
 
 
 SECTION = Section(name="index", title="Summary", order=10, build=build)
-

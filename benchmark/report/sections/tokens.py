@@ -107,7 +107,6 @@ def _chart(panel: str, shown: Sequence[Point]) -> Markup:
         axes.set_ylim(-3, 103)
         axes.set_xlabel("tokens written per episode")
         axes.set_ylabel("success, %")
-        _legend(drawn, axes, [point.mode for point in shown])
         return to_svg(
             drawn, f"Success over tokens written on {clip(panel)}; the numbers are in the table"
         )
@@ -124,13 +123,6 @@ def _draw_point(axes: Any, point: Point) -> None:
     axes.plot(tokens, [y, y], color=colour, linewidth=1.6)
     axes.plot([x, x], rates, color=colour, linewidth=1.6)
     axes.plot([x], [y], color=colour, marker=shape, markersize=7, linestyle="none")
-
-
-def _legend(drawn: Any, axes: Any, modes: Sequence[str]) -> None:
-    for mode in dict.fromkeys(modes):
-        colour, shape = mode_style(mode)
-        axes.plot([], [], color=colour, marker=shape, linestyle="none", label=clip(mode, 20))
-    drawn.legend(loc="outside upper right", ncols=4)
 
 
 SECTION = Section(name="tokens", title="Tokens", order=50, build=build)
