@@ -2,7 +2,7 @@
 // The trajectory viewer. Data come as scripts that call `cotgap`, because a page of the file system
 // may not fetch. Whatever comes from a record becomes text nodes, never markup.
 const cotgap = (() => {
-  const SHOWN = 200; // episodes listed at a time
+  const SHOWN = 100; // episodes listed at a time
   const SIGN = { helpful: "▲", harmful: "▼", neutral: "■", unjudged: "◆", same: "" };
   const WORDS = {
     helpful: "Helpful revision: the CoT action leads closer to success than the prompt action.",
@@ -171,7 +171,7 @@ const cotgap = (() => {
   }
   function stepList(one, two, at) {
     const most = Math.max(one.steps.length, two ? two.steps.length : 0);
-    const line = (step) => named(step === undefined ? "(ended)" : executed(step).action ?? "(no action)", "act");
+    const line = (step, cls = "act") => named(step === undefined ? "(ended)" : executed(step).action ?? "(no action)", cls);
     const items = Array.from({ length: most }, (_, number) => {
       const [a, b] = [one.steps[number], two?.steps[number]];
       const unparsed = a && Object.values(a.decisions).some((decision) => decision.action === null);
@@ -181,7 +181,7 @@ const cotgap = (() => {
         a?.judged ? make("span", { title: "distance to success" }, ` ${a.distance ?? "∞"}`) : null);
       return make("li", {}, make("button", { type: "button", class: two && act(a) !== act(b) ? "differs" : null,
         "aria-current": number === at ? "step" : null, on: () => go({ step: number + 1 }) },
-      make("span", { class: "number" }, String(number + 1)), line(a), signs, two ? line(b) : null));
+      make("span", { class: "number" }, String(number + 1)), line(a), signs, two ? line(b, "act second") : null));
     });
     byId("steps").replaceChildren(...items);
     const current = byId("steps").querySelector("[aria-current]");
