@@ -215,6 +215,23 @@ def audit(
     raise typer.Exit(0 if audited else EXIT_INCOMPLETE)
 
 
+@app.command(
+    name="report", epilog="Example: `python -m benchmark report runs/ckpt-both-1a2b3c4d --open`"
+)
+def write_report(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, finished or not.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The report's folder. [default: reports/RUN]", show_default=False),
+    ] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+) -> None:
+    """Write runs as static pages with a trajectory viewer."""
+    from benchmark.commands.report import execute
+
+    execute(runs, out=out, show=show)
+
+
 @app.command()
 def doctor() -> None:
     """Check versions, data and panels, and say what would make numbers incomparable."""

@@ -46,7 +46,8 @@ def _print_panel(panel: PanelSummary, plan: PanelPlan, result: RunResult, consol
         console.print(pairs)
     for metric in _shown(panel, "pair"):
         if metric.unit == "points":
-            console.print(_verdict(metric, panel), style="dim", highlight=False)
+            text = verdict_text(panel, panel.metrics[metric.name][PAIR])
+            console.print(f"{metric.title}: {text}", style="dim", highlight=False)
     console.print(bounds_line(audit_of(panel.panel, panel.lock)), style="dim", highlight=False)
     if panel.unpaired_tasks:
         console.print(
@@ -104,16 +105,15 @@ def _pair_table(panel: PanelSummary) -> Table:
     return table
 
 
-def _verdict(metric: Metric, panel: PanelSummary) -> str:
-    """The test of a difference, and what it could have found."""
-    estimate = panel.metrics[metric.name][PAIR]
+def verdict_text(panel: PanelSummary, estimate: Estimate) -> str:
+    """The test of a difference on a panel, and what it could have found."""
     repeated = any(counts.repeats > 1 for counts in panel.modes.values())
     test = "sign-flip" if repeated else "exact McNemar"
     p = "" if estimate.p is None else f"{test} p {_p_value(estimate.p)}; "
     if estimate.mde is None:
-        return f"{metric.title}: {p}{estimate.n} {estimate.unit} cannot detect any difference"
+        return f"{p}{estimate.n} {estimate.unit} cannot detect any difference"
     return (
-        f"{metric.title}: {p}minimum detectable effect {100 * estimate.mde:.1f} pp "
+        f"{p}minimum detectable effect {100 * estimate.mde:.1f} pp "
         f"(80 % power, {estimate.n} {estimate.unit})"
     )
 

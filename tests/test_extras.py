@@ -120,6 +120,15 @@ def test_training_without_its_packages(tmp_path: Path) -> None:
     assert "pip install 'peft>=0.15'" in tried.stderr
 
 
+def test_a_report_without_its_packages(tmp_path: Path) -> None:
+    env = blind(tmp_path, ["jinja2", "matplotlib"], {})
+    tried = benchmark(env, "report", str(tmp_path))
+    assert tried.returncode == 2
+    assert tried.stderr.strip() == (
+        "error: jinja2 and matplotlib not installed. To fix it: pip install -e '.[report]'"
+    )
+
+
 def test_doctor_names_each_missing_package(tmp_path: Path) -> None:
     env = blind(tmp_path, [package for package, *_ in NEEDS.values()], {})
     done = benchmark(env, "doctor")
