@@ -280,9 +280,13 @@ def _import_ray() -> Any:
 def _connect(ray: Any, placement: Placement, cpus: int) -> None:
     """Join the cluster, or begin one that has room for all workers."""
     address = placement.address or os.environ.get("RAY_ADDRESS")
-    room = {} if address else {"num_cpus": max(processors(), cpus * (placement.workers or 1))}
+    alone: dict[str, Any] = {
+        "num_cpus": max(processors(), cpus * (placement.workers or 1)),
+        "include_dashboard": False,
+    }
+    options = {} if address else alone
     try:
-        ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **room)
+        ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **options)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise CoTGapError(
             f"cannot join the Ray cluster at {address or 'this machine'}: {error}. Give the "

@@ -40,7 +40,9 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # nodes inherit it
-    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    started = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+    )
     started.add_node(num_cpus=1)
     monkeypatch.setenv("RAY_ADDRESS", started.address)
     yield started
@@ -178,7 +180,7 @@ def test_ctrl_c_leaves_a_run_to_resume_and_no_ray(tmp_path: Path) -> None:
     started = psutil.Process(process.pid).children(recursive=True)
     assert any("raylet" in child.name() for child in started)
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=300)
+    _, stderr = process.communicate(timeout=300)
     assert process.returncode == 3, stderr
     assert "Run the same command again" in stderr
     assert "Traceback" not in stderr
