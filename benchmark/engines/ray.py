@@ -39,9 +39,9 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Report:
-    """What a worker has to say: episodes that ended, and what was done since its last report."""
+    """What a worker has to say: an episode that ended, and what was done since its last report."""
 
-    episodes: list[Episode]
+    episode: Episode
     steps: int
     times: Times
 
@@ -70,10 +70,10 @@ class Worker:
         """Take these jobs, too, and play until an episode ends. There must be one in flight."""
         self._waiting.extend(jobs)
         try:
-            episodes = [next(self._playing)]
+            episode = next(self._playing)
         except CoTGapError as error:
             return Mistake(str(error))
-        report = Report(episodes, self._steps, replace(self._engine.times))
+        report = Report(episode, self._steps, replace(self._engine.times))
         self._steps, self._engine.times.model, self._engine.times.environments = 0, 0.0, 0.0
         return report
 
@@ -133,20 +133,19 @@ class RaySite:
                 self._prepare(worker, order)
         while waiting or any(worker.flying for worker in self._hired):
             self._deal(waiting, order.width)
-            for worker, answer in self._answers():
-                if answer is None:
-                    yield from self._replace(worker, waiting)
-                elif isinstance(answer, AgentCard):
-                    self._check(answer)
-                    self._prepare(worker, order)
-                elif isinstance(answer, Report):
-                    self._lost_in_a_row = 0
-                    self.times += answer.times
-                    for _ in range(answer.steps):
-                        on_step()
-                    for episode in answer.episodes:
-                        del worker.flying[episode.id]
-                        yield episode
+            worker, answer = self._answer()
+            if answer is None:
+                yield from self._replace(worker, waiting)
+            elif isinstance(answer, AgentCard):
+                self._check(answer)
+                self._prepare(worker, order)
+            else:
+                self._lost_in_a_row = 0
+                self.times += answer.times
+                for _ in range(answer.steps):
+                    on_step()
+                del worker.flying[answer.episode.id]
+                yield answer.episode
 
     def close(self) -> None:
         """End all workers, and the cluster if it was begun here."""
@@ -164,11 +163,11 @@ class RaySite:
     def _first_card(self) -> AgentCard:
         """The card of the first agent that is made."""
         while True:
-            for worker, answer in self._answers():
-                if isinstance(answer, AgentCard):
-                    worker.ready = True
-                    return answer
-                list(self._replace(worker, deque()))
+            worker, answer = self._answer()
+            if isinstance(answer, AgentCard):
+                worker.ready = True
+                return answer
+            list(self._replace(worker, deque()))
 
     def _prepare(self, worker: _Hired, order: Order) -> None:
         worker.actor.prepare.remote(order)
@@ -196,20 +195,19 @@ class RaySite:
             jobs.append(waiting.popleft())
         return jobs
 
-    def _answers(self) -> Iterator[tuple[_Hired, AgentCard | Report | None]]:
-        """Wait for an answer; yields all there are (None: the worker is lost)."""
-        ready, _ = self._ray.wait(list(self._calls), num_returns=1)
-        for call in ready:
-            worker = self._calls.pop(call)
-            try:
-                answer = self._ray.get(call)
-            except self._ray.exceptions.RayTaskError:
-                raise
-            except self._ray.exceptions.RayError:
-                answer = None
-            if isinstance(answer, Mistake):
-                raise CoTGapError(answer.text)
-            yield worker, answer
+    def _answer(self) -> tuple[_Hired, AgentCard | Report | None]:
+        """Wait for an answer of any worker; None where that worker is lost."""
+        (call, *_), _ = self._ray.wait(list(self._calls), num_returns=1)
+        worker = self._calls.pop(call)
+        try:
+            answer: AgentCard | Report | Mistake = self._ray.get(call)
+        except self._ray.exceptions.RayTaskError:
+            raise
+        except self._ray.exceptions.RayError:
+            return worker, None
+        if isinstance(answer, Mistake):
+            raise CoTGapError(answer.text)
+        return worker, answer
 
     def _replace(self, lost: _Hired, waiting: deque[Job]) -> Iterator[Episode]:
         """Hire another worker for a lost one, and have its episodes played again.
