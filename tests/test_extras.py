@@ -97,6 +97,18 @@ def test_a_missing_or_other_package(tmp_path: Path, suite: str, version: str | N
     assert others.returncode == 0, others.stderr
 
 
+def test_the_ray_engine_without_ray(tmp_path: Path) -> None:
+    """One line, before anything is played; other engines are as they were."""
+    env = blind(tmp_path, ["ray"], {})
+    args = ("run", "--agent", "noop", "--panel", "toy/id", "--episodes", "2", "--quiet")
+    args += ("--out", str(tmp_path / "run"))
+    tried = benchmark(env, *args, "--engine", "ray")
+    assert tried.returncode == 2
+    assert len(tried.stderr.strip().splitlines()) == 1
+    assert tried.stderr.strip().endswith("To fix it: pip install -e '.[ray]'")
+    assert benchmark(env, *args).returncode == 0
+
+
 def test_training_without_its_packages(tmp_path: Path) -> None:
     """Data can be made without them; training names the first that is missing."""
 

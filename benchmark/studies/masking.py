@@ -29,9 +29,10 @@ from rich.table import Table
 
 from agents.checkpoints import bundled_path
 from agents.core import Sampling
-from agents.specs import make_agent
 from benchmark import stats
 from benchmark.config import Limits, PanelPlan, RunConfig, plan_panel
+from benchmark.engines import open_site
+from benchmark.engines.core import AgentRecipe, Placement
 from benchmark.metrics.core import COT, PROMPT, Unit, by_task, get_metric
 from benchmark.progress import LiveProgress
 from benchmark.records import Episode
@@ -110,11 +111,11 @@ def play_cell(study: Study, cell: Cell, checkpoint: Path, watch: Console) -> lis
     Raises `CoTGapError` where the run is not complete afterwards.
     """
     folder = study.out / "runs" / str(cell)
-    agent = make_agent(str(checkpoint))
+    site = open_site("local", AgentRecipe(str(checkpoint)), Placement())
     try:
         config = RunConfig(
-            agent=agent.describe(),
-            protocol=str(agent.protocol),
+            agent=site.card.description,
+            protocol=str(site.card.protocol),
             modes=(PROMPT, COT),
             shadow="auto",
             panels=study.panels,
@@ -125,10 +126,10 @@ def play_cell(study: Study, cell: Cell, checkpoint: Path, watch: Console) -> lis
         )
         with LiveProgress(watch) as live:
             result = run(
-                agent, config, folder, Progress(live.on_start, live.on_step, live.on_episode)
+                site, config, folder, Progress(live.on_start, live.on_step, live.on_episode)
             )
     finally:
-        agent.close()
+        site.close()
     if result.interrupted:
         raise KeyboardInterrupt
     if not result.complete:
