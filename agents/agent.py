@@ -6,10 +6,38 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from agents.core import DEFAULT_TAGS, Backend, Completion, Decision, Request, Tags
+from agents.core import (
+    DEFAULT_TAGS,
+    Backend,
+    Circumstances,
+    Completion,
+    Decision,
+    Request,
+    Tags,
+    reads_environment,
+)
 from agents.modes import get_mode
 from agents.prompts import EXAMPLE, REPLY_TOKENS, Dialogue, Shot
 from agents.protocol import TAGS_1, PromptProtocol
+
+
+@dataclass(frozen=True)
+class AgentCard:
+    """What is to be known of an agent that is somewhere else; plain data.
+
+    `description` is `Agent.describe()`, `batch_size` how many episodes it plays at a time,
+    `circumstances` what its rounding depends on. `is_model`: it has a tokenizer.
+    """
+
+    name: str
+    fingerprint: str
+    protocol: PromptProtocol
+    description: dict[str, Any]
+    batch_size: int
+    circumstances: dict[str, str]
+    is_model: bool
+    reads_environment: bool
+    notice: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,6 +69,21 @@ class Agent:
             "backend": self.backend.name,
             **self.backend.describe(),
         }
+
+    def card(self) -> AgentCard:
+        """What there is to know of it where it is not at hand."""
+        backend = self.backend
+        return AgentCard(
+            name=self.name,
+            fingerprint=self.fingerprint,
+            protocol=self.protocol,
+            description=self.describe(),
+            batch_size=backend.batch_size,
+            circumstances=(backend.circumstances() if isinstance(backend, Circumstances) else {}),
+            is_model=backend.renderer is not None,
+            reads_environment=reads_environment(backend),
+            notice=self.notice,
+        )
 
     def dialogue(
         self,

@@ -106,7 +106,8 @@ class Request:
     request gives the same completion, whatever else is in the batch. Requests with one
     `cache_key` belong to one episode and share a growing prefix. `step` counts the actions taken
     before. `tags` are what the reply is parsed with. `env` is the live environment, read by
-    scripted policies only.
+    scripted policies only; it is None where environments live in other processes, which no backend
+    that reads them meets (see `reads_environment`).
     """
 
     messages: tuple[Message, ...]
@@ -219,3 +220,11 @@ class Circumstances(Protocol):
 
     def circumstances(self) -> dict[str, str]:
         """By name; a run may be continued under others, which its record then says."""
+
+
+def reads_environment(backend: Backend) -> bool:
+    """Whether a backend may read `Request.env`, so that environments must be in its process.
+
+    All may that do not say otherwise by an attribute `reads_environment = False`.
+    """
+    return bool(getattr(backend, "reads_environment", True))

@@ -103,6 +103,41 @@ def run(
             show_default=False,
         ),
     ] = None,
+    engine: Annotated[
+        str, typer.Option(help="Where episodes run: local (this process) or ray (a cluster).")
+    ] = "local",
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            help="With ray: the cluster. [default: $RAY_ADDRESS, or this machine alone]",
+            show_default=False,
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="With ray: how many agents. [default: one for each GPU, or for each node]",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
+    gpus_per_worker: Annotated[
+        float | None,
+        typer.Option(
+            help="With ray: GPUs of each agent, such as 1 or 0.5. [default: 1 if there are any]",
+            min=0,
+            show_default=False,
+        ),
+    ] = None,
+    env_workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Processes that slow environments step in, beside a model; 0: none. "
+            "[default: as many as processors]",
+            min=0,
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as JSON on stdout.")
     ] = False,
@@ -132,6 +167,11 @@ def run(
         device=device,
         threads=threads,
         cache_memory=cache_memory,
+        engine=engine,
+        ray_address=ray_address,
+        workers=workers,
+        gpus_per_worker=gpus_per_worker,
+        env_workers=env_workers,
     )
     complete = command.execute(options, as_json=as_json, quiet=quiet)
     raise typer.Exit(0 if complete else EXIT_INCOMPLETE)
@@ -375,6 +415,23 @@ def audit(
         quiet=quiet,
     )
     raise typer.Exit(0 if audited else EXIT_INCOMPLETE)
+
+
+@app.command(
+    name="report", epilog="Example: `python -m benchmark report runs/ckpt-both-1a2b3c4d --open`"
+)
+def write_report(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, finished or not.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The report's folder. [default: reports/RUN]", show_default=False),
+    ] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+) -> None:
+    """Write runs as static pages with a trajectory viewer."""
+    from benchmark.commands.report import execute
+
+    execute(runs, out=out, show=show)
 
 
 @app.command()

@@ -1,26 +1,29 @@
 """Play one episode. Pure: no files, no registry, no clock but for timings.
 
 `play` is a generator: it yields the requests of one state (the driver's first, then the shadows')
-and is sent their decisions, so that a caller can batch many episodes through one model.
+and is sent their decisions, so that a caller can batch many episodes through one model; and it
+yields what it asks of its environment, which may live in another process.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
-from agents.agent import Agent
+from agents.agent import Agent, AgentCard
 from agents.core import NO_USAGE, Decision, Request, Sampling, Usage
 from agents.modes import get_mode
 from agents.prompts import Shot
 from benchmark.config import Limits
 from benchmark.records import Episode, Status, StepRecord
-from envs.core import Canonical, Oracle, Snapshots, TaskKey, TextEnv
+from benchmark.turns import Ask, Start, Turn, start, turn
+from envs.core import TaskKey, TextEnv
 
-NO_ACTION = ""  # what an environment is given when a reply held no action
-Play = Generator[list[Request], list[Decision], Episode]
+Play = Generator[list[Request] | Ask, Any, Episode]
 
 
 @dataclass(frozen=True)
@@ -51,28 +54,30 @@ class Decoding:
 
 
 def play(
-    env: TextEnv,
+    env: TextEnv | None,
     job: Job,
     agent: Agent,
     decoding: Decoding,
     shots: Sequence[Shot],
     steps: list[StepRecord],
 ) -> Play:
-    """One episode as a generator of requests; its return value is the record.
+    """One episode as a generator; its return value is the record.
 
+    It yields questions to the environment and is sent their answers, and lists of requests and is
+    sent their decisions. `env` is for agents that read the live environment; nothing here does.
     `steps` is filled as they are taken, so that they outlive an episode that fails.
     """
     begun = perf_counter()
-    observation, info = env.reset(seed=job.task_key.seed, options={"task": job.task_key.task})
-    reset_seconds = perf_counter() - begun
+    opening: Start = yield functools.partial(start, job.task_key)
     limits = decoding.limits
     # The same room for every mode, so that all see the same prompt at the same state.
     reserve = limits.action_tokens + limits.thought_tokens
-    dialogue = agent.dialogue(env.instructions, shots, reserve=reserve, example=env.panel.example)
-    status = Status.SUCCESS if info["won"] else None
+    dialogue = agent.dialogue(opening.instructions, shots, reserve=reserve, example=opening.example)
+    state = opening.state
+    status = Status.SUCCESS if state.won else None
     while status is None:
-        dialogue.observe(observation, info.get("admissible_actions"))
-        decisions = yield [
+        dialogue.observe(state.observation, state.admissible)
+        decisions: list[Decision] = yield [
             dialogue.request(
                 mode,
                 env=env,
@@ -83,28 +88,25 @@ def play(
             )
             for mode in (job.mode, *job.shadows)
         ]
+        done: Turn = yield functools.partial(turn, [(d.mode, d.action) for d in decisions])
         driver, shadows = decisions[0], decisions[1:]
-        canonical = _canonical(env, decisions)
-        costs = _costs(env, decisions, canonical) if shadows else {}
-        stepped = perf_counter()
-        after, reward, terminated, truncated, info = env.step(driver.action or NO_ACTION)
         steps.append(
             StepRecord(
-                observation=observation,
+                observation=state.observation,
                 decision=driver,
-                reward=reward,
-                valid=info["valid"],
+                reward=done.reward,
+                valid=done.valid,
                 shadows={shadow.mode: shadow for shadow in shadows},
-                canonical=canonical,
-                cost_to_go=costs,
-                env_seconds=perf_counter() - stepped,
+                canonical=done.canonical,
+                cost_to_go=done.cost_to_go,
+                env_seconds=done.seconds,
             )
         )
         dialogue.act(driver.action, driver.thought)
-        observation = after
-        if terminated:
-            status = Status.SUCCESS if info["won"] else Status.FAILURE
-        elif truncated:
+        state = done.state
+        if done.terminated:
+            status = Status.SUCCESS if state.won else Status.FAILURE
+        elif done.truncated:
             status = Status.TRUNCATED
     return finish(
         job,
@@ -112,16 +114,16 @@ def play(
         steps,
         status,
         begun,
-        score=info["score"],
-        goal=env.goal,
-        final=observation,
-        reset_seconds=reset_seconds,
+        score=state.score,
+        goal=state.goal,
+        final=state.observation,
+        reset_seconds=opening.seconds,
     )
 
 
 def finish(
     job: Job,
-    agent: Agent,
+    agent: Agent | AgentCard,
     steps: Sequence[StepRecord],
     status: Status,
     begun: float,
@@ -163,29 +165,3 @@ def request_seed(seed: int, job: Job, step: int, mode: str) -> int:
 def budget(mode: str, limits: Limits) -> int:
     """How many tokens a mode may write."""
     return limits.action_tokens + (limits.thought_tokens if get_mode(mode).thinks else 0)
-
-
-def _canonical(env: TextEnv, decisions: Sequence[Decision]) -> dict[str, str]:
-    normal = env.canonical if isinstance(env, Canonical) else str.strip
-    return {d.mode: normal(d.action) for d in decisions if d.action is not None}
-
-
-def _costs(
-    env: TextEnv, decisions: Sequence[Decision], canonical: dict[str, str]
-) -> dict[str, int | None]:
-    """The oracle's distance here and after each decision, every one from the same state."""
-    if not (isinstance(env, Oracle) and isinstance(env, Snapshots)):
-        return {}
-    saved = env.snapshot()
-    costs: dict[str, int | None] = {"state": env.cost_to_go()}
-    after: dict[str, int | None] = {}
-    for decision in decisions:
-        if decision.action is None:
-            continue
-        normal = canonical[decision.mode]
-        if normal not in after:
-            env.step(decision.action)
-            after[normal] = env.cost_to_go()
-            env.restore(saved)
-        costs[decision.mode] = after[normal]
-    return costs

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
-from agents.agent import Agent
-from agents.core import Circumstances
 from benchmark.config import RunConfig
-from benchmark.engines.local import LocalEngine
-from benchmark.episode import Decoding, Job
+from benchmark.engines.core import Order, Site
+from benchmark.episode import Job
 from benchmark.metrics.summary import PanelSummary, summarise
 from benchmark.records import Episode
+from benchmark.sessions import Session
 from benchmark.shots import shot_source
 from benchmark.store import RunStore
 from envs.audits import audit_of
-from envs.core import Panel, TaskKey, TextEnv
-from envs.registry import get_panel, get_suite
+from envs.registry import get_panel
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,8 @@ class RunResult:
     errors: list[dict[str, Any]]
     """Task key, mode, repeat, status and error of each unscored episode."""
     interrupted: bool
+    session: Session | None = None
+    """What was played now, and what that took; None where nothing was."""
 
     @property
     def complete(self) -> bool:
@@ -91,39 +92,50 @@ def plan(config: RunConfig) -> list[Job]:
 
 
 def run(
-    agent: Agent, config: RunConfig, folder: Path, progress: Progress, *, width: int | None = None
+    site: Site,
+    config: RunConfig,
+    folder: Path,
+    progress: Progress,
+    *,
+    width: int | None = None,
+    env_workers: int | None = None,
+    engine: str = "local",
 ) -> RunResult:
     """Play a run to its end, or continue it; Ctrl-C stops it cleanly (`interrupted`).
 
-    Raises `CoTGapError` where the folder cannot take this run or a suite cannot be played.
+    `width` episodes at a time on each of the site's agents, by default as many as they like;
+    `engine` is the site's, for the record. Raises `CoTGapError` where the folder cannot take this
+    run or a suite cannot be played.
     """
-    jobs = plan(config)
-    shots = shot_source(agent.protocol, config.seed)
+    jobs, card = plan(config), site.card
+    shots = shot_source(card.protocol, config.seed)
     for panel in config.panels:  # mistakes show before anything is played
         shots(get_panel(panel.name).key(panel.tasks[0]))
-    width = width or agent.backend.batch_size
-    with RunStore(folder, config, _circumstances(agent, width)) as store:
+    order = Order(config, width or card.batch_size, env_workers)
+    circumstances = {"engine": engine, "batch_size": str(order.width), **card.circumstances}
+    with RunStore(folder, config, circumstances) as store:
         before = store.episodes()
         done = {episode.id for episode in before if episode.status.scored}
         progress.on_start(jobs, before, store.notices)
-        engine = LocalEngine(
-            agent,
-            Decoding(config.sampling, config.limits, config.seed),
-            _environments(config, list_actions=agent.protocol.admissible),
-            width=width,
-            shots=shots,
-            on_step=progress.on_step,
-        )
-        interrupted = False
+        todo = [job for job in jobs if job.id not in done]
+        begun, episodes, steps, interrupted = perf_counter(), 0, 0, False
         try:
-            for episode in engine.run([job for job in jobs if job.id not in done]):
+            for episode in site.play(order, todo, progress.on_step):
                 store.append(episode)
                 progress.on_episode(episode)
+                episodes, steps = episodes + 1, steps + len(episode.steps)
         except KeyboardInterrupt:
             interrupted = True
+        session = None
+        if episodes:
+            spent, seconds = site.times, perf_counter() - begun
+            session = Session(
+                engine, site.workers, episodes, steps, seconds, spent.model, spent.environments
+            )
+            store.add_session(session)
         result = conclude(folder, config, store.episodes(), interrupted=interrupted)
         store.write_summary(result.to_json())
-    return result
+    return replace(result, session=session)
 
 
 def conclude(
@@ -149,19 +161,3 @@ def conclude(
         ],
         interrupted=interrupted,
     )
-
-
-def _circumstances(agent: Agent, width: int) -> dict[str, str]:
-    """What the model's rounding depends on, but no decision should."""
-    backend = agent.backend
-    more = backend.circumstances() if isinstance(backend, Circumstances) else {}
-    return {"batch_size": str(width), **more}
-
-
-def _environments(config: RunConfig, *, list_actions: bool) -> Callable[[TaskKey], TextEnv]:
-    """Opens environments under the run's own step limit; actions are listed only if shown."""
-    panels: dict[str, Panel] = {
-        planned.name: get_panel(planned.name).with_step_limit(planned.step_limit)
-        for planned in config.panels
-    }
-    return lambda key: get_suite(key.suite).make(panels[key.panel], list_actions=list_actions)

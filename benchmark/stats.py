@@ -162,6 +162,33 @@ def paired_difference(first: Sequence[Fraction], second: Sequence[Fraction], uni
     )
 
 
+def independent_difference(first: Estimate, second: Estimate) -> Estimate:
+    """`second` - `first`, two estimates over different tasks.
+
+    The interval is Newcombe's hybrid (1998, Stat. Med. 17:873, method 10), which Zou & Donner
+    (2008, Stat. Med. 27) carry over to any two estimates with intervals of their own; a side on
+    which either has no bound has none. `n` is that of both together. `mde` takes the standard error
+    from the intervals' mean half-widths.
+    """
+    value = second.value - first.value
+    low = high = mde = None
+    if second.low is not None and first.high is not None:
+        low = value - sqrt((second.value - second.low) ** 2 + (first.high - first.value) ** 2)
+    if second.high is not None and first.low is not None:
+        high = value + sqrt((second.high - second.value) ** 2 + (first.value - first.low) ** 2)
+    if low is not None and high is not None:
+        mde = (Z + NormalDist().inv_cdf(POWER)) * (high - low) / (2 * Z)
+    return Estimate(
+        value=value,
+        low=low,
+        high=high,
+        n=first.n + second.n,
+        unit=first.unit,
+        method="Newcombe hybrid",
+        mde=mde,
+    )
+
+
 def bonett_price(differences: Sequence[Fraction]) -> Bounds:
     """Adjusted Wald interval for a mean paired difference (Bonett & Price 2012).
 

@@ -18,6 +18,7 @@ from typing import IO, Any
 from benchmark.config import RunConfig, differences
 from benchmark.files import acquire, append_line, cut_torn_line, write_json
 from benchmark.records import Episode
+from benchmark.sessions import Session
 from envs.core import CoTGapError
 
 RUN, EPISODES, SUMMARY, LOCK = "run.json", "episodes.jsonl", "summary.json", ".lock"
@@ -84,6 +85,12 @@ class RunStore:
         """What has been written so far: the latest record of each episode."""
         return read_episodes(self.folder)
 
+    def add_session(self, session: Session) -> None:
+        """Note in `run.json` what was played and what it took."""
+        content = read_run(self.folder)
+        content["sessions"] = [*content.get("sessions", []), session.to_json()]
+        _write_json(self.folder / RUN, content)
+
     def write_summary(self, summary: Any) -> None:
         """Replace `summary.json`."""
         write_json(self.folder / SUMMARY, summary)
@@ -128,6 +135,11 @@ def read_run(folder: Path) -> dict[str, Any]:
             f"{folder / RUN} is malformed ({error}). Give another --out, or delete that folder."
         ) from error
     return dict(content)
+
+
+def read_sessions(folder: Path) -> list[Session]:
+    """What a run took so far; raises `CoTGapError` where the folder is no run."""
+    return [Session.from_json(data) for data in read_run(folder).get("sessions", [])]
 
 
 def read_episodes(folder: Path) -> list[Episode]:

@@ -13,6 +13,7 @@ from benchmark.config import PanelPlan
 from benchmark.metrics.core import COT, PROMPT, Metric, Unit, metrics
 from benchmark.metrics.summary import PAIR, PanelSummary
 from benchmark.runner import RunResult
+from benchmark.sessions import Session
 from benchmark.stats import Estimate, wilson
 from envs.audits import Audit, Played, audit_of
 
@@ -26,6 +27,8 @@ def print_result(result: RunResult, console: Console) -> None:
             if panel.panel == plan.name:
                 _print_panel(panel, plan, result, console)
     _print_errors(result, console)
+    if result.session is not None:
+        console.print(time_line(result.session), style="dim", highlight=False)
     console.print(f"records: {result.folder}", style="dim", markup=False, highlight=False)
 
 
@@ -46,13 +49,21 @@ def _print_panel(panel: PanelSummary, plan: PanelPlan, result: RunResult, consol
         console.print(pairs)
     for metric in _shown(panel, "pair"):
         if metric.unit == "points":
-            console.print(_verdict(metric, panel), style="dim", highlight=False)
+            text = verdict_text(panel, panel.metrics[metric.name][PAIR])
+            console.print(f"{metric.title}: {text}", style="dim", highlight=False)
     console.print(bounds_line(audit_of(panel.panel, panel.lock)), style="dim", highlight=False)
     if panel.unpaired_tasks:
         console.print(
             f"{panel.unpaired_tasks} tasks lack a score in one mode and are not in the CoT gap",
             style="yellow",
         )
+
+
+def time_line(session: Session) -> str:
+    """What a session's wall time went to, in one line."""
+    shares = ", ".join(f"{part} {share:.1%}" for part, share in session.shares())
+    many = f" on {session.workers} workers" if session.workers > 1 else ""
+    return f"time: {session.episodes} episodes in {session.seconds:.1f} s{many}: {shares}"
 
 
 def bounds_line(audit: Audit | None) -> str:
@@ -104,16 +115,15 @@ def _pair_table(panel: PanelSummary) -> Table:
     return table
 
 
-def _verdict(metric: Metric, panel: PanelSummary) -> str:
-    """The test of a difference, and what it could have found."""
-    estimate = panel.metrics[metric.name][PAIR]
+def verdict_text(panel: PanelSummary, estimate: Estimate) -> str:
+    """The test of a difference on a panel, and what it could have found."""
     repeated = any(counts.repeats > 1 for counts in panel.modes.values())
     test = "sign-flip" if repeated else "exact McNemar"
     p = "" if estimate.p is None else f"{test} p {_p_value(estimate.p)}; "
     if estimate.mde is None:
-        return f"{metric.title}: {p}{estimate.n} {estimate.unit} cannot detect any difference"
+        return f"{p}{estimate.n} {estimate.unit} cannot detect any difference"
     return (
-        f"{metric.title}: {p}minimum detectable effect {100 * estimate.mde:.1f} pp "
+        f"{p}minimum detectable effect {100 * estimate.mde:.1f} pp "
         f"(80 % power, {estimate.n} {estimate.unit})"
     )
 

@@ -403,6 +403,9 @@ class Suite(ABC):
     """The pip extra that this suite needs to be played, if any."""
     provenance: ClassVar[str]
     """Where tasks and success criterion come from."""
+    costly: ClassVar[bool] = False
+    """Whether steps take so long (milliseconds) that environments are worth a process of their own,
+    so that a model does not wait for them."""
 
     @property
     @abstractmethod

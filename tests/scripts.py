@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import random
 import time
 
-from agents.backends.scripted import from_policy, noisy_agent
+from agents.backends.scripted import from_callable, from_policy, noisy_agent
 from agents.core import Backend, BackendError, Completion, Request
+from agents.modes import get_mode
 from envs.core import Expert
 
 
@@ -43,6 +46,45 @@ def crashing_env() -> Backend:
         return "", env.expert_action()
 
     return from_policy(policy, {"policy": "crashing_env"})
+
+
+def reader() -> Backend:
+    """Draws from the actions that its prompt lists: it needs no environment at hand."""
+
+    def draw(request: Request) -> str:
+        listed = request.messages[-1].content.rpartition("Admissible actions:\n- ")[2]
+        action = random.Random(request.seed).choice(listed.split("\n- "))
+        reply = get_mode(request.mode).write(action, "Why not?", request.tags)
+        return reply.removeprefix(request.prefill)
+
+    backend = from_callable(draw)
+    backend.reads_environment = False  # type: ignore[attr-defined]
+    return backend
+
+
+def slow_reader() -> Backend:
+    """The same, taking its time."""
+    inner = reader()
+
+    def slowly(request: Request) -> str:
+        time.sleep(0.02)
+        return inner.complete([request])[0].text
+
+    backend = _like(inner, slowly)
+    backend.reads_environment = False  # type: ignore[attr-defined]
+    return backend
+
+
+def deadly() -> Backend:
+    """The noisy expert, but task 0002 ends its process."""
+    inner = noisy_agent()
+
+    def die(request: Request) -> str:
+        if request.cache_key.split("#")[0].endswith("0002"):
+            os._exit(1)
+        return inner.complete([request])[0].text
+
+    return _like(inner, die)
 
 
 def not_an_agent() -> int:

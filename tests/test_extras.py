@@ -97,6 +97,18 @@ def test_a_missing_or_other_package(tmp_path: Path, suite: str, version: str | N
     assert others.returncode == 0, others.stderr
 
 
+def test_the_ray_engine_without_ray(tmp_path: Path) -> None:
+    """One line, before anything is played; other engines are as they were."""
+    env = blind(tmp_path, ["ray"], {})
+    args = ("run", "--agent", "noop", "--panel", "toy/id", "--episodes", "2", "--quiet")
+    args += ("--out", str(tmp_path / "run"))
+    tried = benchmark(env, *args, "--engine", "ray")
+    assert tried.returncode == 2
+    assert len(tried.stderr.strip().splitlines()) == 1
+    assert tried.stderr.strip().endswith("To fix it: pip install -e '.[ray]'")
+    assert benchmark(env, *args).returncode == 0
+
+
 def test_training_without_its_packages(tmp_path: Path) -> None:
     """Data can be made without them; training names the first that is missing."""
 
@@ -118,6 +130,15 @@ def test_training_without_its_packages(tmp_path: Path) -> None:
     tried = agents(blind(tmp_path, ["peft"], {}), "train", "--preset", "smollm2", "--out", out)
     assert tried.returncode == 2
     assert "pip install 'peft>=0.15'" in tried.stderr
+
+
+def test_a_report_without_its_packages(tmp_path: Path) -> None:
+    env = blind(tmp_path, ["jinja2", "matplotlib"], {})
+    tried = benchmark(env, "report", str(tmp_path))
+    assert tried.returncode == 2
+    assert tried.stderr.strip() == (
+        "error: jinja2 and matplotlib not installed. To fix it: pip install -e '.[report]'"
+    )
 
 
 def test_doctor_names_each_missing_package(tmp_path: Path) -> None:

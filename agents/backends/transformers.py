@@ -38,6 +38,7 @@ class TransformersBackend:
     """
 
     name = "transformers"
+    reads_environment = False
     renderer: Renderer
 
     def __init__(

@@ -11,11 +11,12 @@ from typing import cast, get_args
 
 from rich.console import Console
 
-from agents.agent import Agent
+from agents.agent import AgentCard
 from agents.core import Sampling
 from agents.modes import get_mode, modes
-from agents.specs import make_agent
 from benchmark.config import Limits, PanelPlan, RunConfig, Shadow, plan_panel
+from benchmark.engines import open_site
+from benchmark.engines.core import AgentRecipe, Placement, Site
 from benchmark.metrics.core import COT, PROMPT
 from benchmark.progress import LiveProgress
 from benchmark.runner import Progress, RunResult, run
@@ -50,6 +51,11 @@ class RunOptions:
     device: str | None
     threads: int | None
     cache_memory: float | None
+    engine: str = "local"
+    ray_address: str | None = None
+    workers: int | None = None
+    gpus_per_worker: float | None = None
+    env_workers: int | None = None
 
 
 def execute(options: RunOptions, *, as_json: bool, quiet: bool) -> bool:
@@ -64,19 +70,11 @@ def execute(options: RunOptions, *, as_json: bool, quiet: bool) -> bool:
     check_usable(plans)
     if options.shadow not in get_args(Shadow):
         raise UnknownNameError("shadow policy", options.shadow, get_args(Shadow))
-    agent = make_agent(
-        options.agent,
-        protocol=options.protocol,
-        dtype=options.dtype,
-        device=options.device,
-        batch_size=options.batch_size,
-        threads=options.threads,
-        cache_memory=options.cache_memory,
-    )
+    site = open_site(options.engine, recipe_of(options), placement_of(options))
     try:
         config = RunConfig(
-            agent=agent.describe(),
-            protocol=str(agent.protocol),
+            agent=site.card.description,
+            protocol=str(site.card.protocol),
             modes=drivers,
             shadow=cast(Shadow, options.shadow),
             panels=plans,
@@ -86,9 +84,9 @@ def execute(options: RunOptions, *, as_json: bool, quiet: bool) -> bool:
             seed=options.seed,
         )
         folder = options.out or default_folder(options, config)
-        result = _play(agent, config, folder, options, watch, quiet=quiet)
+        result = _play(site, config, folder, options, watch, quiet=quiet)
     finally:
-        agent.close()
+        site.close()
     if as_json:
         print(json.dumps(result.to_json(), indent=2, ensure_ascii=False))
     else:
@@ -96,8 +94,28 @@ def execute(options: RunOptions, *, as_json: bool, quiet: bool) -> bool:
     return result.complete
 
 
+def recipe_of(options: RunOptions) -> AgentRecipe:
+    """The agent that the options name."""
+    return AgentRecipe(
+        options.agent,
+        {
+            "protocol": options.protocol,
+            "dtype": options.dtype,
+            "device": options.device,
+            "batch_size": options.batch_size,
+            "threads": options.threads,
+            "cache_memory": options.cache_memory,
+        },
+    )
+
+
+def placement_of(options: RunOptions) -> Placement:
+    """Where the options want it."""
+    return Placement(options.ray_address, options.workers, options.gpus_per_worker)
+
+
 def _play(
-    agent: Agent,
+    site: Site,
     config: RunConfig,
     folder: Path,
     options: RunOptions,
@@ -106,20 +124,31 @@ def _play(
     quiet: bool,
 ) -> RunResult:
     if not quiet:
-        watch.print(f"agent {agent.name} → {folder}", style="bold", markup=False, highlight=False)
-        for notice in (agent.notice, *_notices(agent, config, options)):
+        name = site.card.name
+        watch.print(f"agent {name} → {folder}", style="bold", markup=False, highlight=False)
+        for notice in (site.card.notice, *_notices(site.card, config, options)):
             if notice:
                 watch.print(notice, style="yellow", markup=False, highlight=False)
     with LiveProgress(watch, quiet=quiet) as live:
         progress = Progress(live.on_start, live.on_step, live.on_episode)
-        result = run(agent, config, folder, progress, width=options.batch_size)
+        result = run(
+            site,
+            config,
+            folder,
+            progress,
+            width=options.batch_size,
+            env_workers=options.env_workers,
+            engine=options.engine,
+        )
     if result.interrupted:
         watch.print("stopped. Run the same command again to go on.", style="yellow")
     return result
 
 
-def _notices(agent: Agent, config: RunConfig, options: RunOptions) -> Iterator[str]:
-    if config.repeats > 1 and options.temperature == 0 and agent.backend.renderer is not None:
+def _notices(card: AgentCard, config: RunConfig, options: RunOptions) -> Iterator[str]:
+    if options.env_workers and card.reads_environment:
+        yield "This agent reads its environments, which therefore stay in its own process."
+    if config.repeats > 1 and options.temperature == 0 and card.is_model:
         yield "At --temperature 0 repeats are copies of each other: they add no evidence."
     for plan in config.panels:
         if options.episodes and options.episodes > plan.size:

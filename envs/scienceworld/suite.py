@@ -117,6 +117,7 @@ class ScienceWorldSuite(Suite):
     step_limit = 100
     score_range = (0.0, float(TO_WIN))
     extra = "scienceworld"
+    costly = True
     provenance = (
         f"ScienceWorld {java.VERSION} (Apache 2.0), arXiv 2203.07540; success: the simulator's "
         "score is 100"

@@ -69,6 +69,7 @@ class TextWorldSuite(Suite):
     version = f"1 (TextWorld {VERSION})"
     step_limit = 50
     extra = "textworld"
+    costly = True
     provenance = (
         f"made by TextWorld {VERSION} (MIT), arXiv 1806.11532, from fixed seeds; "
         "success: the game says that it is won"

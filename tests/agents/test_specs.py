@@ -30,13 +30,13 @@ def test_noise_in_the_spec() -> None:
     assert given.describe()["noise"] == {"cot": 0.25, "prompt": 0.5}
 
 
-def test_ckpt_says_what_it_is() -> None:
-    agent = make_agent("ckpt")
-    assert agent.fingerprint == make_agent("noisy").fingerprint
-    assert agent.notice == (
-        "No checkpoint is bundled yet: `ckpt` is the scripted expert with noise "
-        "(prompt 0.4, cot 0.15), not a language model."
-    )
+def test_bundled_checkpoints_by_name() -> None:
+    agent = make_agent("ckpt", device="cpu")
+    assert (agent.name, agent.notice) == ("ckpt", "")
+    assert agent.fingerprint == make_agent("ckpt:tiny", device="cpu").fingerprint
+    assert make_agent("ckpt:tiny-base", device="cpu").fingerprint != agent.fingerprint
+    with pytest.raises(UnknownNameError, match=r"unknown bundled checkpoint 'tini'.*'tiny'"):
+        make_agent("ckpt:tini")
 
 
 def test_a_folder(tiny_checkpoint: Path, tiny: TransformersBackend) -> None:

@@ -212,6 +212,8 @@ def test_broken_environment_is_an_error_not_a_score(tmp_path: Path) -> None:
         (["--agent", "tests.scripts:not_an_agent"], ["not_an_agent"]),
         (["--agent", "smollm2", "--dtype", "float7"], ["float7", "float32"]),
         (["--panel", "alfworld/valid_seen"], ["ALFWORLD_DATA", "alfworld-download"]),
+        (["--engine", "rai"], ["unknown engine 'rai'", "'ray'", "local"]),
+        (["--workers", "2"], ["--workers", "--engine ray"]),
         (["--out", "README.md"], ["README.md"]),
         (["--out", "tests"], ["not a run", "--out"]),
     ],

@@ -1,0 +1,49 @@
+"""`benchmark report`: runs as static pages."""
+
+from __future__ import annotations
+
+import importlib.util
+import webbrowser
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from envs.core import CoTGapError
+
+NEEDED = ("jinja2", "matplotlib")
+
+
+def execute(paths: Sequence[Path], *, out: Path | None, show: bool) -> None:
+    """Write a report and open it if wanted; says which of its runs are incomplete."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise CoTGapError(
+            f"{' and '.join(missing)} not installed. To fix it: pip install -e '.[report]'"
+        )
+    from benchmark.report import build
+
+    report = build.read(paths)
+    folder = out or _default_folder(paths)
+    pages = build.write(report, folder)
+    console = Console()
+    for run in report.incomplete:
+        console.print(
+            f"incomplete: {run.scored} of {run.planned} episodes of {run.label} have a score",
+            style="bold yellow",
+            markup=False,
+            highlight=False,
+        )
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    size = sum(path.stat().st_size for path in files) / 1e6
+    console.print(
+        f"{pages[0]} ({len(pages)} pages, {len(files)} files, {size:.1f} MB)", style="dim"
+    )
+    if show and not webbrowser.open(pages[0].resolve().as_uri()):
+        console.print("no browser was found to open it with", style="yellow")
+
+
+def _default_folder(paths: Sequence[Path]) -> Path:
+    """`reports/RUN`, or `reports/RUN-and-N-more`."""
+    first, more = paths[0].resolve().name, len({path.resolve() for path in paths}) - 1
+    return Path("reports") / (f"{first}-and-{more}-more" if more else first)

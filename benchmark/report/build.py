@@ -1,0 +1,103 @@
+"""Build a report: read what it is about, then write its folder."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmark.report.render import HERE, pages, render
+from benchmark.report.sections.core import Section, sections
+from benchmark.report.source import Report, labelled, load_run
+from benchmark.store import RUN
+from envs.core import CoTGapError
+
+INDEX = "index.html"
+MARK = "report.css"
+"""A file by which a folder is known to hold a report, which may then be replaced."""
+
+
+def read(paths: Sequence[Path]) -> Report:
+    """What the paths hold: runs, and what a section reads for itself.
+
+    Raises `CoTGapError` where a path is neither, or nothing is given.
+    """
+    runs, extras = [], dict[str, tuple[Any, ...]]()
+    for path in dict.fromkeys(path.resolve() for path in paths):
+        claimed = [(s.name, found) for s in sections() if (found := s.reads(path)) is not None]
+        for name, found in claimed:
+            extras[name] = (*extras.get(name, ()), found)
+        if not claimed:
+            runs.append(load_run(_run_folder(path)))
+    if not runs and not extras:
+        raise CoTGapError("nothing to report on: give at least one run folder")
+    return Report(labelled(runs), extras)
+
+
+def write(report: Report, out: Path) -> list[Path]:
+    """Write the report's folder as a whole; returns its pages, the first one first.
+
+    A folder that holds an earlier report is replaced, any other that is not empty is refused.
+    """
+    if out.exists() and not _replaceable(out):
+        raise CoTGapError(
+            f"--out {out} is there and is not a report. Give another folder, or remove it."
+        )
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    except OSError as error:
+        raise CoTGapError(f"--out {out}: cannot write there ({error})") from error
+    try:
+        names = _fill(report, scratch)
+        scratch.chmod(0o755)  # mkdtemp's folders are private
+        shutil.rmtree(out, ignore_errors=True)
+        scratch.replace(out)
+    except OSError as error:
+        raise CoTGapError(f"cannot write {out}: {error}") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return [out / name for name in names]
+
+
+def _fill(report: Report, folder: Path) -> list[str]:
+    """Write all pages and files; returns the pages' names."""
+    shutil.copytree(HERE / "static", folder, dirs_exist_ok=True)
+    shown = [
+        (section, values)
+        for section in sections()
+        if (values := _attempt(section, section.build, report)) is not None
+    ]
+    links = [{"href": f"{section.name}.html", "title": section.title} for section, _ in shown]
+    environment = pages()
+    for section, values in shown:
+        common = {"section": section, "links": links, "report": report}
+        page = render(environment, f"{section.name}.html", {**values, **common})
+        (folder / f"{section.name}.html").write_bytes(page)
+        _attempt(section, section.write, report, folder)
+    return [link["href"] for link in links]
+
+
+def _attempt(section: Section, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call it; what a damaged or hostile record makes it stumble over is said in one line."""
+    try:
+        return function(*arguments)
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise CoTGapError(
+            f"page {section.title!r} cannot be made: a record holds what no run writes "
+            f"({type(error).__name__}: {error})"
+        ) from error
+
+
+def _run_folder(path: Path) -> Path:
+    if (path / RUN).exists():
+        return path
+    others = [section.accepts for section in sections() if section.accepts]
+    also = f", nor {', nor '.join(others)}" if others else ""
+    raise CoTGapError(f"{path} is not a run folder: it has no {RUN}{also}")
+
+
+def _replaceable(out: Path) -> bool:
+    return out.is_dir() and ((out / MARK).is_file() or not any(out.iterdir()))
