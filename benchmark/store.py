@@ -89,7 +89,7 @@ class RunStore:
         """Note in `run.json` what was played and what it took."""
         content = read_run(self.folder)
         content["sessions"] = [*content.get("sessions", []), session.to_json()]
-        _write_json(self.folder / RUN, content)
+        write_json(self.folder / RUN, content)
 
     def write_summary(self, summary: Any) -> None:
         """Replace `summary.json`."""

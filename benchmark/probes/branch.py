@@ -10,11 +10,11 @@ from collections.abc import Generator
 from typing import Any
 
 from agents.core import Decision, Request
-from benchmark.episode import NO_ACTION
 from benchmark.metrics.core import COT, PROMPT
 from benchmark.probes.core import Asking, Figure, Probe, Row
 from benchmark.probes.counting import Rows, difference, share
 from benchmark.probes.states import Site, Visit
+from benchmark.turns import NO_ACTION
 
 Ending = Generator[list[Request], list[Decision], dict[str, Any]]
 

@@ -22,8 +22,9 @@ from typing import Any
 from agents.agent import Agent
 from agents.core import Sampling
 from agents.fingerprint import fingerprint
-from agents.specs import make_agent
 from benchmark.config import Limits, PanelPlan, RunConfig, differences
+from benchmark.engines.core import AgentRecipe, Placement
+from benchmark.engines.local import LocalSite
 from benchmark.files import write_json
 from benchmark.metrics.core import COT, PROMPT
 from benchmark.probes import running as probing
@@ -128,18 +129,19 @@ def measure(
     if finished(folder, config, checkpoint):
         watchers.on_checkpoint(checkpoint, None)
         return False
-    agent = make_agent(str(checkpoint.path), protocol=config.protocol, **asdict(loading))
+    options = {"protocol": config.protocol, **asdict(loading)}
+    site = LocalSite(AgentRecipe(str(checkpoint.path), options), Placement())
     try:
-        watchers.on_checkpoint(checkpoint, agent)
+        watchers.on_checkpoint(checkpoint, site.agent)
         with watchers.playing() as progress:
-            played = _play(agent, config, run_folder(folder, checkpoint), progress, loading)
+            played = _play(site, config, run_folder(folder, checkpoint), progress, loading)
         if played.interrupted:
             return True
         for name in config.probes:
             with watchers.probing() as watch:
                 probed = probing.run_probe(
-                    agent,
-                    _probe_config(config, agent, name),
+                    site.agent,
+                    _probe_config(config, site.agent, name),
                     probe_folder(folder, checkpoint, name),
                     watch,
                     width=loading.batch_size,
@@ -147,7 +149,7 @@ def measure(
             if probed.interrupted:
                 return True
     finally:
-        agent.close()
+        site.close()
     return False
 
 
@@ -206,10 +208,10 @@ def read_result(folder: Path, checkpoint: Checkpoint, config: SweepConfig) -> Ru
 
 
 def _play(
-    agent: Agent, config: SweepConfig, folder: Path, progress: Progress, loading: Loading
+    site: LocalSite, config: SweepConfig, folder: Path, progress: Progress, loading: Loading
 ) -> RunResult:
-    settings = _run_config(config, agent.describe(), str(agent.protocol))
-    return run(agent, settings, folder, progress, width=loading.batch_size)
+    settings = _run_config(config, site.card.description, str(site.card.protocol))
+    return run(site, settings, folder, progress, width=loading.batch_size)
 
 
 def _run_config(config: SweepConfig, agent: dict[str, Any], protocol: str) -> RunConfig:

@@ -317,7 +317,7 @@ def test_a_sweep_end_to_end(
         raise AssertionError("loaded a model")
 
     with monkeypatch.context() as patched:
-        patched.setattr("benchmark.sweeps.running.make_agent", refuse)
+        patched.setattr("benchmark.sweeps.running.LocalSite", refuse)
         assert execute(options(root, out), as_json=True, quiet=True)
     assert json.loads(capsys.readouterr().out) == summary
     path = out / "runs" / "masked-step-000008" / EPISODES
