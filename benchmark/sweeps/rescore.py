@@ -76,7 +76,7 @@ def rescore(episodes: Sequence[Episode], step_limit: int) -> Iterator[Rescored]:
         for limit in STEP_LIMITS:
             if limit <= step_limit:
                 yield from _success(own, panel, mode, f"{limit} steps", within(limit))
-        name = f"given up after {REPEATS} equal actions in a row"
+        name = f"stopped at {REPEATS} equal actions"
         yield from _success(own, panel, mode, name, unrepeated(REPEATS))
         for name, score in (("final score", final_score), ("highest score", highest_score)):
             yield from _score(own, panel, mode, name, score)

@@ -34,39 +34,36 @@ def print_series(frame: pd.DataFrame, console: Console) -> None:
         console.print()
         console.print(Text.assemble((str(panel), "bold"), f"  {relation}"), soft_wrap=True)
         columns = [one for one in SHOWN if _picked(part, one).any()]
-        table = _table("checkpoint", "step")
+        table = _table("series", "step")
         for heading, *_ in columns:
             table.add_column(heading, justify="right", no_wrap=True)
-        for label, rows in part.groupby("checkpoint", sort=False):
-            step = str(rows["step"].iloc[0])
-            table.add_row(str(label), step, *(_cell(rows, column) for column in columns))
+        for _, rows in part.groupby("checkpoint", sort=False):
+            name = (str(rows[key].iloc[0]) for key in ("series", "step"))
+            table.add_row(*name, *(_cell(rows, column) for column in columns))
         console.print(table)
 
 
 def print_answers(answers: Sequence[Answer], console: Console) -> None:
     """Each claim, what the checkpoints say of it, and with which effect."""
+    console.print()
     console.print(Text("the paper's questions", style="bold"))
-    table = _table("claim", "series", "panels")
-    for heading in ("change", "95 % CI", "p (Holm)", "n"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("answer", no_wrap=True)
     for answer in answers:
-        table.add_row(
-            Text(f"{answer.question}. {answer.claim}\n   {answer.quantity}"),
-            answer.series,
-            answer.panels,
-            *_effect(answer),
-            Text(answer.verdict, style=STYLES.get(answer.verdict, "yellow")),
+        style = STYLES.get(answer.verdict, "yellow")
+        console.print(
+            Text.assemble(f"{answer.question}. {answer.claim}: ", (answer.verdict, style)),
+            soft_wrap=True,
         )
-    console.print(table)
-    for answer in answers:
-        if answer.note:
-            console.print(
-                f"{answer.question}. {answer.claim}: {answer.note}", style="dim", highlight=False
-            )
+        where = ", ".join(filter(None, (answer.quantity, answer.series, answer.panels)))
+        console.print(
+            f"   {where}: {_effect(answer)}",
+            style="dim",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
     console.print(
-        "change: late − early checkpoints, a linear contrast by task (4: masked − unmasked); "
-        "p adjusted for all tests of this table",
+        "changes: late − early checkpoints, a linear contrast by task (in 4: masked − unmasked); "
+        "p after Holm's adjustment for all of these tests",
         style="dim",
         highlight=False,
     )
@@ -146,16 +143,16 @@ def _cell(rows: pd.DataFrame, column: tuple[str, str, str, str]) -> str:
     return f"{value} ({low}…{high})"
 
 
-def _effect(answer: Answer) -> tuple[str, str, str, str]:
+def _effect(answer: Answer) -> str:
+    """The change with its interval, test and n, or why there is none."""
     if answer.effect is None:
-        return "–", "", "", ""
-    p = answer.p_margin_adjusted if answer.direction == "stays" else answer.p_adjusted
-    return (
-        show(answer.effect.value, "points"),
-        _interval(answer.effect, "points"),
-        "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}",
-        f"{answer.effect.n} {answer.effect.unit}",
-    )
+        return answer.note
+    stays = answer.direction == "stays"
+    p = answer.p_margin_adjusted if stays else answer.p_adjusted
+    against = f" of {100 * answer.margin:g} pp or more" if stays else ""
+    shown = "" if p is None else f", p{against} {'< 0.001' if p < 0.001 else f'= {p:.3f}'}"
+    note = f", {answer.note}" if answer.note else ""
+    return f"{_points(answer.effect)}{shown}, {answer.effect.n} {answer.effect.unit}{note}"
 
 
 def _interval(estimate: Estimate, unit: Unit) -> str:
@@ -163,7 +160,7 @@ def _interval(estimate: Estimate, unit: Unit) -> str:
         "?" if bound is None else show(bound, unit, bare=True)
         for bound in (estimate.low, estimate.high)
     ]
-    return "…".join(bounds)
+    return "" if bounds == ["?", "?"] else "…".join(bounds)
 
 
 def _points(estimate: Estimate) -> str:
