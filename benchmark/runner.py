@@ -10,6 +10,7 @@ from typing import Any
 
 from agents.agent import Agent
 from agents.core import Circumstances
+from benchmark.budget import Budget
 from benchmark.config import RunConfig
 from benchmark.engines.local import LocalEngine
 from benchmark.episode import Decoding, Job
@@ -91,9 +92,17 @@ def plan(config: RunConfig) -> list[Job]:
 
 
 def run(
-    agent: Agent, config: RunConfig, folder: Path, progress: Progress, *, width: int | None = None
+    agent: Agent,
+    config: RunConfig,
+    folder: Path,
+    progress: Progress,
+    *,
+    width: int | None = None,
+    budget: Budget | None = None,
 ) -> RunResult:
     """Play a run to its end, or continue it; Ctrl-C stops it cleanly (`interrupted`).
+
+    So does a `budget` that is spent, by this call and by the episodes that were on disk before.
 
     Raises `CoTGapError` where the folder cannot take this run or a suite cannot be played.
     """
@@ -102,9 +111,11 @@ def run(
     for panel in config.panels:  # mistakes show before anything is played
         shots(get_panel(panel.name).key(panel.tasks[0]))
     width = width or agent.backend.batch_size
+    budget = budget or Budget()
     with RunStore(folder, config, _circumstances(agent, width)) as store:
         before = store.episodes()
         done = {episode.id for episode in before if episode.status.scored}
+        budget.add_episodes(before)
         progress.on_start(jobs, before, store.notices)
         engine = LocalEngine(
             agent,
@@ -113,6 +124,7 @@ def run(
             width=width,
             shots=shots,
             on_step=progress.on_step,
+            budget=budget,
         )
         interrupted = False
         try:

@@ -15,6 +15,7 @@ from agents.agent import Agent
 from agents.core import Sampling
 from agents.modes import get_mode, modes
 from agents.specs import make_agent
+from benchmark.budget import Budget, parse_prices
 from benchmark.config import Limits, PanelPlan, RunConfig, Shadow, plan_panel
 from benchmark.metrics.core import COT, PROMPT
 from benchmark.progress import LiveProgress
@@ -50,6 +51,11 @@ class RunOptions:
     device: str | None
     threads: int | None
     cache_memory: float | None
+    tokenizer: Path | None
+    concurrency: int | None
+    max_tokens_total: int | None
+    max_cost: float | None
+    price: str | None
 
 
 def execute(options: RunOptions, *, as_json: bool, quiet: bool) -> bool:
@@ -64,6 +70,11 @@ def execute(options: RunOptions, *, as_json: bool, quiet: bool) -> bool:
     check_usable(plans)
     if options.shadow not in get_args(Shadow):
         raise UnknownNameError("shadow policy", options.shadow, get_args(Shadow))
+    budget = Budget(
+        options.max_tokens_total,
+        options.max_cost,
+        None if options.price is None else parse_prices(options.price),
+    )
     agent = make_agent(
         options.agent,
         protocol=options.protocol,
@@ -72,6 +83,8 @@ def execute(options: RunOptions, *, as_json: bool, quiet: bool) -> bool:
         batch_size=options.batch_size,
         threads=options.threads,
         cache_memory=options.cache_memory,
+        tokenizer=options.tokenizer,
+        concurrency=options.concurrency,
     )
     try:
         config = RunConfig(
@@ -86,7 +99,7 @@ def execute(options: RunOptions, *, as_json: bool, quiet: bool) -> bool:
             seed=options.seed,
         )
         folder = options.out or default_folder(options, config)
-        result = _play(agent, config, folder, options, watch, quiet=quiet)
+        result = _play(agent, config, folder, options, budget, watch, quiet=quiet)
     finally:
         agent.close()
     if as_json:
@@ -101,6 +114,7 @@ def _play(
     config: RunConfig,
     folder: Path,
     options: RunOptions,
+    budget: Budget,
     watch: Console,
     *,
     quiet: bool,
@@ -112,9 +126,15 @@ def _play(
                 watch.print(notice, style="yellow", markup=False, highlight=False)
     with LiveProgress(watch, quiet=quiet) as live:
         progress = Progress(live.on_start, live.on_step, live.on_episode)
-        result = run(agent, config, folder, progress, width=options.batch_size)
+        result = run(agent, config, folder, progress, width=options.batch_size, budget=budget)
     if result.interrupted:
         watch.print("stopped. Run the same command again to go on.", style="yellow")
+    elif budget.spent and not result.complete:
+        watch.print(
+            f"stopped: the budget is spent ({budget}). Finished episodes are kept; run the command "
+            "again with a larger --max-tokens-total or --max-cost to go on.",
+            style="yellow",
+        )
     return result
 
 

@@ -16,6 +16,7 @@ from time import perf_counter
 from agents.agent import Agent
 from agents.core import BackendError, Decision, Request, Streaming
 from agents.prompts import Shot
+from benchmark.budget import Budget
 from benchmark.episode import Decoding, Job, Play, finish, play
 from benchmark.records import Episode, Status, StepRecord
 from envs.core import CoTGapError, TaskKey, TaskUnavailableError, TextEnv
@@ -33,15 +34,15 @@ class _Running:
     steps: list[StepRecord]
     begun: float
     requests: list[Request] = field(default_factory=list)
-    decisions: dict[int, Decision] = field(default_factory=dict)
-    """Those that have come back from a stream, by the position of their request."""
+    decisions: dict[int, Decision | BackendError] = field(default_factory=dict)
+    """What has come back from a stream, by the position of its request."""
 
 
 class LocalEngine:
     """Plays jobs in this process, `width` episodes at a time.
 
     `open_env` makes an environment for a task key's panel; environments are reused from episode
-    to episode. `on_step` is called after each step.
+    to episode. `on_step` is called after each step. Nothing more is played once `budget` is spent.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class LocalEngine:
         width: int,
         shots: Callable[[TaskKey], Sequence[Shot]] = lambda key: (),
         on_step: Callable[[], None] = lambda: None,
+        budget: Budget | None = None,
     ) -> None:
         self._agent = agent
         self._decoding = decoding
@@ -60,20 +62,21 @@ class LocalEngine:
         self._width = width
         self._shots = shots
         self._on_step = on_step
+        self._budget = budget or Budget()
         self._idle: dict[str, list[TextEnv]] = defaultdict(list)
         self._stream = agent.backend if isinstance(agent.backend, Streaming) else None
         self._flying: dict[int, tuple[_Running, int]] = {}
         """Ticket → whose request it is, and its position."""
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Episode]:
-        """Play all jobs; yields each episode as it ends, in no particular order.
+        """Play all jobs that the budget allows; yields each episode as it ends, in no order.
 
         Failures of an environment or a backend become records. Any other `CoTGapError` is a
         mistake of the caller's (a protocol that the suite cannot serve, say) and is raised.
         """
         waiting, running = deque(jobs), list[_Running]()
         try:
-            while waiting or running:
+            while (waiting or running) and not self._budget.spent:
                 while waiting and len(running) < self._width:
                     begun = self._begin(waiting.popleft())
                     if isinstance(begun, Episode):
@@ -111,6 +114,8 @@ class LocalEngine:
         """A state of every running episode that can go on; removes and yields those that end."""
         decide = self._decide if self._stream is None else self._decide_some
         for episode, decisions in decide(list(running)):
+            if not isinstance(decisions, Exception):
+                self._budget.add(decisions)
             ended = self._send(episode, decisions)
             self._on_step()
             if ended is not None:
@@ -133,9 +138,11 @@ class LocalEngine:
             yield from self._decide(running)
             return
         for episode in ready:
-            decisions = [episode.decisions[number] for number in range(len(episode.requests))]
+            answers = [episode.decisions[number] for number in range(len(episode.requests))]
             episode.decisions.clear()
-            yield episode, decisions
+            decisions = [answer for answer in answers if isinstance(answer, Decision)]
+            failures = [answer for answer in answers if isinstance(answer, BackendError)]
+            yield episode, failures[0] if failures else decisions
 
     def _abandon(self) -> None:
         """Leave nothing in flight."""
@@ -144,7 +151,7 @@ class LocalEngine:
             self._stream.forget()
 
     def _collect(self, running: Sequence[_Running]) -> list[_Running]:
-        """Send what is new, and wait until an episode has all its decisions."""
+        """Send what is new, and wait until all requests of an episode are answered."""
         assert self._stream is not None
         flying = {id(episode) for episode, _ in self._flying.values()}
         for episode in running:
@@ -153,10 +160,14 @@ class LocalEngine:
                 self._flying |= {t: (episode, number) for number, t in enumerate(tickets)}
         ready: list[_Running] = []
         while not ready:
-            for ticket, completion in self._stream.collect():
+            for ticket, answer in self._stream.collect():
                 episode, number = self._flying.pop(ticket)
                 request = episode.requests[number]
-                episode.decisions[number] = self._agent.parse(request, completion)
+                episode.decisions[number] = (
+                    answer
+                    if isinstance(answer, BackendError)
+                    else self._agent.parse(request, answer)
+                )
                 if len(episode.decisions) == len(episode.requests):
                     ready.append(episode)
         return ready
