@@ -186,7 +186,7 @@ class Connection:
         if self._key:
             text = text.replace(self._key, "***")
         status = f"HTTP {response.status_code} {response.reason_phrase}".strip()
-        return f"{status}: {text[:MESSAGE_LENGTH]}" if text else status
+        return f"{status}: {text[:MESSAGE_LENGTH].rstrip('.')}" if text else status
 
     async def _hang_up(self) -> None:
         others = asyncio.all_tasks() - {asyncio.current_task()}

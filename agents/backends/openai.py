@@ -211,7 +211,10 @@ def parse_address(address: str) -> tuple[list[str], str]:
     places, _, model = address.partition("#")
     urls = []
     for place in places.split(","):
-        parts = urllib.parse.urlsplit(place.strip())
+        try:
+            parts = urllib.parse.urlsplit(place.strip())
+        except ValueError:  # brackets that do not close
+            raise CoTGapError(f"{place!r} is no server's address: expected {FORM}") from None
         if "@" in parts.netloc or parts.query:
             raise CoTGapError(
                 "an openai: address holds no user, password or query. Give the server's key in "
@@ -243,7 +246,7 @@ async def _find_out(
     if not model:
         if len(served) != 1:
             raise CoTGapError(
-                f"which model? {endpoint.url} serves {_names(served)}. Give openai:URL#MODEL"
+                f"which model? {endpoint.url} lists {_names(served)}. Give openai:URL#MODEL"
             )
         (model,) = served
 
@@ -267,7 +270,7 @@ async def _find_out(
     except BackendError as error:
         if served and model not in served:
             raise CoTGapError(
-                f"{endpoint.url} serves no model {model!r}, but {_names(served)}"
+                f"{endpoint.url} serves no model {model!r}; it lists {_names(served)}"
             ) from error
         if isinstance(error, RefusedError) and error.status in (401, 403):
             raise _no_key(endpoint.url, error) from error
@@ -316,7 +319,7 @@ def _no_key(url: str, error: Exception) -> CoTGapError:
 
 
 def _names(served: Mapping[str, Any]) -> str:
-    return ", ".join(map(repr, served)) or "none that it lists"
+    return ", ".join(map(repr, served)) or "none"
 
 
 def _ends(renderer: Renderer) -> list[int]:
