@@ -77,7 +77,7 @@ def run(
         ),
     ] = "auto",
     protocol: Annotated[
-        str | None, typer.Option(help="tags-1, with +admissible, +shots=K, +thoughts as wanted.")
+        str | None, typer.Option(help="tags-1, with +admissible, +asked, +shots=K, +thoughts.")
     ] = None,
     action_tokens: Annotated[int, typer.Option(help="Token budget of an action.", min=1)] = 64,
     thought_tokens: Annotated[int, typer.Option(help="Token budget of a thought.", min=1)] = 448,

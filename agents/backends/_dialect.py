@@ -42,7 +42,7 @@ class Dialect:
     stops: Stops = "not sent"
     limit: str = "max_tokens"
     extras: Mapping[str, Any] = field(default_factory=dict)
-    system_fingerprint: str | None = None
+    system_fingerprint: str | None = field(default=None, compare=False)
 
     @property
     def route(self) -> str:

@@ -11,6 +11,7 @@ import concurrent.futures
 import json
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from time import perf_counter
 from typing import Any, TypeVar
 
 import httpx
@@ -48,7 +49,7 @@ class PassingError(Exception):
     `answered`: whether there is a server at all. `wait` (seconds) is what it asked for.
     """
 
-    def __init__(self, message: str, *, answered: bool = True, wait: float | None = None) -> None:
+    def __init__(self, message: str, *, answered: bool = True, wait: float = 0.0) -> None:
         super().__init__(message)
         self.answered, self.wait = answered, wait
 
@@ -109,13 +110,15 @@ class Connection:
         self,
         path: str,
         body: Mapping[str, Any],
-        read: Callable[[dict[str, Any]], T],
+        read: Callable[[dict[str, Any], float], T],
         *,
         conversation: str = "",
         endpoint: Endpoint | None = None,
         tries: int = TRIES,
     ) -> T:
-        """What `read` makes of the answer, by the server that suits best, or by `endpoint`.
+        """What `read` makes of the answer and the seconds that it took.
+
+        It comes from the server that suits best, or from `endpoint`.
 
         Sent again, after a pause, where the server is overloaded or fails, the connection breaks,
         or the answer is no JSON or not what `read` expects (`KeyError`, `ValueError` and so on).
@@ -130,7 +133,7 @@ class Connection:
                     return await self._once(chosen, path, body, read)
                 except PassingError as error:
                     trouble = f"{chosen.url}: {error}"
-                    wait = pause(failures, self._first_pause) if error.wait is None else error.wait
+                    wait = max(pause(failures, self._first_pause), error.wait)
                 if wait > MOST_PATIENCE:
                     raise BackendError(f"{trouble}; it asks to come back in {wait:.0f} s")
                 self.endpoints.leave_alone(chosen, wait)
@@ -143,12 +146,13 @@ class Connection:
         endpoint: Endpoint,
         path: str,
         body: Mapping[str, Any],
-        read: Callable[[dict[str, Any]], T],
+        read: Callable[[dict[str, Any], float], T],
     ) -> T:
         endpoint.in_flight += 1
+        begun = perf_counter()
         try:
             answer = await self._whole(lambda: self._client.post(endpoint.url + path, json=body))
-            return read(answer)
+            return read(answer, perf_counter() - begun)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise PassingError(
                 f"the answer is not what was asked for ({type(error).__name__}: {error})"
@@ -165,11 +169,11 @@ class Connection:
             response = await asyncio.wait_for(send(), self._answer_seconds)
         except (asyncio.TimeoutError, httpx.TimeoutException) as error:
             raise PassingError("no answer in time", answered=False) from error
-        except httpx.RequestError as error:
+        except (httpx.RequestError, httpx.InvalidURL) as error:
             raise PassingError(str(error) or type(error).__name__, answered=False) from error
         if response.status_code in PASSING:
             wait = retry_after(response.headers.get("retry-after"))
-            raise PassingError(self._said(response), wait=wait)
+            raise PassingError(self._said(response), wait=wait or 0.0)
         if not response.is_success:
             raise RefusedError(response.status_code, self._said(response))
         try:

@@ -8,6 +8,7 @@ protocol that asks for the mode instead (`+asked`).
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -16,7 +17,6 @@ import urllib.parse
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 from agents.backends._dialect import Dialect, text_of
@@ -186,14 +186,11 @@ class OpenAIBackend:
             prompt = ids if self.dialect.prompts == "token ids" else self._text(ids)
             if limit <= 0:
                 return Completion("", "length", Usage(prompt_tokens=length))
-        body = self.dialect.body(self.model, request, prompt, limit)
-        begun = perf_counter()
-
-        def read(answer: Mapping[str, Any]) -> Completion:
-            return self.dialect.read(request, answer, perf_counter() - begun)
-
         return await self._connection.post(
-            self.dialect.route, body, read, conversation=request.cache_key
+            self.dialect.route,
+            self.dialect.body(self.model, request, prompt, limit),
+            functools.partial(self.dialect.read, request),
+            conversation=request.cache_key,
         )
 
     def _text(self, ids: Sequence[int]) -> str:
@@ -213,7 +210,8 @@ def parse_address(address: str) -> tuple[list[str], str]:
     for place in places.split(","):
         try:
             parts = urllib.parse.urlsplit(place.strip())
-        except ValueError:  # brackets that do not close
+            _ = parts.port
+        except ValueError:  # brackets that do not close, a port that is no number
             raise CoTGapError(f"{place!r} is no server's address: expected {FORM}") from None
         if "@" in parts.netloc or parts.query:
             raise CoTGapError(
@@ -251,7 +249,7 @@ async def _find_out(
         (model,) = served
 
     async def ask(path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        def read(answer: dict[str, Any]) -> dict[str, Any]:
+        def read(answer: dict[str, Any], seconds: float) -> dict[str, Any]:
             text_of(answer["choices"][0])
             return answer
 

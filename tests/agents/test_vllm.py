@@ -31,7 +31,8 @@ def folder(smollm2: Agent) -> Path:
 @pytest.fixture(scope="module")
 def url(vllm: Path, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("vllm") / "log"
-    options = ("--max-model-len", "2048", "--enforce-eager")  # compiling takes longer than a test
+    # Compiling would take longer than the tests do.
+    options = ("--max-model-len", "2048", "--enforce-eager", "--enable-prompt-tokens-details")
     with vllm_cpu.serve(vllm, folder, log, *options) as url:
         yield url
 

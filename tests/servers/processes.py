@@ -58,7 +58,7 @@ def transformers_serve(
     start = "from transformers.cli.transformers import main; main()"
     command = [sys.executable, "-c", start, "serve", str(model), "--host", "127.0.0.1"]
     command += ["--port", str(port), "--device", "cpu", "--dtype", "float32", *options]
-    return running(command, port, log, env={}, seconds=120)
+    return running(command, port, log, env={}, seconds=300)
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, log: Path, seconds: float) -> None:

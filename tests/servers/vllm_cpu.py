@@ -56,9 +56,10 @@ def serve(
     command = [str(vllm), "serve", str(model), "--host", "127.0.0.1", "--port", str(port)]
     command += ["--served-model-name", "served", "--dtype", "float32", *options]
     env = {"VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_NO_USAGE_STATS": "1"}
+    env["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"  # a core of its own may be another's
     # It calls tools of its own environment.
     env["PATH"] = f"{vllm.parent}{os.pathsep}{os.environ['PATH']}"
-    return running(command, port, log, env=env, seconds=300)
+    return running(command, port, log, env=env, seconds=900)
 
 
 def _name_as_cpu_build(folder: Path) -> None:
