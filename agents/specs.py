@@ -74,12 +74,12 @@ def make_agent(
     A spec is one of `NAMES`; `noisy:prompt=0.4,cot=0.15`; a checkpoint folder or .gguf file;
     `openai:URL[,URL...][#MODEL]` for servers; or `package.module:factory`, a function without
     arguments that returns an `Agent`, a `Backend` or a callable from `Request` to the reply after
-    the prefill. A `protocol` of None is the one that
-    such an `Agent` brings, and "tags-1" for the others. `dtype` (float32 or bfloat16), `device`
-    (auto, cpu, cuda, cuda:N), `threads` (of torch, in this whole process), `cache_memory` (GiB for
-    keys and values) and `batch_size` (requests at a time) are the backend's own choice where they
-    are None; only models have any but the last. `tokenizer` (a folder) and `concurrency` (requests
-    in flight) are for servers.
+    the prefill. A `protocol` of None is the one that such an `Agent` brings, and "tags-1" for the
+    others; a server that cannot prefill gets `+asked` on top. `dtype` (float32 or bfloat16),
+    `device` (auto, cpu, cuda, cuda:N), `threads` (of torch, in this whole process), `cache_memory`
+    (GiB for keys and values) and `batch_size` (requests at a time) are the backend's own choice
+    where they are None; only local models have any but the last. `tokenizer` (a folder) and
+    `concurrency` (requests in flight) are for servers.
 
     Raises `UnknownNameError` for an unknown spec or protocol, `CoTGapError` for one that cannot be
     made here.
