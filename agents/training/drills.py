@@ -67,8 +67,8 @@ def drill(names: Sequence[str], renderer: Renderer, seed: str) -> Tree:
 def echo(renderer: Renderer, seed: str) -> Tree:
     """Random tokens of the whole vocabulary, then the same from another one on, going around.
 
-    No two are the same, so that what follows is known from the first repeated one on. The examples
-    are of kind "copied", one a token.
+    No two are the same, so that what follows is known from the first repeated one on, but for
+    where it goes around. The examples are of kind "copied", one a token.
     """
     dice = random.Random(f"echo|{seed}")
     special = set(renderer.tokenizer.all_special_ids)
@@ -77,7 +77,8 @@ def echo(renderer: Renderer, seed: str) -> Tree:
     start = dice.randrange(len(tokens))
     grower = Grower()
     grower.add(None, [*tokens, *tokens[start:], *tokens[:start]])
-    for at in range(len(tokens) + 1, 2 * len(tokens)):
+    around = 2 * len(tokens) - start
+    for at in {*range(len(tokens) + 1, 2 * len(tokens))} - {around}:
         grower.learn(Example(seed, "drill", "copied", (Span("thought", at, at + 1),)))
     return grower.tree()
 

@@ -29,7 +29,7 @@ from envs.core import CoTGapError
 
 CONFIG, RESUME = "train.json", "resume"
 HELD_OUT_DRILLS = 64  # trees, of several questions each
-REPORTS = 20  # progress reports a stage
+REPORTS = 10  # progress reports a stage
 LOGS = 200  # points of the loss curve
 
 
@@ -127,14 +127,18 @@ class _TreeTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
     def __init__(self, run: Run, model: Any, renderer: Renderer) -> None:
         stage = run.stage
         place = resolve_device(run.device)
+        warmup = min(stage.warmup, stage.steps // 2)
         arguments = TrainingArguments(
             output_dir=str(run.out / RESUME),
             max_steps=stage.steps,
-            gradient_accumulation_steps=stage.accumulate,
             learning_rate=stage.learning_rate,
-            warmup_steps=min(stage.warmup, stage.steps // 2),
-            lr_scheduler_type="cosine_with_min_lr",
-            lr_scheduler_kwargs={"min_lr_rate": 0.1},
+            warmup_steps=warmup,
+            lr_scheduler_type="warmup_stable_decay",
+            lr_scheduler_kwargs={
+                "num_decay_steps": round(stage.decay * (stage.steps - warmup)),
+                "decay_type": "cosine",
+                "min_lr_ratio": 0.1,
+            },
             weight_decay=stage.weight_decay,
             adam_beta2=0.98,
             max_grad_norm=1.0,
@@ -177,7 +181,7 @@ class _TreeTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
 
     def get_train_dataloader(self) -> Any:
         """From the batch that the next update needs."""
-        return self.batches.loader(self.done * self.args.gradient_accumulation_steps)
+        return self.batches.loader(self.done)
 
     def compute_loss(
         self,
@@ -186,14 +190,13 @@ class _TreeTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> torch.Tensor:
-        """Mean cross entropy over the update's labelled tokens (all its passes together)."""
-        del return_outputs
+        """Mean cross entropy over the update's labelled tokens."""
+        del return_outputs, num_items_in_batch  # one pass an update
         read = int((inputs["position_ids"] > 0).sum())
         self.read += read
         self.state.num_input_tokens_seen += read  # kept when a run is resumed
         logits = logits_at(model, inputs, inputs["sources"]).float()
-        total = cross_entropy(logits, inputs["labels"], reduction="sum")
-        return total / (len(inputs["labels"]) if num_items_in_batch is None else num_items_in_batch)
+        return cross_entropy(logits, inputs["labels"])
 
     def _get_output_dir(self, trial: Any) -> str:
         return str(self._scratch or self.args.output_dir)
@@ -247,6 +250,8 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
             exact = measure(model, self.episodes)
             drilled = measure(model, self.drills)
             self._report(step, exact, drilled)
+            if step == self.run.stage.steps:
+                self._check_recall(drilled)
             if saving:
                 card = self._card(step, state, by_kind(exact), drilled)
                 folder = step_folder(self.run.out, step)
@@ -259,6 +264,17 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
             found = match_recall(drilled)
             self.run.say(
                 "drills: " + ", ".join(f"{kind} {_percent(share)}" for kind, share in found.items())
+            )
+
+    def _check_recall(self, drilled: Sequence[Exact]) -> None:
+        """Raise `CoTGapError` where too little was learned for what comes next."""
+        shares = {k: v for k, v in match_recall(drilled).items() if v is not None}
+        if low := {k: v for k, v in shares.items() if v < self.run.stage.recall}:
+            told = ", ".join(f"{kind} {_percent(share)} %" for kind, share in low.items())
+            raise CoTGapError(
+                f"look-ups were not learned ({told}, and {_percent(self.run.stage.recall)} % are "
+                "needed), so that training on would teach little. Some seeds take longer: give "
+                "another --seed and another --out"
             )
 
     def _card(

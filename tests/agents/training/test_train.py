@@ -180,6 +180,14 @@ def test_it_learns(tmp_path: Path) -> None:
     assert curve[-1] < 0.6 * curve[0]
 
 
+def test_a_stage_that_did_not_learn_to_look_up_ends_the_run(tmp_path: Path) -> None:
+    echoes = replace(TEST.before["echoes"], recall=0.9)
+    presets.PRESETS["test"] = replace(TEST, before={"echoes": echoes})
+    with pytest.raises(CoTGapError, match=r"copied 0.0 %, and 90.0 % are needed.*another --seed"):
+        execute(options(tmp_path))
+    assert not list(tmp_path.rglob("card.json"))
+
+
 def test_batches_hold_the_masked_labels(tiny: TransformersBackend) -> None:
     """The same episodes with fewer labels, and the same again from the middle on."""
     source = PanelSource("toy/train", 0.1, 0)

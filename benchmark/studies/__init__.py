@@ -1,0 +1,1 @@
+"""Experiments that train and measure, each one script with one command."""
