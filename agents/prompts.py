@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -130,6 +131,12 @@ class Dialogue:
             tags=self._tags,
             env=env,
         )
+
+    def fork(self) -> Dialogue:
+        """The same conversation so far, which goes on independently."""
+        twin = copy.copy(self)
+        twin._observations, twin._actions = list(self._observations), list(self._actions)
+        return twin
 
     def turns(self) -> tuple[Turn, ...]:
         """The conversation as it is shown, without dropped steps."""

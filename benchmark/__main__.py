@@ -209,6 +209,168 @@ def run(
     raise typer.Exit(0 if complete else EXIT_INCOMPLETE)
 
 
+PROBE_EXAMPLES = """Probes: **offline** (accuracy on expert states), **conflict** (does the action
+follow a forced trace?), **dose** (how much of its trace does it need?), **attribution** (prompt or
+reasoning?), **branch** (does a revision change the outcome?).
+
+    python -m benchmark probe offline --agent smollm2 --panel household/id --episodes 4
+
+    python -m benchmark probe conflict --agent path/to/checkpoint --panel household/id
+
+The same command resumes a stopped probe. Exit codes: 0 complete, 3 incomplete, 2 bad usage."""
+
+
+@app.command(epilog=PROBE_EXAMPLES)
+def probe(
+    name: Annotated[
+        str, typer.Argument(help="offline, conflict, dose, attribution or branch.", metavar="NAME")
+    ],
+    agent: Annotated[str, typer.Option(help="As for `run`.")] = "ckpt",
+    panel: Annotated[
+        list[str] | None,
+        typer.Option(help="SUITE/SPLIT; repeat for several. [default: toy/id]", show_default=False),
+    ] = None,
+    episodes: Annotated[int, typer.Option(help="Only the first N tasks of each panel.")] = 20,
+    states: Annotated[int, typer.Option(help="At most N states of each task.")] = 4,
+    mode: Annotated[
+        str, typer.Option(help="Which mode drives where the agent plays itself (branch).")
+    ] = "cot",
+    max_steps: Annotated[int | None, typer.Option(help="Another step limit.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The probe's folder. [default: runs/probe-NAME-AGENT-DIGEST]", show_default=False
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Decides which states and actions are drawn.")] = 0,
+    protocol: Annotated[
+        str | None, typer.Option(help="tags-1, with +admissible, +shots=K, +thoughts as wanted.")
+    ] = None,
+    action_tokens: Annotated[int, typer.Option(help="Token budget of an action.", min=1)] = 64,
+    thought_tokens: Annotated[int, typer.Option(help="Token budget of a thought.", min=1)] = 448,
+    batch_size: Annotated[int | None, typer.Option(help="Tasks at a time.", min=1)] = None,
+    dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads a local model computes with.", min=1)
+    ] = None,
+    cache_memory: Annotated[
+        float | None, typer.Option(help="GiB for a local model's keys and values.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the summary as JSON on stdout.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress display.")] = False,
+) -> None:
+    """Ask an agent at chosen states what its actions rest on."""
+    from benchmark.commands import probe as command
+
+    options = command.ProbeOptions(
+        probe=name,
+        agent=agent,
+        panels=tuple(panel or ("toy/id",)),
+        episodes=episodes,
+        states=states,
+        mode=mode,
+        max_steps=max_steps,
+        out=out,
+        seed=seed,
+        protocol=protocol,
+        action_tokens=action_tokens,
+        thought_tokens=thought_tokens,
+        batch_size=batch_size,
+        dtype=dtype,
+        device=device,
+        threads=threads,
+        cache_memory=cache_memory,
+    )
+    complete = command.execute(options, as_json=as_json, quiet=quiet)
+    raise typer.Exit(0 if complete else EXIT_INCOMPLETE)
+
+
+SWEEP_EXAMPLES = """Examples:
+
+    python -m benchmark sweep --checkpoints 'runs/plain/step-*' --checkpoints 'runs/masked/step-*'
+    --panel household/id --panel household/ood_task --probe conflict --probe offline
+
+    python -m benchmark sweep --checkpoints 'mine/*' --order early,middle,late --panel toy/id
+
+The same command resumes. Exit codes: 0 complete, 3 incomplete, 2 bad usage."""
+
+
+@app.command(epilog=SWEEP_EXAMPLES)
+def sweep(
+    checkpoints: Annotated[
+        list[str], typer.Option(help="A pattern for checkpoint folders; repeat for several.")
+    ],
+    panel: Annotated[list[str], typer.Option(help="SUITE/SPLIT; repeat for several.")],
+    probe: Annotated[
+        list[str] | None, typer.Option(help="Also probe every checkpoint; repeat for several.")
+    ] = None,
+    order: Annotated[
+        str,
+        typer.Option(help="Folder names, first to last, with commas, if cards are missing."),
+    ] = "",
+    episodes: Annotated[
+        int | None, typer.Option(help="Only the first N tasks of each panel.")
+    ] = None,
+    states: Annotated[int, typer.Option(help="Probes: at most N states of each task.", min=1)] = 4,
+    max_steps: Annotated[int | None, typer.Option(help="Another step limit.")] = None,
+    margin: Annotated[
+        float, typer.Option(help="Percentage points by which a CoT gap widens if it widens.")
+    ] = 5.0,
+    rescore: Annotated[
+        bool, typer.Option("--rescore", help="Also under other protocols that need no new run.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The sweep's folder. [default: runs/sweep-DIGEST]", show_default=False),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Decides which states and actions are drawn.")] = 0,
+    protocol: Annotated[
+        str | None, typer.Option(help="tags-1, with +admissible, +shots=K, +thoughts as wanted.")
+    ] = None,
+    action_tokens: Annotated[int, typer.Option(help="Token budget of an action.", min=1)] = 64,
+    thought_tokens: Annotated[int, typer.Option(help="Token budget of a thought.", min=1)] = 448,
+    batch_size: Annotated[int | None, typer.Option(help="Episodes at a time.", min=1)] = None,
+    dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads a local model computes with.", min=1)
+    ] = None,
+    cache_memory: Annotated[
+        float | None, typer.Option(help="GiB for a local model's keys and values.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the summary as JSON on stdout.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress display.")] = False,
+) -> None:
+    """Measure a series of checkpoints alike and say where training's gains land."""
+    from benchmark.commands import sweep as command
+    from benchmark.sweeps.running import Loading
+
+    options = command.SweepOptions(
+        checkpoints=tuple(checkpoints),
+        order=tuple(filter(None, order.split(","))),
+        panels=tuple(panel),
+        probes=tuple(dict.fromkeys(probe or ())),
+        episodes=episodes,
+        states=states,
+        max_steps=max_steps,
+        margin=margin / 100,
+        out=out,
+        seed=seed,
+        protocol=protocol,
+        action_tokens=action_tokens,
+        thought_tokens=thought_tokens,
+        loading=Loading(batch_size, dtype, device, threads, cache_memory),
+        rescore=rescore,
+    )
+    complete = command.execute(options, as_json=as_json, quiet=quiet)
+    raise typer.Exit(0 if complete else EXIT_INCOMPLETE)
+
+
 @app.command()
 def panels(
     suite: Annotated[str | None, typer.Argument(help="Only this suite.")] = None,

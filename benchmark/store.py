@@ -7,9 +7,7 @@ next opening). `summary.json` is derived and can always be rebuilt.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import platform
 from collections.abc import Iterator, Mapping
 from importlib import metadata
@@ -18,6 +16,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from benchmark.config import RunConfig, differences
+from benchmark.files import acquire, append_line, cut_torn_line, write_json
 from benchmark.records import Episode
 from benchmark.sessions import Session
 from envs.core import CoTGapError
@@ -49,10 +48,10 @@ class RunStore:
         except OSError as error:
             raise CoTGapError(f"--out {self.folder}: cannot make that folder ({error})") from error
         self._refuse_other_content()
-        self._lock = _acquire(self.folder)
+        self._lock = acquire(self.folder / LOCK)
         try:
             self._check()
-            if torn := _cut_torn_line(self.folder / EPISODES):
+            if torn := cut_torn_line(self.folder / EPISODES):
                 self.notices.append(f"cut an unfinished last record ({torn} bytes, left by a kill)")
             self._file: IO[str] = (self.folder / EPISODES).open("a", encoding="utf-8")
         except OSError as error:
@@ -74,11 +73,8 @@ class RunStore:
 
     def append(self, episode: Episode) -> None:
         """Write one finished episode and see it onto the disk."""
-        line = json.dumps(episode.to_json(), ensure_ascii=False, separators=(",", ":"))
         try:
-            self._file.write(line + "\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            append_line(self._file, episode.to_json())
         except OSError as error:
             raise CoTGapError(
                 f"cannot write {self.folder / EPISODES}: {error}. Episodes written so far are "
@@ -93,11 +89,11 @@ class RunStore:
         """Note in `run.json` what was played and what it took."""
         content = read_run(self.folder)
         content["sessions"] = [*content.get("sessions", []), session.to_json()]
-        _write_json(self.folder / RUN, content)
+        write_json(self.folder / RUN, content)
 
     def write_summary(self, summary: Any) -> None:
         """Replace `summary.json`."""
-        _write_json(self.folder / SUMMARY, summary)
+        write_json(self.folder / SUMMARY, summary)
 
     def _refuse_other_content(self) -> None:
         names = {entry.name for entry in self.folder.iterdir()}
@@ -120,10 +116,10 @@ class RunStore:
             if other := differences(content["versions"][-1], now):
                 self.notices.append(f"resuming under other circumstances: {', '.join(other)}")
                 content["versions"].append(now)
-                _write_json(path, content)
+                write_json(path, content)
         else:
             content = {"digest": self.config.digest, "config": self.config.to_json()}
-            _write_json(path, {**content, "versions": [now]})
+            write_json(path, {**content, "versions": [now]})
 
 
 def read_run(folder: Path) -> dict[str, Any]:
@@ -184,34 +180,3 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
-def _acquire(folder: Path) -> IO[str]:
-    lock = (folder / LOCK).open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise CoTGapError(
-            f"{folder} is being written by another run. Wait for it, or give another --out."
-        ) from None
-    return lock
-
-
-def _cut_torn_line(path: Path) -> int:
-    """Cut an unfinished last line; returns its length in bytes."""
-    if not path.exists():
-        return 0
-    with path.open("rb+") as file:
-        data = file.read()
-        whole = data.rfind(b"\n") + 1
-        if whole < len(data):
-            file.truncate(whole)
-    return len(data) - whole
-
-
-def _write_json(path: Path, content: Any) -> None:
-    """Write a file in one piece: a kill leaves the old one or the new one."""
-    fresh = path.with_name(f"{path.name}.tmp")
-    fresh.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(fresh, path)

@@ -33,7 +33,8 @@ class ScriptedBackend:
     """Answers each request with what `speaker` says.
 
     `parameters` (JSON-able, `policy` among them) say which script it is; with `source`, the code
-    behind it, they make the fingerprint. Token limits do not apply.
+    behind it, they make the fingerprint. Token limits do not apply. `reads_prefill` says whether
+    the speaker goes by what a reply is made to start with (see `agents.forcing`).
     """
 
     name = "scripted"
@@ -46,8 +47,10 @@ class ScriptedBackend:
         *,
         source: str = "",
         batch_size: int = 16,
+        reads_prefill: bool = False,
     ) -> None:
         self._speaker = speaker
+        self.reads_prefill = reads_prefill
         self._parameters = dict(parameters)
         self.batch_size = batch_size
         content = json.dumps([self._parameters, source or _own_source()], sort_keys=True)
@@ -105,10 +108,13 @@ def from_replies(replies: Sequence[str], **options: Any) -> ScriptedBackend:
 
 
 def from_callable(speaker: Speaker, **options: Any) -> ScriptedBackend:
-    """Says what `speaker(request)` returns: the reply after the prefill."""
+    """Says what `speaker(request)` returns: the reply after the prefill, which it can read."""
     name = f"{speaker.__module__}:{getattr(speaker, '__qualname__', type(speaker).__qualname__)}"
     return ScriptedBackend(
-        speaker, {"policy": "callable", "function": name}, source=_source(speaker), **options
+        speaker,
+        {"policy": "callable", "function": name},
+        source=_source(speaker),
+        **{"reads_prefill": True, **options},
     )
 
 

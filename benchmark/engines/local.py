@@ -311,7 +311,7 @@ class LocalEngine:
 
 
 class LocalSite:
-    """The agent is in this process, and so are its episodes."""
+    """The agent is in this process (`agent`), and so are its episodes."""
 
     workers = 1
 
@@ -321,21 +321,21 @@ class LocalSite:
                 "--ray-address, --workers and --gpus-per-worker are for --engine ray; leave them "
                 "out, or choose that engine"
             )
-        self._agent = recipe.make()
-        self.card: AgentCard = self._agent.card()
+        self.agent = recipe.make()
+        self.card: AgentCard = self.agent.card()
         self.times = Times()
 
     def play(
         self, order: Order, jobs: Sequence[Job], on_step: Callable[[], None]
     ) -> Iterator[Episode]:
         """See `benchmark.engines.core.Site`."""
-        engine = engine_for(self._agent, order, on_step)
+        engine = engine_for(self.agent, order, on_step)
         self.times = engine.times
         yield from engine.run(jobs)
 
     def close(self) -> None:
         """Free what the agent holds."""
-        self._agent.close()
+        self.agent.close()
 
 
 SITE = LocalSite

@@ -1,0 +1,201 @@
+"""`benchmark sweep`: measure a series of checkpoints, and answer the paper's questions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from agents.agent import Agent
+from benchmark.commands.probe import TaskProgress
+from benchmark.commands.run import check_usable
+from benchmark.config import Limits, PanelPlan, plan_panel
+from benchmark.files import write_json
+from benchmark.probes.core import check_environment, get_probe
+from benchmark.probes.running import Watch
+from benchmark.progress import LiveProgress
+from benchmark.runner import Progress
+from benchmark.store import SUMMARY, read_episodes
+from benchmark.sweeps import rescore
+from benchmark.sweeps.alarm import Alarm, alarms
+from benchmark.sweeps.questions import Answer, answers
+from benchmark.sweeps.running import (
+    Loading,
+    SweepConfig,
+    Watchers,
+    complete,
+    digest,
+    measure,
+    open_folder,
+    outcomes,
+    run_folder,
+)
+from benchmark.sweeps.series import Checkpoint, find
+from benchmark.sweeps.table import table, write
+from benchmark.sweeps.tables import print_alarms, print_answers, print_rescored, print_series
+from envs.registry import get_panel, get_suite
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """The options of the command line, as given; see `python -m benchmark sweep --help`."""
+
+    checkpoints: tuple[str, ...]
+    order: tuple[str, ...]
+    panels: tuple[str, ...]
+    probes: tuple[str, ...]
+    episodes: int | None
+    states: int
+    max_steps: int | None
+    margin: float
+    out: Path | None
+    seed: int
+    protocol: str | None
+    action_tokens: int
+    thought_tokens: int
+    loading: Loading
+    rescore: bool
+
+
+def execute(options: SweepOptions, *, as_json: bool, quiet: bool) -> bool:
+    """Sweep; returns whether every checkpoint's run and probes are complete."""
+    watch = Console(stderr=True)
+    checkpoints = find(options.checkpoints, options.order)
+    config = SweepConfig(
+        panels=_plan(options),
+        probes=options.probes,
+        states=options.states,
+        limits=Limits(options.action_tokens, options.thought_tokens),
+        protocol=options.protocol,
+        seed=options.seed,
+    )
+    folder = options.out or Path("runs") / f"sweep-{digest(config, checkpoints)[:8]}"
+    open_folder(folder, config, checkpoints)
+    if not quiet:
+        watch.print(
+            f"sweep of {len(checkpoints)} checkpoints → {folder}",
+            style="bold",
+            markup=False,
+            highlight=False,
+        )
+    for checkpoint in checkpoints:
+        if measure(folder, config, checkpoint, options.loading, _watchers(watch, quiet=quiet)):
+            watch.print("stopped. Run the same command again to go on.", style="yellow")
+            break
+    done = all(complete(folder, config, checkpoint) for checkpoint in checkpoints)
+    _conclude(folder, config, checkpoints, options, done=done, as_json=as_json)
+    return done
+
+
+def _plan(options: SweepOptions) -> tuple[PanelPlan, ...]:
+    """The tasks of each panel; raises `CoTGapError` for whatever cannot be measured."""
+    probes = [get_probe(name) for name in options.probes]
+    plans = tuple(
+        plan_panel(get_panel(name), options.episodes, options.max_steps)
+        for name in dict.fromkeys(options.panels)
+    )
+    check_usable(plans)
+    for plan in plans:
+        panel = get_panel(plan.name)
+        env = get_suite(panel.suite).make(panel, list_actions=False)
+        try:
+            for probe in probes:
+                check_environment(probe, env)
+        finally:
+            env.close()
+    return plans
+
+
+def _watchers(console: Console, *, quiet: bool) -> Watchers:
+    def announce(checkpoint: Checkpoint, agent: Agent | None) -> None:
+        if not quiet:
+            state = "" if agent else ": already measured"
+            text = f"{checkpoint.label} (series {checkpoint.series}, step {checkpoint.step}){state}"
+            console.print(text, markup=False, highlight=False)
+        if agent is not None and agent.notice and not quiet:
+            console.print(agent.notice, style="yellow", markup=False, highlight=False)
+
+    @contextmanager
+    def playing() -> Iterator[Progress]:
+        with LiveProgress(console, quiet=quiet) as live:
+            yield Progress(live.on_start, live.on_step, live.on_episode)
+
+    @contextmanager
+    def probing() -> Iterator[Watch]:
+        with TaskProgress(console, quiet=quiet) as live:
+            yield live.watch
+
+    return Watchers(announce, playing, probing)
+
+
+def _conclude(
+    folder: Path,
+    config: SweepConfig,
+    checkpoints: Sequence[Checkpoint],
+    options: SweepOptions,
+    *,
+    done: bool,
+    as_json: bool,
+) -> None:
+    """Write the table and the answers, and print them."""
+    frame = table(folder, config, checkpoints)
+    path = write(folder, frame)
+    found = list(outcomes(folder, config, checkpoints))
+    replies, warnings = answers(found, options.margin), alarms(found)
+    rescored = _rescored(folder, config, checkpoints) if options.rescore else {}
+    summary = _summary(replies, warnings, rescored, done=done)
+    write_json(folder / SUMMARY, summary)
+    if as_json:
+        print(json.dumps(summary, indent=2, ensure_ascii=False))
+        return
+    console = Console()
+    print_series(frame, console)
+    print_answers(replies, console)
+    print_alarms(warnings, console)
+    print_rescored(rescored, console)
+    if not done:
+        console.print(
+            "incomplete: what is above rests on what was measured so far. "
+            "Run the same command again to go on.",
+            style="bold yellow",
+        )
+    console.print(f"every number: {path}", style="dim", markup=False, highlight=False)
+
+
+def _rescored(
+    folder: Path, config: SweepConfig, checkpoints: Sequence[Checkpoint]
+) -> dict[str, list[rescore.Rescored]]:
+    found: dict[str, list[rescore.Rescored]] = {}
+    for checkpoint in checkpoints:
+        episodes = read_episodes(run_folder(folder, checkpoint))
+        for plan in config.panels:
+            own = [e for e in episodes if e.task_key.panel == plan.name]
+            found.setdefault(checkpoint.label, []).extend(rescore.rescore(own, plan.step_limit))
+    return found
+
+
+def _summary(
+    replies: Sequence[Answer],
+    warnings: Sequence[Alarm],
+    rescored: Mapping[str, Sequence[rescore.Rescored]],
+    *,
+    done: bool,
+) -> dict[str, Any]:
+    return {
+        "complete": done,
+        "answers": [{**asdict(answer), "verdict": answer.verdict} for answer in replies],
+        "alarms": [
+            {
+                "checkpoint": alarm.checkpoint.label,
+                "raised": alarm.raised,
+                "changes": {name: asdict(change) for name, change in alarm.changes.items()},
+            }
+            for alarm in warnings
+        ],
+        "rescored": {label: [asdict(one) for one in found] for label, found in rescored.items()},
+    }

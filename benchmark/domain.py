@@ -1,0 +1,94 @@
+"""In-domain or out-of-domain: a relation between a checkpoint and a panel.
+
+A checkpoint's card lists what it was trained on; everything else is OOD along a named axis. A
+panel alone is neither.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from envs.core import Panel
+
+# Panels that hold something out and do not say so in their name (`ood_AXIS`): what it is.
+HELD_OUT: Mapping[str, str] = {
+    "alfworld/valid_unseen": "layout",
+    "bfcl/long_context": "context",
+    "bfcl/miss_func": "category",
+    "bfcl/miss_param": "category",
+}
+
+
+@dataclass(frozen=True)
+class Relation:
+    """`axes`: along which the panel is OOD for the checkpoint; none are in-domain.
+
+    `known` is False for a checkpoint without an account of its training. `seen`: the panel's very
+    tasks were trained on.
+    """
+
+    axes: tuple[str, ...] = ()
+    known: bool = True
+    seen: bool = False
+
+    @property
+    def in_domain(self) -> bool:
+        """Whether the panel is like what was trained on."""
+        return self.known and not self.axes
+
+    @property
+    def ood(self) -> bool:
+        """Whether it is unlike."""
+        return self.known and bool(self.axes)
+
+    def __str__(self) -> str:
+        if not self.known:
+            return "unknown"
+        if self.axes:
+            return f"OOD: {', '.join(self.axes)}"
+        return "in-domain, trained on" if self.seen else "in-domain"
+
+
+def relate(card: Mapping[str, Any], panel: Panel) -> Relation:
+    """What a panel is to the checkpoint of this card (see `agents.training.checkpoints`)."""
+    trained = trained_on(card)
+    if not trained:
+        return Relation(known=False)
+    of_suite = [facts for facts in trained if facts["suite"] == panel.suite]
+    if not of_suite:
+        return Relation(axes=("suite",))
+    axes = []
+    if {task.kind for task in panel.tasks} - {k for facts in of_suite for k in facts["kinds"]}:
+        axes.append("task type")
+    if panel.wording not in {facts["wording"] for facts in of_suite}:
+        axes.append("wording")
+    elif _variant(panel.name) not in {_variant(facts["panel"]) for facts in of_suite}:
+        axes.append("simplifications")
+    held_out = held_out_by(panel.name)
+    named = {held_out_by(facts["panel"]) for facts in of_suite}
+    # `ood_task` and `ood_wording` have said it above, or were trained on in other panels.
+    if held_out and held_out not in named and held_out not in ("task", "wording"):
+        axes.append(held_out)
+    return Relation(tuple(axes), seen=panel.name in {facts["panel"] for facts in of_suite})
+
+
+def trained_on(card: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Everything that a checkpoint, and the one it started from, was trained on."""
+    parent = card.get("parent") or {}
+    return [*(card.get("trained_on") or []), *(parent.get("trained_on") or [])]
+
+
+def held_out_by(panel: str) -> str:
+    """The axis along which a panel differs from its suite's training panel; empty for none."""
+    suite, _, split = panel.partition("/")
+    base = re.split("[:@]", split)[0]
+    if base.startswith("ood_"):
+        return base.removeprefix("ood_")
+    return HELD_OUT.get(f"{suite}/{base}", "")
+
+
+def _variant(panel: str) -> str:
+    return panel.partition("@")[2]

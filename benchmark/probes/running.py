@@ -1,0 +1,354 @@
+"""A probe's run: its configuration, its folder, and what it comes to.
+
+A folder holds `probe.json` (the resolved configuration and its digest), `tasks.jsonl` (one
+visited task a line, appended whole) and `summary.json` (derived). The same configuration resumes.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from agents.agent import Agent
+from benchmark.config import Limits, PanelPlan, differences
+from benchmark.files import acquire, append_line, cut_torn_line, write_json
+from benchmark.probes.core import Figure, check_backend, check_environment, get_probe
+from benchmark.probes.driving import Driver, TaskRecord
+from benchmark.probes.states import Visit, expert_argument
+from benchmark.shots import shot_source
+from benchmark.store import LOCK, SUMMARY, versions
+from envs.core import CoTGapError, TaskKey, TextEnv
+from envs.registry import get_panel, get_suite
+
+PROBE, TASKS = "probe.json", "tasks.jsonl"
+
+
+@dataclass(frozen=True)
+class ProbeConfig:
+    """Everything that a probe's rows depend on; two with one digest must agree.
+
+    `agent` is its description. `states` is how many states of a task are asked at (None: all),
+    `mode` drives where the agent plays itself, `seed` draws states and actions.
+    """
+
+    probe: str
+    version: int
+    agent: Mapping[str, Any]
+    protocol: str
+    panels: tuple[PanelPlan, ...]
+    states: int | None
+    mode: str
+    limits: Limits
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.states is not None and self.states < 1:
+            raise CoTGapError(
+                f"--states {self.states}: give a number of states per task, 1 or more"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-able mapping, the same after a round trip through JSON."""
+        return dict(json.loads(json.dumps(asdict(self))))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the whole configuration."""
+        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def keys(self) -> list[TaskKey]:
+        """Every task, in order."""
+        return [get_panel(plan.name).key(task) for plan in self.panels for task in plan.tasks]
+
+
+@dataclass(frozen=True)
+class PanelFigures:
+    """What a probe found on one panel: `states` were counted, `skipped` were not (reason → n)."""
+
+    panel: str
+    lock: str
+    tasks: int
+    states: int
+    skipped: Mapping[str, int]
+    figures: tuple[Figure, ...]
+
+    def get(self, name: str, group: str) -> Figure | None:
+        """The figure of that name and group, if there is one."""
+        return next((f for f in self.figures if (f.name, f.group) == (name, group)), None)
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """What a probe's folder holds so far."""
+
+    folder: Path
+    config: ProbeConfig
+    panels: tuple[PanelFigures, ...]
+    planned: int
+    errors: tuple[TaskRecord, ...]
+    done: int
+    interrupted: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned task was visited without an error."""
+        return self.done == self.planned
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `summary.json`."""
+        return {
+            "digest": self.config.digest,
+            "probe": self.config.probe,
+            "agent": dict(self.config.agent),
+            "protocol": self.config.protocol,
+            "complete": self.complete,
+            "tasks": {"planned": self.planned, "done": self.done},
+            "errors": [{"task_key": e.task_key, "error": e.error} for e in self.errors],
+            "panels": [asdict(panel) for panel in self.panels],
+        }
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What a watcher of a probe is told: totals at the start, then each task."""
+
+    on_start: Callable[[int, int, Sequence[str]], None] = lambda planned, done, notices: None
+    on_task: Callable[[TaskRecord], None] = lambda record: None
+
+
+def check(config: ProbeConfig, agent: Agent) -> None:
+    """Raise `CoTGapError` where a suite or the agent's backend lacks what the probe needs."""
+    probe = get_probe(config.probe)
+    check_backend(probe, agent)
+    for plan in config.panels:
+        env = _open(plan, list_actions=False)
+        try:
+            check_environment(probe, env)
+        finally:
+            env.close()
+
+
+def run_probe(
+    agent: Agent, config: ProbeConfig, folder: Path, watch: Watch, *, width: int | None = None
+) -> ProbeResult:
+    """Visit what is not on disk yet; Ctrl-C stops cleanly. Raises `CoTGapError` as `check` does,
+    and where the folder cannot take this probe.
+    """
+    check(config, agent)
+    with ProbeStore(folder, config) as store:
+        before = {record.task_key for record in store.records() if record.error is None}
+        keys = config.keys()
+        watch.on_start(len(keys), len(before), store.notices)
+        driver = _driver(agent, config, width or agent.backend.batch_size)
+        interrupted = False
+        try:
+            for record in driver.run([key for key in keys if str(key) not in before]):
+                store.append(record)
+                watch.on_task(record)
+        except KeyboardInterrupt:
+            interrupted = True
+        result = conclude(folder, config, store.records(), interrupted=interrupted)
+        write_json(folder / SUMMARY, result.to_json())
+    return result
+
+
+def conclude(
+    folder: Path,
+    config: ProbeConfig,
+    records: Sequence[TaskRecord],
+    *,
+    interrupted: bool = False,
+) -> ProbeResult:
+    """The result of the records on disk."""
+    good = {record.task_key: record for record in records if record.error is None}
+    return ProbeResult(
+        folder=folder,
+        config=config,
+        panels=tuple(_figures(config, plan, good) for plan in config.panels),
+        planned=len(config.keys()),
+        errors=tuple(record for record in records if record.error is not None),
+        done=len(good),
+        interrupted=interrupted,
+    )
+
+
+def load(folder: Path) -> ProbeResult:
+    """A probe's folder, finished or not; raises `CoTGapError` where it is none or damaged."""
+    return conclude(folder, read_config(folder), read_records(folder))
+
+
+class ProbeStore:
+    """The one writer of a probe's folder; a context manager.
+
+    Raises `CoTGapError` where the folder holds another configuration (naming the fields that
+    differ) or something else, or is being written by another process.
+    """
+
+    def __init__(self, folder: Path, config: ProbeConfig) -> None:
+        self.folder, self.config = folder, config
+        self.notices: list[str] = []
+        """What opening found that its user should know."""
+
+    def __enter__(self) -> ProbeStore:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            names = {entry.name for entry in self.folder.iterdir()}
+            if PROBE not in names and names - {LOCK, f"{PROBE}.tmp"}:
+                raise CoTGapError(
+                    f"{self.folder} is not empty and no probe's folder (no {PROBE}). "
+                    "Give another --out."
+                )
+            self._lock = acquire(self.folder / LOCK)
+        except OSError as error:
+            raise CoTGapError(f"--out {self.folder}: cannot write there ({error})") from error
+        try:
+            self._check()
+            if torn := cut_torn_line(self.folder / TASKS):
+                self.notices.append(f"cut an unfinished last record ({torn} bytes, left by a kill)")
+            self._file = (self.folder / TASKS).open("a", encoding="utf-8")
+        except BaseException:
+            self._lock.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._lock.close()
+
+    def append(self, record: TaskRecord) -> None:
+        """Write one visited task and see it onto the disk."""
+        try:
+            append_line(self._file, record.to_json())
+        except OSError as error:
+            raise CoTGapError(
+                f"cannot write {self.folder / TASKS}: {error}. Tasks written so far are safe: "
+                "make room and run the same command again"
+            ) from error
+
+    def records(self) -> list[TaskRecord]:
+        """What has been written so far: the latest record of each task."""
+        return read_records(self.folder)
+
+    def _check(self) -> None:
+        now = self.config.to_json()
+        if (self.folder / PROBE).exists():
+            changed = differences(read_config(self.folder).to_json(), now)
+            if changed:
+                raise CoTGapError(
+                    f"{self.folder} holds a probe of another configuration:\n  "
+                    + "\n  ".join(changed)
+                    + "\nGive another --out, or the old settings to resume it."
+                )
+        else:
+            content = {"digest": self.config.digest, "config": now, "versions": versions()}
+            write_json(self.folder / PROBE, content)
+
+
+def read_config(folder: Path) -> ProbeConfig:
+    """The configuration of a probe's folder; raises `CoTGapError` where there is none."""
+    path = folder / PROBE
+    try:
+        fields = dict(json.loads(path.read_text(encoding="utf-8"))["config"])
+        fields["limits"] = Limits(**fields["limits"])
+        fields["panels"] = tuple(
+            PanelPlan(**{**plan, "tasks": tuple(plan["tasks"])}) for plan in fields["panels"]
+        )
+        return ProbeConfig(**fields)
+    except FileNotFoundError:
+        raise CoTGapError(f"{folder} is no probe's folder: it has no {PROBE}") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CoTGapError(
+            f"{path} is malformed ({error}). Give another --out, or delete that folder."
+        ) from error
+
+
+def read_records(folder: Path) -> list[TaskRecord]:
+    """The latest record of each task; an unfinished last line is left out."""
+    path, latest = folder / TASKS, dict[str, TaskRecord]()
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    for number, line in enumerate(lines, 1):
+        if not line.endswith(b"\n"):
+            break
+        try:
+            record = TaskRecord.from_json(json.loads(line))
+        except (ValueError, CoTGapError) as error:
+            raise CoTGapError(
+                f"{path} line {number} is damaged ({error}). "
+                "Delete that line to have the task visited again."
+            ) from error
+        latest[record.task_key] = record
+    return list(latest.values())
+
+
+def _figures(
+    config: ProbeConfig, plan: PanelPlan, records: Mapping[str, TaskRecord]
+) -> PanelFigures:
+    panel = get_panel(plan.name)
+    found = [records[key].rows for task in plan.tasks if (key := str(panel.key(task))) in records]
+    skipped = Counter(row["skipped"] for rows in found for row in rows if "skipped" in row)
+    counted = [[row for row in rows if "skipped" not in row] for rows in found]
+    counted = [rows for rows in counted if rows]
+    return PanelFigures(
+        panel=plan.name,
+        lock=plan.lock,
+        tasks=len(found),
+        states=sum(map(len, counted)),
+        skipped=dict(sorted(skipped.items())),
+        figures=tuple(get_probe(config.probe).figures(counted)),
+    )
+
+
+def _driver(agent: Agent, config: ProbeConfig, width: int) -> Driver:
+    plans = {plan.name: plan for plan in config.panels}
+    shots = shot_source(agent.protocol, config.seed)
+
+    def open_env(key: TaskKey) -> TextEnv:
+        return _open(plans[key.panel], list_actions=agent.protocol.admissible)
+
+    def visit(key: TaskKey, env: TextEnv) -> Visit:
+        return Visit(
+            key=key,
+            env=env,
+            agent=agent,
+            limits=config.limits,
+            seed=config.seed,
+            states=config.states,
+            mode=config.mode,
+            shots=shots(key),
+            unrelated=functools.partial(_unrelated, key.panel, _another(key, plans[key.panel])),
+        )
+
+    return Driver(agent, get_probe(config.probe).examine, open_env, visit, width)
+
+
+def _open(plan: PanelPlan, *, list_actions: bool) -> TextEnv:
+    panel = get_panel(plan.name).with_step_limit(plan.step_limit)
+    return get_suite(panel.suite).make(panel, list_actions=list_actions)
+
+
+def _another(key: TaskKey, plan: PanelPlan) -> str | None:
+    """A task of the panel far from this one in its order; None where it has only one."""
+    tasks = [task.id for task in get_panel(plan.name).tasks]
+    place = tasks.index(key.task) if key.task in tasks else 0
+    other = tasks[(place + len(tasks) // 2) % len(tasks)]
+    return None if other == key.task else other
+
+
+@functools.lru_cache(maxsize=4096)
+def _unrelated(panel_name: str, task: str | None) -> str | None:
+    """What the expert would say at the beginning of another game."""
+    if task is None:
+        return None
+    panel = get_panel(panel_name)
+    env = get_suite(panel.suite).make(panel, list_actions=False)
+    try:
+        return expert_argument(env, task)
+    finally:
+        env.close()

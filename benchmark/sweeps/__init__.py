@@ -1,0 +1,1 @@
+"""A series of checkpoints, measured alike: the paper's questions, answered by trends."""

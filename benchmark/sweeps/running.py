@@ -1,0 +1,249 @@
+"""Measure every checkpoint of a series: an ordinary run and ordinary probes, beneath one folder.
+
+    OUT/sweep.json              the checkpoints, in order, and what is measured
+    OUT/runs/LABEL/             a run folder for each checkpoint
+    OUT/probes/LABEL/PROBE/     a probe folder for each of its probes
+    OUT/table.csv               every number, one a row
+    OUT/summary.json            the answers and alarms
+
+The same command resumes: each folder goes on where it stopped, and a checkpoint whose folders are
+complete is not even loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from agents.agent import Agent
+from agents.core import Sampling
+from agents.fingerprint import fingerprint
+from benchmark.config import Limits, PanelPlan, RunConfig, differences
+from benchmark.engines.core import AgentRecipe, Placement
+from benchmark.engines.local import LocalSite
+from benchmark.files import write_json
+from benchmark.metrics.core import COT, PROMPT
+from benchmark.probes import running as probing
+from benchmark.probes.core import get_probe
+from benchmark.runner import Progress, RunResult, conclude, run
+from benchmark.store import RUN, read_episodes, read_run
+from benchmark.sweeps.outcomes import Outcome, outcome
+from benchmark.sweeps.series import Checkpoint
+from envs.core import CoTGapError
+from envs.registry import get_panel
+
+SWEEP, TABLE = "sweep.json", "table.csv"
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """What is measured of every checkpoint; the checkpoints themselves are beside it."""
+
+    panels: tuple[PanelPlan, ...]
+    probes: tuple[str, ...]
+    states: int
+    limits: Limits
+    protocol: str | None
+    seed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-able mapping, the same after a round trip through JSON."""
+        return dict(json.loads(json.dumps(asdict(self))))
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How checkpoints are loaded; see `make_agent`. Only `dtype` decides answers."""
+
+    batch_size: int | None = None
+    dtype: str | None = None
+    device: str | None = None
+    threads: int | None = None
+    cache_memory: float | None = None
+
+
+@dataclass(frozen=True)
+class Watchers:
+    """What is told to whoever watches: each checkpoint's start, and progress of run and probes."""
+
+    on_checkpoint: Callable[[Checkpoint, Agent | None], None]
+    """(which, its agent; None where nothing is left to be measured)"""
+    playing: Callable[[], Any]
+    """A context manager that gives the `Progress` of a run."""
+    probing: Callable[[], Any]
+    """A context manager that gives the `Watch` of a probe."""
+
+
+def digest(config: SweepConfig, checkpoints: Sequence[Checkpoint]) -> str:
+    """SHA-256 (hex) of the configuration and the checkpoints' places."""
+    text = json.dumps([config.to_json(), [str(c.path.resolve()) for c in checkpoints]])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def open_folder(folder: Path, config: SweepConfig, checkpoints: Sequence[Checkpoint]) -> None:
+    """Make the sweep's folder, or go on in it; raises `CoTGapError` where it is another's.
+
+    Checkpoints may be added to a sweep; what is measured may not change.
+    """
+    path = folder / SWEEP
+    if path.exists():
+        changed = differences(_read(path)["config"], config.to_json())
+        if changed:
+            raise CoTGapError(
+                f"{folder} holds a sweep of another configuration:\n  "
+                + "\n  ".join(changed)
+                + "\nGive another --out, or the old settings to resume it."
+            )
+    elif folder.exists() and any(folder.iterdir()):
+        raise CoTGapError(f"{folder} is not empty and no sweep (no {SWEEP}). Give another --out.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        listed = [
+            {
+                "label": one.label,
+                "series": one.series,
+                "step": one.step,
+                "mask_fraction": one.mask_fraction,
+                "path": str(one.path),
+                "trained_on": one.card.get("trained_on"),
+            }
+            for one in checkpoints
+        ]
+        write_json(path, {"config": config.to_json(), "checkpoints": listed})
+    except OSError as error:
+        raise CoTGapError(f"--out {folder}: cannot write there ({error})") from error
+
+
+def measure(
+    folder: Path,
+    config: SweepConfig,
+    checkpoint: Checkpoint,
+    loading: Loading,
+    watchers: Watchers,
+) -> bool:
+    """Run and probe one checkpoint; returns whether it was stopped."""
+    if finished(folder, config, checkpoint):
+        watchers.on_checkpoint(checkpoint, None)
+        return False
+    options = {"protocol": config.protocol, **asdict(loading)}
+    site = LocalSite(AgentRecipe(str(checkpoint.path), options), Placement())
+    try:
+        watchers.on_checkpoint(checkpoint, site.agent)
+        with watchers.playing() as progress:
+            played = _play(site, config, run_folder(folder, checkpoint), progress, loading)
+        if played.interrupted:
+            return True
+        for name in config.probes:
+            with watchers.probing() as watch:
+                probed = probing.run_probe(
+                    site.agent,
+                    _probe_config(config, site.agent, name),
+                    probe_folder(folder, checkpoint, name),
+                    watch,
+                    width=loading.batch_size,
+                )
+            if probed.interrupted:
+                return True
+    finally:
+        site.close()
+    return False
+
+
+def finished(folder: Path, config: SweepConfig, checkpoint: Checkpoint) -> bool:
+    """Whether the run and all probes of a checkpoint are complete, and its own."""
+    path = run_folder(folder, checkpoint)
+    if not (path / RUN).exists() or not complete(folder, config, checkpoint):
+        return False
+    # An adapter's fingerprint is that of its base, too, which only loading it shows.
+    return bool(read_run(path)["config"]["agent"]["fingerprint"] == fingerprint(checkpoint.path))
+
+
+def complete(folder: Path, config: SweepConfig, checkpoint: Checkpoint) -> bool:
+    """Whether every planned episode has a score and every probe has visited every task."""
+    path = run_folder(folder, checkpoint)
+    if not (path / RUN).exists():
+        return False
+    scored = sum(episode.status.scored for episode in read_episodes(path))
+    planned = 2 * sum(len(plan.tasks) for plan in config.panels)
+    return scored == planned and all(
+        (place / probing.PROBE).exists() and probing.load(place).complete
+        for place in (probe_folder(folder, checkpoint, name) for name in config.probes)
+    )
+
+
+def outcomes(
+    folder: Path, config: SweepConfig, checkpoints: Sequence[Checkpoint]
+) -> Iterator[Outcome]:
+    """What every checkpoint did on every panel, as far as it is on disk."""
+    for checkpoint in checkpoints:
+        episodes = read_episodes(run_folder(folder, checkpoint))
+        found = {name: probe_folder(folder, checkpoint, name) for name in config.probes}
+        probes = {name: path for name, path in found.items() if (path / probing.PROBE).exists()}
+        for plan in config.panels:
+            yield outcome(checkpoint, get_panel(plan.name), episodes, probes)
+
+
+def run_folder(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Where a checkpoint's run is."""
+    return folder / "runs" / checkpoint.label
+
+
+def probe_folder(folder: Path, checkpoint: Checkpoint, probe: str) -> Path:
+    """Where a checkpoint's probe is."""
+    return folder / "probes" / checkpoint.label / probe
+
+
+def read_result(folder: Path, checkpoint: Checkpoint, config: SweepConfig) -> RunResult | None:
+    """A checkpoint's run as far as it is on disk."""
+    path = run_folder(folder, checkpoint)
+    if not (path / RUN).exists():
+        return None
+    played = read_run(path)["config"]
+    settings = _run_config(config, played["agent"], played["protocol"])
+    return conclude(path, settings, read_episodes(path))
+
+
+def _play(
+    site: LocalSite, config: SweepConfig, folder: Path, progress: Progress, loading: Loading
+) -> RunResult:
+    settings = _run_config(config, site.card.description, str(site.card.protocol))
+    return run(site, settings, folder, progress, width=loading.batch_size)
+
+
+def _run_config(config: SweepConfig, agent: dict[str, Any], protocol: str) -> RunConfig:
+    return RunConfig(
+        agent=agent,
+        protocol=protocol,
+        modes=(PROMPT, COT),
+        shadow="auto",
+        panels=config.panels,
+        repeats=1,
+        sampling=Sampling(),
+        limits=config.limits,
+        seed=config.seed,
+    )
+
+
+def _probe_config(config: SweepConfig, agent: Agent, name: str) -> probing.ProbeConfig:
+    return probing.ProbeConfig(
+        probe=name,
+        version=get_probe(name).version,
+        agent=agent.describe(),
+        protocol=str(agent.protocol),
+        panels=config.panels,
+        states=config.states,
+        mode=COT,
+        limits=config.limits,
+        seed=config.seed,
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise CoTGapError(f"{path} is malformed ({error}). Give another --out.") from error

@@ -1,0 +1,170 @@
+"""A sweep on a terminal: the series, the answers, the alarm, the rescored numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from benchmark.metrics.core import Unit
+from benchmark.stats import Estimate
+from benchmark.sweeps.alarm import DOC, Alarm
+from benchmark.sweeps.questions import CONTRADICTED, SUPPORTED, Answer
+from benchmark.sweeps.rescore import Rescored
+from benchmark.tables import show
+
+# (heading, source, quantity, part) of the columns beside each checkpoint.
+SHOWN = (
+    ("prompt", "run", "success", "prompt"),
+    ("CoT", "run", "success", "cot"),
+    ("gap", "run", "cot_gap", "pair"),
+    ("revised", "run", "revision", "pair"),
+    ("followed", "conflict", "followed", "rationale"),
+)
+STYLES = {SUPPORTED: "green", CONTRADICTED: "red"}
+
+
+def print_series(frame: pd.DataFrame, console: Console) -> None:
+    """Each panel: a row for each checkpoint, with intervals."""
+    for (panel, relation), part in frame.groupby(["panel", "relation"], sort=False):
+        console.print()
+        console.print(Text.assemble((str(panel), "bold"), f"  {relation}"), soft_wrap=True)
+        columns = [one for one in SHOWN if _picked(part, one).any()]
+        table = _table("checkpoint", "step")
+        for heading, *_ in columns:
+            table.add_column(heading, justify="right", no_wrap=True)
+        for label, rows in part.groupby("checkpoint", sort=False):
+            step = str(rows["step"].iloc[0])
+            table.add_row(str(label), step, *(_cell(rows, column) for column in columns))
+        console.print(table)
+
+
+def print_answers(answers: Sequence[Answer], console: Console) -> None:
+    """Each claim, what the checkpoints say of it, and with which effect."""
+    console.print(Text("the paper's questions", style="bold"))
+    table = _table("claim", "series", "panels")
+    for heading in ("change", "95 % CI", "p (Holm)", "n"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("answer", no_wrap=True)
+    for answer in answers:
+        table.add_row(
+            Text(f"{answer.question}. {answer.claim}\n   {answer.quantity}"),
+            answer.series,
+            answer.panels,
+            *_effect(answer),
+            Text(answer.verdict, style=STYLES.get(answer.verdict, "yellow")),
+        )
+    console.print(table)
+    for answer in answers:
+        if answer.note:
+            console.print(
+                f"{answer.question}. {answer.claim}: {answer.note}", style="dim", highlight=False
+            )
+    console.print(
+        "change: late − early checkpoints, a linear contrast by task (4: masked − unmasked); "
+        "p adjusted for all tests of this table",
+        style="dim",
+        highlight=False,
+    )
+
+
+def print_alarms(alarms: Sequence[Alarm], console: Console) -> None:
+    """The checkpoints that raise it, with what changed."""
+    raised = [alarm for alarm in alarms if alarm.raised]
+    console.print()
+    if not raised:
+        console.print("shortcut alarm: not raised", style="dim")
+    for alarm in raised:
+        changes = ", ".join(f"{name} {_points(e)}" for name, e in alarm.changes.items())
+        console.print(
+            f"shortcut alarm: {alarm.checkpoint.label}: {changes}",
+            style="bold red",
+            markup=False,
+            highlight=False,
+        )
+    if raised:
+        console.print(DOC, style="dim", markup=False, highlight=False)
+
+
+def print_rescored(rescored: Mapping[str, Sequence[Rescored]], console: Console) -> None:
+    """Each checkpoint's results under other protocols, beside what was published under them."""
+    for label, found in rescored.items():
+        console.print()
+        console.print(Text(f"{label} under other protocols", style="bold"))
+        table = _table("panel", "mode", "protocol")
+        for heading in ("", "95 % CI", "n", "published"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for one in found:
+            published = ", ".join(f"{show(p.value, 'rate')}" for p in one.published)
+            table.add_row(
+                one.panel,
+                one.mode,
+                one.protocol,
+                show(one.estimate.value, one.unit),
+                _interval(one.estimate, one.unit),
+                str(one.estimate.n),
+                published,
+            )
+        console.print(table)
+    sources = {p for found in rescored.values() for one in found for p in one.published}
+    for source in sorted(sources, key=lambda p: p.who):
+        console.print(
+            f"{show(source.value, 'rate')} (n {source.n}): {source.who}; {source.but}. "
+            f"{source.source}",
+            style="dim",
+            markup=False,
+            highlight=False,
+        )
+
+
+def _table(*names: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for name in names:
+        table.add_column(name, overflow="fold")
+    return table
+
+
+def _picked(frame: pd.DataFrame, column: tuple[str, str, str, str]) -> pd.Series[bool]:
+    _, source, quantity, part = column
+    return (frame["source"] == source) & (frame["quantity"] == quantity) & (frame["part"] == part)
+
+
+def _cell(rows: pd.DataFrame, column: tuple[str, str, str, str]) -> str:
+    found = rows[_picked(rows, column)]
+    if found.empty:
+        return "–"
+    row = found.iloc[0]
+    unit: Unit = "points" if row["unit"] == "points" else "rate"
+    value = show(float(row["value"]), unit, bare=True)
+    if pd.isna(row["low"]) or pd.isna(row["high"]):
+        return f"{value} (n {row['n']})"
+    low, high = (show(float(row[side]), unit, bare=True) for side in ("low", "high"))
+    return f"{value} ({low}…{high})"
+
+
+def _effect(answer: Answer) -> tuple[str, str, str, str]:
+    if answer.effect is None:
+        return "–", "", "", ""
+    p = answer.p_margin_adjusted if answer.direction == "stays" else answer.p_adjusted
+    return (
+        show(answer.effect.value, "points"),
+        _interval(answer.effect, "points"),
+        "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}",
+        f"{answer.effect.n} {answer.effect.unit}",
+    )
+
+
+def _interval(estimate: Estimate, unit: Unit) -> str:
+    bounds = [
+        "?" if bound is None else show(bound, unit, bare=True)
+        for bound in (estimate.low, estimate.high)
+    ]
+    return "…".join(bounds)
+
+
+def _points(estimate: Estimate) -> str:
+    return f"{show(estimate.value, 'points')} ({_interval(estimate, 'points')})"

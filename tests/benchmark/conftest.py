@@ -1,0 +1,16 @@
+"""The tiny checkpoint of the agents' tests, and faster statistics."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmark import stats
+from tests.agents.conftest import one_thread, tiny, tiny_checkpoint
+
+__all__ = ["one_thread", "tiny", "tiny_checkpoint"]
+
+
+@pytest.fixture
+def no_mde(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spares simulations the detectable effect, which takes longer than all else."""
+    monkeypatch.setattr(stats, "paired_mde", lambda n, discordance, size=1.0: None)
