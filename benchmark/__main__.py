@@ -49,7 +49,7 @@ def run(
     panel: Annotated[
         list[str] | None,
         typer.Option(
-            help="SUITE/SPLIT; repeat for several. [default: toy/id, toy/ood_layout]",
+            help="SUITE/SPLIT; repeat for several. [default: household/id, household/ood_layout]",
             show_default=False,
         ),
     ] = None,
@@ -176,7 +176,7 @@ def run(
     options = command.RunOptions(
         agent=agent,
         mode=mode,
-        panels=tuple(panel or ("toy/id", "toy/ood_layout")),
+        panels=tuple(panel or ("household/id", "household/ood_layout")),
         episodes=episodes,
         repeats=repeats,
         temperature=temperature,
