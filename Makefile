@@ -8,8 +8,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 
 # Set up, then play the bundled checkpoint in both modes, in-domain and out of domain.
 run: $(VENV)/.run
-	$(BIN)/python -m benchmark run --agent ckpt --mode both --episodes 50 \
-	  --panel household/id --panel household/ood_task
+	$(BIN)/python -m benchmark run --agent ckpt --mode both --episodes 25 \
+	  --panel household/id --panel household/ood_layout
 	@printf '%s\n' '' 'To go on:' \
 	  '  . $(VENV)/bin/activate' \
 	  '  python -m benchmark panels                  # what can be played, and what it needs' \

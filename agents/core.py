@@ -54,11 +54,11 @@ class Sampling:
 class Usage:
     """What decisions cost: tokens read (prompt and prefill) and written, and wall seconds.
 
-    `seconds` is the decision's share of the batch it was decoded in. Token counts are 0 for
-    backends without a tokenizer. `dropped_steps` counts the oldest steps left out of the prompt
-    because the model's context was full. `cached_tokens` counts those of `prompt_tokens` that were
-    not computed for this decision because the backend still held them; it depends on what else
-    was decoded, and nothing but cost depends on it.
+    `seconds` is the decision's share of the batch it was decoded in, or how long a server took to
+    answer. Token counts are 0 for backends that count none. `dropped_steps` counts the oldest steps
+    left out of the prompt because the model's context was full. `cached_tokens` counts those of
+    `prompt_tokens` that were not computed for this decision because the backend still held them;
+    it depends on what else was decoded, and nothing but cost depends on it.
     """
 
     prompt_tokens: int = 0
@@ -98,16 +98,17 @@ class Request:
     """One reply to be decoded.
 
     `messages` is the whole conversation up to the generation prompt. `token_ids` is the same,
-    rendered, for backends with a tokenizer (`None` otherwise); the ids of a later step of the
-    same episode extend those of an earlier one token for token, unless steps were dropped.
-    `prefill` is the text the reply starts with and `prefill_ids` its tokens; both modes share
-    everything before it. Decoding ends before `max_new_tokens` are written, at an end-of-turn
-    token, or as soon as the decoded reply holds one of `stop`. `seed` decides sampling: the same
-    request gives the same completion, whatever else is in the batch. Requests with one
-    `cache_key` belong to one episode and share a growing prefix. `step` counts the actions taken
-    before. `tags` are what the reply is parsed with. `env` is the live environment, read by
-    scripted policies only; it is None where environments live in other processes, which no backend
-    that reads them meets (see `reads_environment`).
+    rendered, for backends with a tokenizer (`None` otherwise); the ids of a later step of the same
+    episode extend those of an earlier one token for token, unless steps were dropped or modes are
+    asked for. `prefill` is the text the reply starts with and `prefill_ids` its tokens; both modes
+    share everything before it (it is empty where the protocol asks for the mode instead). Decoding
+    ends before `max_new_tokens` are written, at an end-of-turn token, or as soon as the decoded
+    reply holds one of `stop`. `seed` decides sampling: the same request gives the same completion,
+    whatever else is in the batch. Requests with one `cache_key` belong to one episode and share a
+    growing prefix. `step` counts the actions taken before. `tags` are what the reply is parsed
+    with. `env` is the live environment, read by scripted policies only; it is None where
+    environments live in other processes, which no backend that reads them meets (see
+    `reads_environment`).
     """
 
     messages: tuple[Message, ...]
@@ -203,11 +204,11 @@ class Streaming(Protocol):
     def submit(self, requests: Sequence[Request]) -> list[int]:
         """Take requests; returns a ticket for each. Raises `BackendError` and then takes none."""
 
-    def collect(self) -> list[tuple[int, Completion]]:
+    def collect(self) -> Sequence[tuple[int, Completion | BackendError]]:
         """Work until something is ready; returns all that is, with its ticket, in no order.
 
-        Empty if nothing is in flight. Raises `BackendError` if it cannot go on; everything
-        submitted is forgotten then.
+        An error in place of a completion is that request's own and final. Empty if nothing is in
+        flight. Raises `BackendError` if it cannot go on; everything submitted is forgotten then.
         """
 
     def forget(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from agents.core import AFTER_THOUGHT, Message, Request, Sampling, Tags
 from agents.modes import get_mode
-from agents.protocol import PromptProtocol, system_message
+from agents.protocol import PromptProtocol, ask_for, system_message
 from agents.rendering import Part, Renderer, Segment, Turn
 from envs.core import CoTGapError, TextEnv
 
@@ -113,6 +113,8 @@ class Dialogue:
             )
         decoding, turns, renderer = get_mode(mode), self.turns(), self._renderer
         prefill = decoding.prefill(self._tags)
+        if self._protocol.asked:
+            turns, prefill = _asked(turns, prefill), ""
         return Request(
             messages=tuple(Message(turn.role, turn.text) for turn in turns),
             prefill=prefill,
@@ -157,8 +159,10 @@ class Dialogue:
     def _drop_what_does_not_fit(self) -> None:
         if self._renderer is None:
             return
-        tags = (self._tags.think_open, self._tags.action_open)
-        prefill = max(len(self._renderer.encode(tag, True)) for tag in tags)
+        tails = (self._tags.think_open, self._tags.action_open)
+        if self._protocol.asked:
+            tails = (ask_for(tails[0]), ask_for(tails[1]))
+        prefill = max(len(self._renderer.encode(tail, True)) for tail in tails)
         room = self._renderer.context - self._reserve - prefill
         if not self._actions and (length := self._length()) >= room:
             raise CoTGapError(
@@ -207,6 +211,12 @@ def reply_parts(action: str, thought: str | None, tags: Tags) -> tuple[Part, ...
         return act
     think = (Part("tag", tags.think_open), Part("thought", thought), Part("tag", tags.think_close))
     return (*think, Part("frame", AFTER_THOUGHT), *act)
+
+
+def _asked(turns: Sequence[Turn], prefill: str) -> tuple[Turn, ...]:
+    """The conversation with a request for the mode of that prefill at its end."""
+    *before, last = turns
+    return (*before, Turn(last.role, (*last.parts, Part("frame", ask_for(prefill)))))
 
 
 def _ids(segments: Sequence[Segment]) -> tuple[int, ...]:

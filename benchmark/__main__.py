@@ -28,6 +28,8 @@ RUN_EXAMPLES = """Examples:
     python -m benchmark run --agent ./my-checkpoint --panel alfworld/valid_seen --repeats 3
     --temperature 0.7 --out runs/mine
 
+    python -m benchmark run --agent openai:http://localhost:8000/v1 --tokenizer ./my-checkpoint
+
 The same command resumes a stopped run. Exit codes: 0 complete, 3 incomplete, 2 bad usage."""
 
 
@@ -36,8 +38,9 @@ def run(
     agent: Annotated[
         str,
         typer.Option(
-            help="random, expert, noop, noisy, smollm2, ckpt, a checkpoint folder, a "
-            ".gguf file, or package.module:factory."
+            help="random, expert, noop, noisy, smollm2, ckpt, a checkpoint folder, a .gguf file, "
+            "openai:http://HOST:PORT/v1#MODEL (a server; several with commas between them; its "
+            "key in OPENAI_API_KEY), or package.module:factory."
         ),
     ] = "ckpt",
     mode: Annotated[
@@ -46,7 +49,7 @@ def run(
     panel: Annotated[
         list[str] | None,
         typer.Option(
-            help="SUITE/SPLIT; repeat for several. [default: toy/id, toy/ood_layout]",
+            help="SUITE/SPLIT; repeat for several. [default: household/id, household/ood_layout]",
             show_default=False,
         ),
     ] = None,
@@ -74,7 +77,7 @@ def run(
         ),
     ] = "auto",
     protocol: Annotated[
-        str | None, typer.Option(help="tags-1, with +admissible, +shots=K, +thoughts as wanted.")
+        str | None, typer.Option(help="tags-1, with +admissible, +asked, +shots=K, +thoughts.")
     ] = None,
     action_tokens: Annotated[int, typer.Option(help="Token budget of an action.", min=1)] = 64,
     thought_tokens: Annotated[int, typer.Option(help="Token budget of a thought.", min=1)] = 448,
@@ -138,6 +141,30 @@ def run(
             show_default=False,
         ),
     ] = None,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with the tokenizer of a served model: prompts are rendered here, and "
+            "replies prefilled.",
+            show_default=False,
+        ),
+    ] = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(
+            help="Requests to servers at a time. [default: 32]", min=1, show_default=False
+        ),
+    ] = None,
+    max_tokens_total: Annotated[
+        int | None,
+        typer.Option(help="Stop when this many tokens were read and written.", min=1),
+    ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(help="Stop when the tokens cost this much, by --price.")
+    ] = None,
+    price: Annotated[
+        str | None, typer.Option(help="IN,OUT: of a million tokens read, and written.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as JSON on stdout.")
     ] = False,
@@ -149,7 +176,7 @@ def run(
     options = command.RunOptions(
         agent=agent,
         mode=mode,
-        panels=tuple(panel or ("toy/id", "toy/ood_layout")),
+        panels=tuple(panel or ("household/id", "household/ood_layout")),
         episodes=episodes,
         repeats=repeats,
         temperature=temperature,
@@ -172,6 +199,11 @@ def run(
         workers=workers,
         gpus_per_worker=gpus_per_worker,
         env_workers=env_workers,
+        tokenizer=tokenizer,
+        concurrency=concurrency,
+        max_tokens_total=max_tokens_total,
+        max_cost=max_cost,
+        price=price,
     )
     complete = command.execute(options, as_json=as_json, quiet=quiet)
     raise typer.Exit(0 if complete else EXIT_INCOMPLETE)

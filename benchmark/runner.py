@@ -9,6 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from benchmark.budget import Budget
 from benchmark.config import RunConfig
 from benchmark.engines.core import Order, Site
 from benchmark.episode import Job
@@ -100,9 +101,11 @@ def run(
     width: int | None = None,
     env_workers: int | None = None,
     engine: str = "local",
+    budget: Budget | None = None,
 ) -> RunResult:
     """Play a run to its end, or continue it; Ctrl-C stops it cleanly (`interrupted`).
 
+    So does a `budget` that is spent, by this call and by the episodes that were on disk before.
     `width` episodes at a time on each of the site's agents, by default as many as they like;
     `engine` is the site's, for the record. Raises `CoTGapError` where the folder cannot take this
     run or a suite cannot be played.
@@ -111,11 +114,12 @@ def run(
     shots = shot_source(card.protocol, config.seed)
     for panel in config.panels:  # mistakes show before anything is played
         shots(get_panel(panel.name).key(panel.tasks[0]))
-    order = Order(config, width or card.batch_size, env_workers)
+    order = Order(config, width or card.batch_size, env_workers, budget or Budget())
     circumstances = {"engine": engine, "batch_size": str(order.width), **card.circumstances}
     with RunStore(folder, config, circumstances) as store:
         before = store.episodes()
         done = {episode.id for episode in before if episode.status.scored}
+        order.budget.add_episodes(before)
         progress.on_start(jobs, before, store.notices)
         todo = [job for job in jobs if job.id not in done]
         begun, episodes, steps, interrupted = perf_counter(), 0, 0, False

@@ -24,6 +24,8 @@ INSTALL = {
     "accelerate": "pip install 'accelerate>=1.0'",
     "peft": "pip install 'peft>=0.15'",
 }
+# Neither remote code nor a name on a hub: what is loaded is what was fingerprinted.
+LOCAL: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
 
@@ -115,7 +117,7 @@ def check_folder(folder: Path) -> None:
             "Give the folder that a model was saved to with save_pretrained()"
         )
     _check_weights(folder)
-    _check_tokenizer(folder)
+    check_tokenizer(folder)
 
 
 def _check_weights(folder: Path) -> None:
@@ -128,7 +130,8 @@ def _check_weights(folder: Path) -> None:
         )
 
 
-def _check_tokenizer(folder: Path) -> None:
+def check_tokenizer(folder: Path) -> None:
+    """Raise `CoTGapError` unless a tokenizer is there."""
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         raise CoTGapError(
             f"{folder} has no tokenizer (none of {', '.join(TOKENIZER_FILES)}). "
@@ -210,24 +213,30 @@ def _no_room(path: Path, folder: Path, error: OSError) -> CoTGapError:
     )
 
 
-def _load_folder(folder: Path, dtype: str, device: str) -> tuple[Any, Any]:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer in a folder; raises `CoTGapError` where it has no chat template."""
+    from transformers import AutoTokenizer
 
-    # Neither remote code nor a name on a hub: what is loaded is what was fingerprinted.
-    options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
-    tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+    tokenizer = AutoTokenizer.from_pretrained(folder, **LOCAL)
     if tokenizer.chat_template is None:
         raise CoTGapError(
             f"{folder} has no chat template (a base model?). Put the template that the model was "
             "trained with into chat_template.jinja there"
         )
+    return tokenizer
+
+
+def _load_folder(folder: Path, dtype: str, device: str) -> tuple[Any, Any]:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    tokenizer = load_tokenizer(folder)
     model, report = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=getattr(torch, dtype),
         use_safetensors=True,
         output_loading_info=True,
-        **options,
+        **LOCAL,
     )
     if missing := sorted(report["missing_keys"]):
         raise CoTGapError(

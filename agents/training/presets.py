@@ -121,7 +121,7 @@ EARLIER = {"echoes": ECHOES, "drills": DRILLS, "transcripts": TRANSCRIPTS}
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(
         panels=("household/train",),
-        stage=Stage(steps=512, batch_size=4, learning_rate=1e-3, warmup=50, checkpoints=6),
+        stage=Stage(steps=128, batch_size=4, learning_rate=3e-4, warmup=10, checkpoints=6),
         before={**EARLIER, "base": BASE},
         architecture=SMALL,
     ),

@@ -14,6 +14,7 @@ from rich.console import Console
 from agents.agent import AgentCard
 from agents.core import Sampling
 from agents.modes import get_mode, modes
+from benchmark.budget import Budget, parse_prices
 from benchmark.config import Limits, PanelPlan, RunConfig, Shadow, plan_panel
 from benchmark.engines import open_site
 from benchmark.engines.core import AgentRecipe, Placement, Site
@@ -56,6 +57,11 @@ class RunOptions:
     workers: int | None = None
     gpus_per_worker: float | None = None
     env_workers: int | None = None
+    tokenizer: Path | None = None
+    concurrency: int | None = None
+    max_tokens_total: int | None = None
+    max_cost: float | None = None
+    price: str | None = None
 
 
 def execute(options: RunOptions, *, as_json: bool, quiet: bool) -> bool:
@@ -70,6 +76,11 @@ def execute(options: RunOptions, *, as_json: bool, quiet: bool) -> bool:
     check_usable(plans)
     if options.shadow not in get_args(Shadow):
         raise UnknownNameError("shadow policy", options.shadow, get_args(Shadow))
+    budget = Budget(
+        options.max_tokens_total,
+        options.max_cost,
+        None if options.price is None else parse_prices(options.price),
+    )
     site = open_site(options.engine, recipe_of(options), placement_of(options))
     try:
         config = RunConfig(
@@ -84,7 +95,7 @@ def execute(options: RunOptions, *, as_json: bool, quiet: bool) -> bool:
             seed=options.seed,
         )
         folder = options.out or default_folder(options, config)
-        result = _play(site, config, folder, options, watch, quiet=quiet)
+        result = _play(site, config, folder, options, budget, watch, quiet=quiet)
     finally:
         site.close()
     if as_json:
@@ -105,6 +116,8 @@ def recipe_of(options: RunOptions) -> AgentRecipe:
             "batch_size": options.batch_size,
             "threads": options.threads,
             "cache_memory": options.cache_memory,
+            "tokenizer": options.tokenizer,
+            "concurrency": options.concurrency,
         },
     )
 
@@ -119,6 +132,7 @@ def _play(
     config: RunConfig,
     folder: Path,
     options: RunOptions,
+    budget: Budget,
     watch: Console,
     *,
     quiet: bool,
@@ -139,9 +153,16 @@ def _play(
             width=options.batch_size,
             env_workers=options.env_workers,
             engine=options.engine,
+            budget=budget,
         )
     if result.interrupted:
         watch.print("stopped. Run the same command again to go on.", style="yellow")
+    elif budget.spent and not result.complete:
+        watch.print(
+            f"stopped: the budget is spent ({budget}). Finished episodes are kept; run the command "
+            "again with a larger --max-tokens-total or --max-cost to go on.",
+            style="yellow",
+        )
     return result
 
 

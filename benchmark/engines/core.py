@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 
 from agents.agent import Agent, AgentCard
 from agents.specs import make_agent
+from benchmark.budget import Budget
 from benchmark.config import RunConfig
 from benchmark.episode import Job
 from benchmark.records import Episode
@@ -45,12 +46,14 @@ class Order:
     """What is to be played and how, beyond the jobs; can be sent elsewhere.
 
     Each agent plays `width` episodes at a time. Environments that are costly step in `env_workers`
-    processes beside each agent (None: as many as the machine has processors).
+    processes beside each agent (None: as many as the machine has processors). Nothing more is
+    played once `budget` is spent.
     """
 
     config: RunConfig
     width: int
     env_workers: int | None = None
+    budget: Budget = field(default_factory=Budget)
 
 
 @dataclass

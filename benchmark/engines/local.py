@@ -18,6 +18,7 @@ from typing import Any
 from agents.agent import Agent, AgentCard
 from agents.core import BackendError, Decision, Request, Streaming, reads_environment
 from agents.prompts import Shot
+from benchmark.budget import Budget
 from benchmark.config import RunConfig
 from benchmark.engines.core import AgentRecipe, Order, Placement, Times
 from benchmark.episode import Decoding, Job, Play, finish, play
@@ -52,15 +53,16 @@ class _Running:
     requests: list[Request] = field(default_factory=list)
     asked: bool = False
     """Whether there was anything to decide yet."""
-    decisions: dict[int, Decision] = field(default_factory=dict)
-    """Those that have come back from a stream, by the position of their request."""
+    decisions: dict[int, Decision | BackendError] = field(default_factory=dict)
+    """What has come back from a stream, by the position of its request."""
 
 
 class LocalEngine:
     """Plays jobs in this process, `width` episodes at a time.
 
     `open_env` makes an environment for a task key's panel; environments are reused from episode
-    to episode. `on_step` is called after each step. Environments of tasks that are `costly` step in
+    to episode. `on_step` is called after each step. Nothing more is played once `budget` is spent.
+    Environments of tasks that are `costly` step in
     `env_workers` other processes (0: in this one, too), which `open_env` is sent to; an agent that
     reads them (`reads_environment`) has them all in this one.
 
@@ -78,6 +80,7 @@ class LocalEngine:
         on_step: Callable[[], None] = lambda: None,
         env_workers: int = 0,
         costly: Callable[[TaskKey], bool] = lambda key: False,
+        budget: Budget | None = None,
     ) -> None:
         self._agent = agent
         self._decoding = decoding
@@ -91,13 +94,14 @@ class LocalEngine:
             workers = min(env_workers, width)
             self._seats = SeatPool(open_env, workers, math.ceil(width / workers))
         self._costly = costly
+        self._budget = budget or Budget()
         self._stream = agent.backend if isinstance(agent.backend, Streaming) else None
         self._flying: dict[int, tuple[_Running, int]] = {}
         """Ticket → whose request it is, and its position."""
         self.times = Times()
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Episode]:
-        """Play all jobs; yields each episode as it ends, in no particular order.
+        """Play all jobs that the budget allows; yields each episode as it ends, in no order.
 
         A deque is emptied, and may be filled again between two episodes. Failures of an
         environment or a backend become records. Any other `CoTGapError` is a mistake of the
@@ -105,7 +109,7 @@ class LocalEngine:
         """
         waiting, running = jobs if isinstance(jobs, deque) else deque(jobs), list[_Running]()
         try:
-            while waiting or running:
+            while (waiting or running) and not self._budget.spent:
                 while waiting and len(running) < self._width:
                     running.append(self._begin(waiting.popleft()))
                 yield from self._advance(running)
@@ -136,6 +140,8 @@ class LocalEngine:
         decide = self._decide if self._stream is None else self._decide_some
         asking = [episode for episode in running if episode.requests]
         for episode, decisions in decide(asking) if asking else ():
+            if not isinstance(decisions, Exception):
+                self._budget.add(decisions)
             if (ended := self._send(episode, decisions)) is not None:
                 running.remove(episode)
                 yield ended
@@ -174,9 +180,11 @@ class LocalEngine:
             yield from self._decide(running)
             return
         for episode in ready:
-            decisions = [episode.decisions[number] for number in range(len(episode.requests))]
+            answers = [episode.decisions[number] for number in range(len(episode.requests))]
             episode.decisions.clear()
-            yield episode, decisions
+            decisions = [answer for answer in answers if isinstance(answer, Decision)]
+            failures = [answer for answer in answers if isinstance(answer, BackendError)]
+            yield episode, failures[0] if failures else decisions
 
     def _abandon(self) -> None:
         """Leave nothing in flight."""
@@ -196,10 +204,12 @@ class LocalEngine:
         with self.times.of("model"):
             answers = self._stream.collect()
         ready: list[_Running] = []
-        for ticket, completion in answers:
+        for ticket, answer in answers:
             episode, number = self._flying.pop(ticket)
             request = episode.requests[number]
-            episode.decisions[number] = self._agent.parse(request, completion)
+            episode.decisions[number] = (
+                answer if isinstance(answer, BackendError) else self._agent.parse(request, answer)
+            )
             if len(episode.decisions) == len(episode.requests):
                 ready.append(episode)
         return ready
@@ -345,6 +355,7 @@ def engine_for(agent: Agent, order: Order, on_step: Callable[[], None]) -> Local
         on_step=on_step,
         env_workers=_env_workers(order),
         costly=lambda key: get_suite(key.suite).costly,
+        budget=order.budget,
     )
 
 

@@ -126,7 +126,12 @@ class RaySite:
     def play(
         self, order: Order, jobs: Sequence[Job], on_step: Callable[[], None]
     ) -> Iterator[Episode]:
-        """See `benchmark.engines.core.Site`."""
+        """See `benchmark.engines.core.Site`; a budget is not kept across workers, and refused."""
+        if order.budget.limited:
+            raise CoTGapError(
+                "--max-tokens-total and --max-cost are for --engine local, where one process "
+                "counts; leave them out, or choose that engine"
+            )
         waiting = deque(jobs)
         for worker in self._hired:
             if worker.ready:

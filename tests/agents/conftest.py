@@ -1,11 +1,10 @@
-"""A tiny real checkpoint, SmolLM2, and the toy environment."""
+"""Agents of a tiny real checkpoint and of SmolLM2."""
 
 from __future__ import annotations
 
 import copy
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +13,7 @@ from agents.agent import Agent
 from agents.backends.transformers import TransformersBackend
 from agents.rendering import Renderer
 from agents.specs import make_agent, smollm2_path
-from envs.core import CoTGapError, TextEnv
-from envs.toy import SUITE
-
-from .templates import save_checkpoint
+from envs.core import CoTGapError
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,28 +22,6 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
-
-
-@pytest.fixture
-def toy() -> TextEnv:
-    """The first toy task, started."""
-    env = SUITE.make()
-    env.reset(seed=0, options={"task": "0000"})
-    return env
-
-
-@pytest.fixture(scope="session")
-def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Qwen3-style checkpoint folder with random weights. Read only: copy it to change it."""
-    folder = tmp_path_factory.mktemp("tiny-qwen3")
-    save_checkpoint(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def tiny(tiny_checkpoint: Path) -> TransformersBackend:
-    """The tiny checkpoint, opened."""
-    return TransformersBackend.open(tiny_checkpoint, device="cpu")
 
 
 @pytest.fixture(scope="session")

