@@ -234,7 +234,7 @@ def read_key() -> str | None:
     return key or None
 
 
-Found = tuple[Dialect, dict[str, Any], "Renderer | None"]
+Found = tuple[Dialect, dict[str, Any], Renderer | None]
 
 
 async def _find_out(
