@@ -20,7 +20,7 @@ from benchmark.sweeps.series import Checkpoint
 DOC = (
     "against the first checkpoint of its series: prompt success rises and revision rate (and "
     "conflict follow rates, where they were probed) falls, by 95 % intervals that leave out 0, "
-    "while there is no such rise of CoT success on OOD panels. One look per checkpoint, unadjusted: "
+    "while there is no such rise of CoT success on OOD panels. One unadjusted look per checkpoint: "
     "a reason to look closer, not a test"
 )
 

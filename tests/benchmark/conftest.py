@@ -1,13 +1,13 @@
-"""The tiny checkpoint of the agents' tests, and faster statistics."""
+"""One thread for models, as in the agents' tests, and faster statistics."""
 
 from __future__ import annotations
 
 import pytest
 
 from benchmark import stats
-from tests.agents.conftest import one_thread, tiny, tiny_checkpoint
+from tests.agents.conftest import one_thread
 
-__all__ = ["one_thread", "tiny", "tiny_checkpoint"]
+__all__ = ["one_thread"]
 
 
 @pytest.fixture

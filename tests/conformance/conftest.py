@@ -8,9 +8,6 @@ import pytest
 
 import envs
 from envs.core import Panel, Suite
-from tests.agents.conftest import tiny, tiny_checkpoint
-
-__all__ = ["tiny", "tiny_checkpoint"]
 
 
 @pytest.fixture
