@@ -16,8 +16,8 @@ COT = "cot"  # the mode whose replies hold reasoning, and whose parser reads the
 def reads_prefill(backend: Backend) -> bool:
     """Whether a backend continues whatever a reply is made to start with.
 
-    All do that do not say otherwise by an attribute `reads_prefill = False`: policies that look
-    at the environment instead, and servers that cannot prefill.
+    All do that do not say otherwise by an attribute `reads_prefill = False`, as policies that look
+    at the environment instead. (For servers that cannot prefill there is the protocol `+asked`.)
     """
     return bool(getattr(backend, "reads_prefill", True))
 

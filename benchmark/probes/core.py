@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from agents.agent import Agent
-from agents.core import Backend, Decision, Request
+from agents.core import Decision, Request
 from agents.forcing import reads_prefill
 from benchmark.metrics.core import Unit
 from benchmark.probes.states import Visit
@@ -45,25 +45,25 @@ ENVIRONMENT: Mapping[str, tuple[type, str]] = {
 }
 """What a probe may need of a suite: name → (its Protocol, in words)."""
 
-BACKEND: Mapping[str, tuple[Callable[[Backend], bool], str, str]] = {
+BACKEND: Mapping[str, tuple[Callable[[Agent], bool], str, str]] = {
     "forced traces": (
-        reads_prefill,
+        lambda agent: reads_prefill(agent.backend) and not agent.protocol.asked,
         "continuing a reasoning trace that it is given",
         "scripted agents act on the environment and read no trace; local models do (a checkpoint "
-        "folder, a .gguf file, smollm2), and so do servers that prefill",
+        "folder, a .gguf file, ckpt, smollm2), and so do servers that prefill (not under +asked)",
     ),
     "a tokenizer": (
-        lambda backend: backend.renderer is not None,
+        lambda agent: agent.backend.renderer is not None,
         "counting its own tokens",
-        "local models have one (a checkpoint folder, a .gguf file, smollm2)",
+        "local models have one (a checkpoint folder, a .gguf file, ckpt, smollm2)",
     ),
     "a local model": (
-        lambda backend: hasattr(backend, "model"),
+        lambda agent: hasattr(getattr(agent.backend, "model", None), "get_input_embeddings"),
         "looking into the model",
-        "local models are: a checkpoint folder, a .gguf file, smollm2",
+        "local models are: a checkpoint folder, a .gguf file, ckpt, smollm2",
     ),
 }
-"""What a probe may need of a backend: name → (has it?, what for, who has it)."""
+"""What a probe may need of an agent's backend: name → (has it?, what for, who has it)."""
 
 
 @dataclass(frozen=True)
@@ -123,10 +123,10 @@ def check_backend(probe: Probe, agent: Agent) -> None:
     """Raise `CoTGapError` where the agent's backend lacks what the probe needs."""
     for need in probe.backend_needs:
         has, purpose, who = BACKEND[need]
-        if not has(agent.backend):
+        if not has(agent):
             raise CoTGapError(
                 f"probe {probe.name!r} needs {need} ({purpose}), which agent {agent.name!r} "
-                f"(backend {agent.backend.name!r}) has not: {who}"
+                f"(backend {agent.backend.name!r}, protocol {str(agent.protocol)!r}) has not: {who}"
             )
 
 

@@ -7,14 +7,21 @@ from dataclasses import dataclass, field
 
 from benchmark import stats
 from benchmark.stats import Estimate
-from benchmark.sweeps.outcomes import COT_SUCCESS, FOLLOW, PROMPT_SUCCESS, REVISION, Outcome
+from benchmark.sweeps.outcomes import (
+    COT_SUCCESS,
+    FOLLOW,
+    FOLLOW_OWN,
+    PROMPT_SUCCESS,
+    REVISION,
+    Outcome,
+)
 from benchmark.sweeps.series import Checkpoint
 
 DOC = (
     "against the first checkpoint of its series: prompt success rises and revision rate (and "
-    "conflict follow rate, where it was probed) falls, by 95 % intervals that leave out 0, while "
-    "there is no such rise of CoT success on OOD panels. One look per checkpoint, unadjusted: a "
-    "reason to look closer, not a test"
+    "conflict follow rates, where they were probed) falls, by 95 % intervals that leave out 0, "
+    "while there is no such rise of CoT success on OOD panels. One unadjusted look per checkpoint: "
+    "a reason to look closer, not a test"
 )
 
 
@@ -40,13 +47,13 @@ def alarms(outcomes: Sequence[Outcome]) -> list[Alarm]:
 def _alarm(outcomes: Sequence[Outcome], first: Checkpoint, later: Checkpoint) -> Alarm:
     changes = {
         quantity: change
-        for quantity in (PROMPT_SUCCESS, REVISION, FOLLOW)
+        for quantity in (PROMPT_SUCCESS, REVISION, FOLLOW, FOLLOW_OWN)
         if (change := _change(outcomes, first, later, quantity, ood=False)) is not None
     }
     out = _change(outcomes, first, later, COT_SUCCESS, ood=True)
     if out is not None:
         changes[f"OOD {COT_SUCCESS}"] = out
-    falling = [changes[name] for name in (REVISION, FOLLOW) if name in changes]
+    falling = [changes[name] for name in (REVISION, FOLLOW, FOLLOW_OWN) if name in changes]
     raised = (
         PROMPT_SUCCESS in changes
         and _above(changes[PROMPT_SUCCESS])

@@ -19,7 +19,8 @@ from envs.core import Panel
 Rates = Mapping[str, Fraction]
 """Task key → rate."""
 PROMPT_SUCCESS, COT_SUCCESS, GAP = "prompt success", "CoT success", "CoT gap"
-REVISION, FOLLOW = "revision rate", "conflict follow rate"
+REVISION = "revision rate"
+FOLLOW, FOLLOW_OWN = "conflict follow rate", "conflict follow rate (own traces)"
 OFFLINE = "offline accuracy of prompt actions"
 
 
@@ -50,7 +51,8 @@ def outcome(
         REVISION: _revision(modes[COT]),
     }
     if "conflict" in probes:
-        rates[FOLLOW] = _follow(probes["conflict"], panel.name)
+        for quantity, source in ((FOLLOW, "rationale"), (FOLLOW_OWN, "own")):
+            rates[quantity] = _follow(probes["conflict"], panel.name, source)
     if "offline" in probes:
         rates[OFFLINE] = _offline(probes["offline"], panel.name)
     return Outcome(checkpoint, panel.name, relate(checkpoint.card, panel), rates)
@@ -71,13 +73,13 @@ def _revision(episodes: Sequence[Episode]) -> Rates:
     return _shares(verdicts)
 
 
-def _follow(folder: Path, panel: str) -> Rates:
+def _follow(folder: Path, panel: str, source: str) -> Rates:
     return _shares(
         {
             key: [
-                row["traces"]["rationale"]["outcome"] == FOLLOWED
+                row["traces"][source]["outcome"] == FOLLOWED
                 for row in rows
-                if "skipped" not in row and "rationale" in row["traces"]
+                if "skipped" not in row and source in row["traces"]
             ]
             for key, rows in _rows(folder, panel)
         }

@@ -18,6 +18,7 @@ from benchmark.stats import Estimate
 from benchmark.sweeps.outcomes import (
     COT_SUCCESS,
     FOLLOW,
+    FOLLOW_OWN,
     GAP,
     OFFLINE,
     PROMPT_SUCCESS,
@@ -121,10 +122,10 @@ def _trends(outcomes: Sequence[Outcome], margin: float) -> Iterator[Answer]:
             yield _rise(1, "prompt-action quality rises", OFFLINE, series, panels, used)
         yield _stays(series, panels, used, margin)
         yield _rise(3, "the revision rate falls", REVISION, series, panels, used, falls=True)
-        if any(FOLLOW in o.rates for o in used):
-            yield _rise(
-                3, "the conflict follow rate falls", FOLLOW, series, panels, used, falls=True
-            )
+        for quantity in (FOLLOW, FOLLOW_OWN):
+            if any(quantity in o.rates for o in used):
+                claim = "the conflict follow rate falls"
+                yield _rise(3, claim, quantity, series, panels, used, falls=True)
 
 
 def _rise(

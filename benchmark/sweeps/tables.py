@@ -24,6 +24,7 @@ SHOWN = (
     ("gap", "run", "cot_gap", "pair"),
     ("revised", "run", "revision", "pair"),
     ("followed", "conflict", "followed", "rationale"),
+    ("own followed", "conflict", "followed", "own"),
 )
 STYLES = {SUPPORTED: "green", CONTRADICTED: "red"}
 

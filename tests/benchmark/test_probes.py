@@ -15,6 +15,7 @@ import pytest
 from agents.agent import Agent
 from agents.backends.transformers import TransformersBackend
 from agents.core import BackendError, Completion, Request
+from agents.protocol import PromptProtocol
 from agents.specs import make_agent
 from benchmark.config import Limits, plan_panel
 from benchmark.probes import conflict
@@ -341,6 +342,9 @@ def test_who_lacks_what(tiny: TransformersBackend, tmp_path: Path) -> None:
         run(noisy, "conflict", tmp_path / "p")
     with pytest.raises(CoTGapError, match="local model"):
         run(noisy, "attribution", tmp_path / "p")
+    asked = replace(doubles.agent(tiny, expert, expert), protocol=PromptProtocol(asked=True))
+    with pytest.raises(CoTGapError, match=r"protocol 'tags-1\+asked'"):
+        run(asked, "conflict", tmp_path / "p")
     assert not (tmp_path / "p").exists()
 
 
