@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 
 # Set up, then play the bundled checkpoint in both modes, in-domain and out of domain.
 run: $(VENV)/.run
-	$(BIN)/python -m benchmark run --agent ckpt --mode both --episodes 25 \
+	$(BIN)/python -m benchmark run --agent ckpt --mode both --episodes 16 \
 	  --panel household/id --panel household/ood_layout
 	@printf '%s\n' '' 'To go on:' \
 	  '  . $(VENV)/bin/activate' \
