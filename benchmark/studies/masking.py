@@ -15,7 +15,7 @@ what it excludes is shown about the intervention rather than about these checkpo
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -260,17 +260,15 @@ def tidy(compared: Sequence[Comparison]) -> pd.DataFrame:
 
 def print_table(study: Study, compared: Sequence[Comparison], console: Console) -> None:
     """A row for each number, panel by panel."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("", no_wrap=True)
-    for title in ("k = 0", f"k = {study.fraction:g}", "difference"):
-        table.add_column(title, justify="right", style="bold", no_wrap=True)
-        table.add_column("tasks", justify="right", no_wrap=True)
-        table.add_column("seeds", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for title in ("", "over tasks", "over seeds"):
+        table.add_column(title, justify="right", no_wrap=True, style=None if title else "bold")
     for panel in dict.fromkeys(one.panel for one in compared):
         table.add_row(panel, style="bold")
         for one in (one for one in compared if one.panel == panel):
-            name = one.metric.replace("_", " ") + ("" if one.mode == "pair" else f", {one.mode}")
-            table.add_row(f"  {name}", *_cells(one))
+            _add_rows(table, one, study.fraction)
         table.add_section()
     console.print(table)
     sizes = ", ".join(f"{plan.name} {len(plan.tasks)}" for plan in study.panels)
@@ -281,15 +279,24 @@ def print_table(study: Study, compared: Sequence[Comparison], console: Console) 
     )
 
 
-def _cells(one: Comparison) -> Iterator[str]:
+def _add_rows(table: Table, one: Comparison, fraction: float) -> None:
+    """A row for each arm and one for the difference."""
     unit = get_metric(one.metric).unit
-    for arm, tasks, seeds in zip(ARMS, one.over_tasks, one.over_seeds, strict=True):
-        shown: Unit = "points" if arm == "difference" else unit
+    name = one.metric.replace("_", " ") + ("" if one.mode == "pair" else f", {one.mode}")
+    labels = ("k = 0", f"k = {fraction:g}", "difference")
+    for label, tasks, seeds in zip(labels, one.over_tasks, one.over_seeds, strict=True):
+        shown: Unit = "points" if label == "difference" else unit
         value = tasks or seeds
-        yield "–" if value is None else show(value.value, shown)
-        for estimate in (tasks, seeds):
-            bounds = (None, None) if estimate is None else (estimate.low, estimate.high)
-            yield "…".join("?" if b is None else show(b, shown, bare=True) for b in bounds)
+        text = "–" if value is None else show(value.value, shown)
+        table.add_row(name, label, text, _interval(tasks, shown), _interval(seeds, shown))
+        name = ""
+
+
+def _interval(estimate: stats.Estimate | None, unit: Unit) -> str:
+    bounds = (None, None) if estimate is None else (estimate.low, estimate.high)
+    if bounds == (None, None):
+        return ""
+    return "…".join("?" if b is None else show(b, unit, bare=True) for b in bounds)
 
 
 def main(
