@@ -69,7 +69,10 @@ PUBLISHED = (
 
 
 def rescore(episodes: Sequence[Episode], step_limit: int) -> Iterator[Rescored]:
-    """One panel's episodes, played under `step_limit`, under every protocol that they allow."""
+    """One panel's episodes, played under `step_limit`, under every protocol that they allow.
+
+    Scores are only given where the highest on the way is not always the final one.
+    """
     for mode in sorted({episode.mode for episode in episodes}):
         own = [episode for episode in episodes if episode.mode == mode]
         panel = own[0].task_key.panel
@@ -78,8 +81,9 @@ def rescore(episodes: Sequence[Episode], step_limit: int) -> Iterator[Rescored]:
                 yield from _success(own, panel, mode, f"{limit} steps", within(limit))
         name = f"stopped at {REPEATS} equal actions"
         yield from _success(own, panel, mode, name, unrepeated(REPEATS))
-        for name, score in (("final score", final_score), ("highest score", highest_score)):
-            yield from _score(own, panel, mode, name, score)
+        if any(highest_score(e) != final_score(e) for e in own if e.status.scored):
+            for name, score in (("final score", final_score), ("highest score", highest_score)):
+                yield from _score(own, panel, mode, name, score)
 
 
 def within(limit: int) -> Callable[[Episode], bool]:

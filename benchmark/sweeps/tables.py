@@ -24,7 +24,7 @@ SHOWN = (
     ("gap", "run", "cot_gap", "pair"),
     ("revised", "run", "revision", "pair"),
     ("followed", "conflict", "followed", "rationale"),
-    ("own followed", "conflict", "followed", "own"),
+    ("own", "conflict", "followed", "own"),
 )
 STYLES = {SUPPORTED: "green", CONTRADICTED: "red"}
 
@@ -122,7 +122,7 @@ def print_rescored(rescored: Mapping[str, Sequence[Rescored]], console: Console)
 def _table(*names: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for name in names:
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", min_width=len(name))
     return table
 
 
@@ -140,8 +140,8 @@ def _cell(rows: pd.DataFrame, column: tuple[str, str, str, str]) -> str:
     value = show(float(row["value"]), unit, bare=True)
     if pd.isna(row["low"]) or pd.isna(row["high"]):
         return f"{value} (n {row['n']})"
-    low, high = (show(float(row[side]), unit, bare=True) for side in ("low", "high"))
-    return f"{value} ({low}…{high})"
+    low, high = (f"{100 * float(row[side]):.0f}" for side in ("low", "high"))
+    return f"{value}\n{low}…{high}"
 
 
 def _effect(answer: Answer) -> str:

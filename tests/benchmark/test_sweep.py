@@ -239,6 +239,10 @@ def test_the_highest_score_is_on_the_way() -> None:
     assert rescore.final_score(one) == 5
     assert rescore.highest_score(one) == 35
     assert rescore.highest_score(replace(one, steps=())) == 5
+    scores = {r.protocol: r.estimate.value for r in rescore.rescore([one], 50) if r.unit == "score"}
+    assert scores == {"final score": 5, "highest score": 35}
+    same = rescore.rescore([replace(one, steps=())], 50)
+    assert not any(r.unit == "score" for r in same)
 
 
 def test_published_numbers_stand_beside_their_protocol() -> None:
