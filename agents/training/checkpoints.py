@@ -23,15 +23,15 @@ def save_checkpoint(folder: Path, model: Any, tokenizer: Any, card: Mapping[str,
     """Write a Hugging Face folder (safetensors, tokenizer, chat template) and its card.
 
     Weights are in half precision: float16, and bfloat16 for an adapter, whose folder holds nothing
-    else of the model. Raises `CoTGapError` where there is no room; earlier checkpoints, the one at
-    `folder` included, then stay as they are.
+    else of the model (tokenizer and template are its base's). Raises `CoTGapError` where there is
+    no room; earlier checkpoints, the one at `folder` included, then stay as they are.
     """
 
     def write(scratch: Path) -> None:
         model.save_pretrained(scratch, state_dict=_halved(model))
         if not hasattr(model, "peft_config"):
             _declare(scratch / "config.json", dtype="float16")
-        tokenizer.save_pretrained(scratch)
+            tokenizer.save_pretrained(scratch)
         text = json.dumps(card, indent=2, ensure_ascii=False)
         (scratch / CARD).write_text(text + "\n", encoding="utf-8")
         (scratch / "README.md").unlink(missing_ok=True)  # an empty template of PEFT's
