@@ -52,7 +52,8 @@ class ProbeOptions:
 def execute(options: ProbeOptions, *, as_json: bool, quiet: bool) -> bool:
     """Probe; returns whether every planned task was visited."""
     watch = Console(stderr=True)
-    plans = plan_panels(options)
+    get_mode(options.mode)  # an unknown one is said at once
+    plans = plan_panels(options.panels, options.episodes, options.max_steps, [options.probe])
     agent = make_agent(
         options.agent,
         protocol=options.protocol,
@@ -79,23 +80,22 @@ def execute(options: ProbeOptions, *, as_json: bool, quiet: bool) -> bool:
     return result.complete
 
 
-def plan_panels(options: ProbeOptions) -> tuple[PanelPlan, ...]:
+def plan_panels(
+    names: Sequence[str], episodes: int | None, max_steps: int | None, probes: Sequence[str]
+) -> tuple[PanelPlan, ...]:
     """The tasks of each panel; raises `CoTGapError` for what is unknown, unusable or unfit.
 
     Everything cheap is checked before a model is loaded.
     """
-    probe = get_probe(options.probe)
-    get_mode(options.mode)
-    plans = tuple(
-        plan_panel(get_panel(name), options.episodes, options.max_steps)
-        for name in dict.fromkeys(options.panels)
-    )
+    found = [get_probe(name) for name in probes]
+    plans = tuple(plan_panel(get_panel(name), episodes, max_steps) for name in dict.fromkeys(names))
     check_usable(plans)
     for plan in plans:
         panel = get_panel(plan.name)
         env = get_suite(panel.suite).make(panel, list_actions=False)
         try:
-            check_environment(probe, env)
+            for probe in found:
+                check_environment(probe, env)
         finally:
             env.close()
     return plans

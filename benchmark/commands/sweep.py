@@ -12,11 +12,9 @@ from typing import Any
 from rich.console import Console
 
 from agents.agent import Agent
-from benchmark.commands.probe import TaskProgress
-from benchmark.commands.run import check_usable
-from benchmark.config import Limits, PanelPlan, plan_panel
+from benchmark.commands.probe import TaskProgress, plan_panels
+from benchmark.config import Limits
 from benchmark.files import write_json
-from benchmark.probes.core import check_environment, get_probe
 from benchmark.probes.running import Watch
 from benchmark.progress import LiveProgress
 from benchmark.runner import Progress
@@ -38,7 +36,6 @@ from benchmark.sweeps.running import (
 from benchmark.sweeps.series import Checkpoint, find
 from benchmark.sweeps.table import table, write
 from benchmark.sweeps.tables import print_alarms, print_answers, print_rescored, print_series
-from envs.registry import get_panel, get_suite
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,7 @@ def execute(options: SweepOptions, *, as_json: bool, quiet: bool) -> bool:
     watch = Console(stderr=True)
     checkpoints = find(options.checkpoints, options.order)
     config = SweepConfig(
-        panels=_plan(options),
+        panels=plan_panels(options.panels, options.episodes, options.max_steps, options.probes),
         probes=options.probes,
         states=options.states,
         limits=Limits(options.action_tokens, options.thought_tokens),
@@ -90,25 +87,6 @@ def execute(options: SweepOptions, *, as_json: bool, quiet: bool) -> bool:
     done = all(complete(folder, config, checkpoint) for checkpoint in checkpoints)
     _conclude(folder, config, checkpoints, options, done=done, as_json=as_json)
     return done
-
-
-def _plan(options: SweepOptions) -> tuple[PanelPlan, ...]:
-    """The tasks of each panel; raises `CoTGapError` for whatever cannot be measured."""
-    probes = [get_probe(name) for name in options.probes]
-    plans = tuple(
-        plan_panel(get_panel(name), options.episodes, options.max_steps)
-        for name in dict.fromkeys(options.panels)
-    )
-    check_usable(plans)
-    for plan in plans:
-        panel = get_panel(plan.name)
-        env = get_suite(panel.suite).make(panel, list_actions=False)
-        try:
-            for probe in probes:
-                check_environment(probe, env)
-        finally:
-            env.close()
-    return plans
 
 
 def _watchers(console: Console, *, quiet: bool) -> Watchers:

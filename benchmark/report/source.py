@@ -9,21 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from benchmark.config import PanelPlan
 from benchmark.metrics.summary import PanelSummary, summarise
 from benchmark.records import Episode
 from benchmark.store import RUN, read_episodes, read_run
 from envs.core import CoTGapError
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A panel as a run planned it: `tasks` of its `size`, in order."""
-
-    name: str
-    lock: str
-    step_limit: int
-    size: int
-    tasks: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -37,7 +27,7 @@ class Run:
     protocol: str
     modes: tuple[str, ...]
     repeats: int
-    plans: tuple[Plan, ...]
+    plans: tuple[PanelPlan, ...]
     episodes: tuple[Episode, ...]
     """In the order of the plan: panel, task, repeat, mode."""
 
@@ -77,7 +67,7 @@ class Run:
         places = {plan.name: place for place, plan in enumerate(self.plans)}
         return sorted(summarise(self.episodes), key=lambda s: places.get(s.panel, len(places)))
 
-    def plan(self, panel: str) -> Plan | None:
+    def plan(self, panel: str) -> PanelPlan | None:
         """The plan of a panel, where there was one."""
         return next((plan for plan in self.plans if plan.name == panel), None)
 
@@ -138,8 +128,8 @@ def labelled(runs: Sequence[Run]) -> tuple[Run, ...]:
     return tuple(runs)
 
 
-def _plan(data: Mapping[str, Any]) -> Plan:
-    return Plan(
+def _plan(data: Mapping[str, Any]) -> PanelPlan:
+    return PanelPlan(
         name=str(data["name"]),
         lock=str(data["lock"]),
         step_limit=int(data["step_limit"]),
