@@ -1,0 +1,1 @@
+"""Boards of verified submissions: who enters, what is replayed, how ranks are shown."""

@@ -1,0 +1,92 @@
+"""What a submission holds: who entered, the runs' resolved configurations, every episode.
+
+Plain data without a claim that anything of it is true: `leaderboards.verify` replays it. A
+submission says nothing that a run does not record, but for its `Entrant`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from benchmark.config import PanelPlan
+from benchmark.records import Episode
+
+SCHEMA = 1
+
+Tier = Literal["self-reported", "replayed", "re-decoded"]
+"""How far the numbers can be trusted, in ascending order. self-reported: nothing was checked
+beyond the form. replayed: every action was played again in the real environment and everything
+was recomputed from the raw texts. re-decoded: also, the checkpoint was at hand and gave the same
+replies at randomly drawn steps."""
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """Who entered, in their own words; `name` is the agent's name on the boards.
+
+    `card` is the checkpoint's card (see `agents.training.checkpoints`): what it was trained on
+    decides what is in-domain (`benchmark.domain.relate`); None: not told.
+    """
+
+    name: str
+    organisation: str = ""
+    url: str = ""
+    description: str = ""
+    card: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class SubmittedRun:
+    """One run: its `run.json` (configuration, versions, sessions), and its episodes.
+
+    `config` is `RunConfig.to_json()`, `digest` the SHA-256 over it, `versions` the circumstances
+    under which it was started and resumed.
+    """
+
+    digest: str
+    config: Mapping[str, Any]
+    versions: tuple[Mapping[str, str], ...]
+    hardware: Mapping[str, str]
+    plans: tuple[PanelPlan, ...]
+    episodes: tuple[Episode, ...]
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One agent's runs. All are of one agent: name, fingerprint, dtype and backend are equal."""
+
+    entrant: Entrant
+    runs: tuple[SubmittedRun, ...]
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a verifier found of a submission file with this SHA-256 (hex), kept beside it.
+
+    `date` is ISO (YYYY-MM-DD); `versions` are the verifier's. `redecoded` and `agreed` count the
+    steps that were decoded again, and of these the equal ones.
+    """
+
+    sha256: str
+    tier: Tier
+    date: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+    redecoded: int = 0
+    agreed: int = 0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A submission on the boards. `slug` is its file's name without the suffix."""
+
+    slug: str
+    submission: Submission
+    receipt: Receipt | None
+
+    @property
+    def tier(self) -> Tier:
+        """That of its receipt; without one, self-reported."""
+        return self.receipt.tier if self.receipt else "self-reported"
