@@ -20,6 +20,7 @@ from leaderboards.schema import FieldError, fields
 from leaderboards.submission import Entrant
 
 CARD = "card.json"
+ADAPTER = "adapter_config.json"  # an agent with an adapter has a fingerprint of its base, too
 TEXTS = ("name", "organisation", "url", "description")
 EXAMPLE = """A card looks like this (only `name` is needed):
   name: My agent
@@ -47,6 +48,19 @@ def read_card(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise CoTGapError(f"--card {path}: not a list of fields. {EXAMPLE}")
     return content
+
+
+def card_of(path: Path | None, fingerprint: str) -> dict[str, Any] | None:
+    """The card at `path`, by default that of the bundled checkpoint with this fingerprint, if any.
+
+    Raises `CoTGapError` where there is none, or where `path` is another checkpoint's folder.
+    """
+    if path is None:
+        return bundled_card(fingerprint)
+    card = read_card(path)
+    if path.is_dir() and not (path / ADAPTER).exists() and fingerprint_of(path) != fingerprint:
+        raise CoTGapError(f"--card {path}: this checkpoint is not the one that played these runs")
+    return card
 
 
 def bundled_card(fingerprint: str) -> dict[str, Any] | None:

@@ -202,6 +202,7 @@ def _episodes(lines: Iterator[bytes], planned: int) -> list[list[Episode]]:
             raise CoTGapError(f"{where}: more than {form.MAX_EPISODES:,} episodes")
         content = parse(text, where)
         check(form.LINE, content, where)
+        _check_steps(content["episode"]["steps"], where)
         if content["run"] >= planned:
             raise CoTGapError(f"{where}, run: {content['run']} is not one of the {planned} runs")
         try:
@@ -242,6 +243,33 @@ def check(form_of: Check, value: Any, where: str) -> None:
         form_of(value, "")
     except FieldError as error:
         raise CoTGapError(f"{where}: {error}") from error
+
+
+def _check_steps(steps: list[dict[str, Any]], where: str) -> None:
+    """Each step says of every mode at most once what it decided, and all of it: metrics rely on it.
+
+    A decision has an action or a parse error; there is a normal form of each action.
+    """
+    for index, step in enumerate(steps):
+        place = f"{where}: episode.steps[{index}]"
+        decisions = {step["decision"]["mode"]: step["decision"]}
+        for mode, shadow in step["shadows"].items():
+            if mode in decisions or shadow["mode"] != mode:
+                raise CoTGapError(f"{place}.shadows.{mode}: not the one decision in that mode")
+            decisions[mode] = shadow
+        for mode, decision in decisions.items():
+            if (decision["action"] is None) != (decision["parse_error"] is not None):
+                raise CoTGapError(
+                    f"{place}: mode {mode} has an action and a parse error, or neither"
+                )
+        acted = {mode for mode, decision in decisions.items() if decision["action"] is not None}
+        if set(step["canonical"]) != acted:
+            raise CoTGapError(
+                f"{place}.canonical: has {', '.join(step['canonical']) or 'nothing'}, where the "
+                f"modes with an action are {', '.join(sorted(acted)) or 'none'}"
+            )
+        if step["cost_to_go"] and set(step["cost_to_go"]) != {"state", *acted}:
+            raise CoTGapError(f"{place}.cost_to_go: not of the state and each mode with an action")
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

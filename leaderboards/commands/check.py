@@ -7,8 +7,10 @@ from pathlib import Path
 from rich.console import Console
 
 from envs.core import CoTGapError
+from leaderboards.commands.showing import say
 from leaderboards.commands.verify import (
     FOUND,
+    NOT_REPLAYED,
     UNREADABLE,
     VERIFIED,
     exit_code,
@@ -19,7 +21,7 @@ from leaderboards.entries import entry_files, read_entry, receipt_path
 from leaderboards.submission import Entry
 
 # The worst of several outcomes comes first.
-WORST = (UNREADABLE, FOUND, 3, VERIFIED)
+WORST = (UNREADABLE, FOUND, NOT_REPLAYED, VERIFIED)
 
 
 def execute(
@@ -38,7 +40,7 @@ def execute(
         try:
             entry = read_entry(path)
         except CoTGapError as error:
-            _say(console, f"unreadable: {error}", "bold red")
+            say(console, f"unreadable: {error}", "bold red")
             codes.append(UNREADABLE)
             continue
         findings = replayed(entry.submission, workers, quiet=quiet)
@@ -46,17 +48,18 @@ def execute(
         codes.append(exit_code(findings))
         claim = _claim(entry, verified=findings.verified, trust_redecoded=trust_redecoded)
         if claim:
-            _say(console, f"receipt: {claim}", "bold red")
+            say(console, f"receipt: {claim}", "bold red")
             codes.append(FOUND)
         if codes[-1] == VERIFIED:
-            _say(console, f"verified: {entry.tier}", "green")
+            say(console, f"verified: {entry.tier}", "green")
     code = next(code for code in WORST if code in codes)
-    outcome = {VERIFIED: "all verified", FOUND: "not all verified", UNREADABLE: "some unreadable"}
-    _say(
-        console,
-        f"{len(files)} entries: {outcome.get(code, 'some could not be replayed here')}",
-        "bold",
-    )
+    outcome = {
+        VERIFIED: "all verified",
+        FOUND: "not all verified",
+        UNREADABLE: "some unreadable",
+        NOT_REPLAYED: "some could not be replayed here",
+    }
+    say(console, f"entries: {len(files)}, {outcome[code]}", "bold")
     return code
 
 
@@ -82,7 +85,3 @@ def _same(path: Path, since: Path) -> bool:
 
 def _content(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() and not path.is_symlink() else None
-
-
-def _say(console: Console, text: str, style: str = "dim") -> None:
-    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from agents.fingerprint import fingerprint as fingerprint_of
 from benchmark.config import RunConfig
-from benchmark.tables import show
-from envs.core import CoTGapError
-from leaderboards.cards import bundled_card, make_entrant, read_card
+from leaderboards.cards import card_of, make_entrant
+from leaderboards.commands.showing import say, success_cells
 from leaderboards.hardware import machine
 from leaderboards.packing import load_runs, write_submission
 from leaderboards.submission import Entrant, Submission, SubmittedRun
@@ -32,9 +29,7 @@ def execute(
     console = Console()
     loaded = load_runs(runs, {OF: PACKED_ON, **machine()})
     agent = loaded[0].config["agent"]
-    content = bundled_card(agent["fingerprint"]) if card is None else read_card(card)
-    if card is not None and card.is_dir() and fingerprint_of(card) != agent["fingerprint"]:
-        raise CoTGapError(f"--card {card}: this checkpoint is not the one that played these runs")
+    content = card_of(card, agent["fingerprint"])
     entrant, left_out = make_entrant(content, options, str(agent["name"]))
     path = out or Path(f"{slug_of(entrant.name)}.zip")
     write_submission(path, Submission(entrant, loaded))
@@ -42,9 +37,9 @@ def execute(
     for run in loaded:
         console.print(_table(run))
     if left_out:
-        _say(console, f"left out of the card: {', '.join(left_out)}")
+        say(console, f"left out of the card: {', '.join(left_out)}")
     if entrant.card is None:
-        _say(
+        say(
             console,
             "Without trained_on in a --card, boards cannot tell in-domain panels from OOD ones.",
             "yellow",
@@ -59,10 +54,10 @@ def slug_of(name: str) -> str:
 
 def _print_entrant(entrant: Entrant, agent: Mapping[str, object], console: Console) -> None:
     by = f" by {entrant.organisation}" if entrant.organisation else ""
-    _say(console, f"{entrant.name}{by}", "bold")
+    say(console, f"{entrant.name}{by}", "bold")
     facts = [f"agent {agent['name']}", str(agent["backend"])]
     facts += [str(agent[name]) for name in ("dtype", "device") if agent.get(name)]
-    _say(console, f"{', '.join(facts)}, fingerprint {str(agent['fingerprint'])[:12]}")
+    say(console, f"{', '.join(facts)}, fingerprint {str(agent['fingerprint'])[:12]}")
 
 
 def _table(run: SubmittedRun) -> Table:
@@ -76,33 +71,22 @@ def _table(run: SubmittedRun) -> Table:
         title=f"run {run.digest[:8]}: {config.protocol}, {decoding}, repeats {config.repeats}",
         title_justify="left",
     )
-    for name in ("panel", "tasks", "mode", "episodes", "success"):
+    for name in ("panel", "tasks", "mode", "success", "95 % CI", "n"):
         table.add_column(name, justify="left" if name in ("panel", "mode") else "right")
     sizes = {plan.name: f"{len(plan.tasks)} of {plan.size}" for plan in run.plans}
-    for summary in recomputed(replace(run)):
-        for mode, counts in summary.modes.items():
-            rate = summary.metrics["success"][mode]
-            table.add_row(
-                summary.panel,
-                sizes[summary.panel],
-                mode,
-                str(counts.scored),
-                show(rate.value, "rate"),
-            )
+    for summary in recomputed(run):
+        for mode, rate in summary.metrics["success"].items():
+            table.add_row(summary.panel, sizes[summary.panel], mode, *success_cells(rate))
     return table
 
 
 def _print_next(path: Path, console: Console) -> None:
-    _say(console, f"{path}: {path.stat().st_size / 1e6:.2f} MB", "bold")
-    _say(console, "It holds every text that the agent read and wrote. Next:")
-    _say(console, f"  python -m leaderboards verify {path}", "none")
-    _say(
+    say(console, f"{path}: {path.stat().st_size / 1e6:.2f} MB", "bold")
+    say(console, "It holds every text that the agent read and wrote. Next:")
+    say(console, f"  python -m leaderboards verify {path}", "none")
+    say(
         console,
         "  copy it to leaderboards/entries/ (its name becomes the entry's address) and open a pull "
         "request",
         "none",
     )
-
-
-def _say(console: Console, text: str, style: str = "dim") -> None:
-    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)

@@ -13,7 +13,7 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedC
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.tables import show
+from leaderboards.commands.showing import say, success_cells
 from leaderboards.entries import make_receipt, write_receipt
 from leaderboards.findings import Findings
 from leaderboards.reading import read_submission
@@ -56,13 +56,13 @@ def execute(
         code = FOUND
     if code == VERIFIED:
         tier, reason = tier_of(again)
-        _say(console, f"verified: {tier}{reason}", "bold green")
+        say(console, f"verified: {tier}{reason}", "bold green")
         if receipt:
             counts = (again.n, again.agreed) if again and tier == "re-decoded" else (0, 0)
             written = write_receipt(file, make_receipt(file, tier, *counts))
-            _say(console, f"receipt: {written}")
+            say(console, f"receipt: {written}")
     elif receipt:
-        _say(console, "no receipt: it was not verified", "yellow")
+        say(console, "no receipt: it was not verified", "yellow")
     return code
 
 
@@ -102,21 +102,21 @@ def print_findings(
     title: str, submission: Submission, findings: Findings, console: Console
 ) -> None:
     """What was replayed, the recomputed results, and each disagreement."""
-    _say(console, f"{title}: {submission.entrant.name}", "bold")
+    say(console, f"{title}: {submission.entrant.name}", "bold")
     for summaries in findings.summaries:
         for summary in summaries:
             rates = ", ".join(
-                f"{mode} {show(rate.value, 'rate')}"
+                "{} {} ({}, n {})".format(mode, *success_cells(rate))
                 for mode, rate in summary.metrics.get("success", {}).items()
             )
-            _say(console, f"  {summary.panel} · {summary.protocol} · success {rates}")
-    _say(
+            say(console, f"  {summary.panel} · {summary.protocol} · success {rates}")
+    say(
         console,
         f"replayed {findings.episodes:,} episodes, {findings.steps:,} steps in "
         f"{findings.seconds:.1f} s",
     )
     for line in unplayable_panels(findings):
-        _say(console, f"not replayed: {line}", "yellow")
+        say(console, f"not replayed: {line}", "yellow")
     if not findings.counts:
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -126,7 +126,7 @@ def print_findings(
         table.add_row(*map(Text, (problem.kind, problem.where, problem.said, problem.found)))
     console.print(table)
     counts = ", ".join(f"{kind} {n}" for kind, n in sorted(findings.counts.items()))
-    _say(console, f"not verified: {sum(findings.counts.values())} findings ({counts})", "bold red")
+    say(console, f"not verified: {sum(findings.counts.values())} findings ({counts})", "bold red")
 
 
 def _redecoded(submission: Submission, wanted: RedecodeOptions, *, quiet: bool) -> Redecoded:
@@ -150,15 +150,11 @@ def _redecoded(submission: Submission, wanted: RedecodeOptions, *, quiet: bool) 
 
 def _print_redecoded(again: Redecoded, console: Console) -> None:
     style = "none" if again.passed else "bold red"
-    _say(
+    say(
         console,
         f"decoded again: {again.agreed} of {again.n} replies agree "
         f"({100 * again.low:.1f}…{100 * again.high:.1f} %); the rule: {again.rule}",
         style,
     )
     for finding in again.differences:
-        _say(console, f"  {finding.where}: said {finding.said}, now {finding.found}")
-
-
-def _say(console: Console, text: str, style: str = "dim") -> None:
-    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+        say(console, f"  {finding.where}: said {finding.said}, now {finding.found}")
