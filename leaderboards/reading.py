@@ -204,7 +204,7 @@ def _episodes(lines: Iterator[bytes], planned: int) -> list[list[Episode]]:
         check(form.LINE, content, where)
         _check_steps(content["episode"]["steps"], where)
         if content["run"] >= planned:
-            raise CoTGapError(f"{where}, run: {content['run']} is not one of the {planned} runs")
+            raise CoTGapError(f"{where}: run: {content['run']} is not one of the {planned} runs")
         try:
             episode = Episode.from_json(content["episode"])
         except CoTGapError as error:
