@@ -70,8 +70,8 @@ class Drawn:
 class Redecoded:
     """What came of it: `agreed` of `n` raw texts are the same, in a 95 % Wilson interval.
 
-    `exact`: this agent must agree everywhere. `differences` holds every other reply, and each
-    whose tokens were miscounted.
+    `exact`: this agent must agree everywhere, in its counts of tokens as well. `differences` holds
+    every reply that does not.
     """
 
     n: int
@@ -84,7 +84,7 @@ class Redecoded:
     @property
     def passed(self) -> bool:
         """Whether this is the checkpoint's, by the rule that `exact` decides."""
-        return self.agreed == self.n if self.exact else self.low >= INEXACT
+        return not self.differences if self.exact else self.low >= INEXACT
 
     @property
     def rule(self) -> str:

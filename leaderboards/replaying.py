@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
@@ -67,7 +67,7 @@ class Replayed:
 
 
 def replay_all(pieces: Sequence[Piece], workers: int) -> Iterator[Replayed]:
-    """Replay, in `workers` processes, or in this one where there is little to do.
+    """Replay in order, in `workers` processes, or in this one where there is little to do.
 
     Raises `CoTGapError` where a process dies.
     """
@@ -78,8 +78,7 @@ def replay_all(pieces: Sequence[Piece], workers: int) -> Iterator[Replayed]:
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(workers, len(pieces)), mp_context=context)
     try:
-        for done in as_completed([pool.submit(replay, piece) for piece in pieces]):
-            yield done.result()
+        yield from pool.map(replay, pieces)
     except BrokenProcessPool as error:
         raise CoTGapError(
             "a process that replays episodes died. Try it with --workers 1, which shows why"
