@@ -47,7 +47,7 @@ Kind = Literal[
     "environment",  # it failed
     # of what the checkpoint gave when it was asked again
     "redecoded",
-    "tokens",
+    "tokens",  # the same text, but other counts or another end
     # of a receipt
     "receipt",
 ]

@@ -60,7 +60,7 @@ def read_submission(path: Path) -> Submission:
     """
     try:
         return _read(path)
-    except (FieldError, CoTGapError) as error:
+    except CoTGapError as error:
         raise SubmissionError(f"{path}: {error}") from error
     except RecursionError as error:
         raise SubmissionError(f"{path}: nested too deep") from error
@@ -228,7 +228,7 @@ def parse(data: bytes, where: str) -> Any:
         )
         if "\\u" in text:  # an escape can name half a character, which no text can hold
             json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except UnicodeError as error:
+    except (UnicodeDecodeError, UnicodeEncodeError) as error:
         raise CoTGapError(f"{where}: not UTF-8 ({error.reason})") from error
     except RecursionError:
         raise CoTGapError(f"{where}: nested too deep") from None

@@ -70,8 +70,8 @@ class Drawn:
 class Redecoded:
     """What came of it: `agreed` of `n` raw texts are the same, in a 95 % Wilson interval.
 
-    `exact`: this agent must agree everywhere, in its counts of tokens as well. `differences` holds
-    every reply that does not.
+    `exact`: this agent must agree everywhere, in its counts of tokens and how it ended as well.
+    `differences` holds every reply that does not.
     """
 
     n: int
@@ -224,6 +224,12 @@ def _requests(
                 state = turn([(said.mode, said.action)], env).state
 
 
+def _counted(decision: Decision) -> tuple[int, int, str]:
+    """Tokens read and written, and how it ended: what no replay can know."""
+    usage = decision.usage
+    return usage.prompt_tokens, usage.completion_tokens, decision.finish_reason
+
+
 def _compared(pairs: Sequence[tuple[Drawn, Decision]], *, exact: bool) -> Redecoded:
     differences: list[Finding] = []
     agreed = 0
@@ -233,8 +239,7 @@ def _compared(pairs: Sequence[tuple[Drawn, Decision]], *, exact: bool) -> Redeco
             differences.append(Finding.of("redecoded", each.where, said.raw, now.raw))
             continue
         agreed += 1
-        counts = [(d.usage.prompt_tokens, d.usage.completion_tokens) for d in (said, now)]
-        if exact and counts[0] != counts[1]:
-            differences.append(Finding.of("tokens", each.where, *counts))
+        if exact and _counted(said) != _counted(now):
+            differences.append(Finding.of("tokens", each.where, _counted(said), _counted(now)))
     low, high = wilson(agreed / len(pairs), len(pairs))
     return Redecoded(len(pairs), agreed, low, high, exact, tuple(differences))

@@ -104,8 +104,8 @@ def replay(piece: Piece) -> Replayed:
     episodes = steps = 0
     try:
         for job, episode in piece.pairs:
+            check = _Check(piece.rules, job, episode, piece.where)
             try:
-                check = _Check(piece.rules, job, episode, piece.where)
                 bench.answer(job.task_key, check.run)
                 episodes, steps = episodes + 1, steps + len(episode.steps)
                 findings += check.findings
@@ -115,7 +115,7 @@ def replay(piece: Piece) -> Replayed:
             except (HostError, CoTGapError) as error:
                 findings += check.findings
                 findings.append(
-                    Finding.of("environment", check.where, "played", str(error).splitlines()[0])
+                    Finding.of("environment", check.where, "played", str(error).partition("\n")[0])
                 )
     finally:
         bench.close()

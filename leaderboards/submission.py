@@ -1,6 +1,6 @@
 """What a submission holds: who entered, the runs' resolved configurations, every episode.
 
-Plain data without a claim that anything of it is true: `leaderboards.verify` replays it. A
+Plain data without a claim that anything of it is true: `leaderboards.verifying` replays it. A
 submission says nothing that a run does not record, but for its `Entrant`.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import struct
 import zipfile
@@ -9,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from hypothesis import strategies as st
 
 from benchmark.commands.run import RunOptions, execute
 from benchmark.config import digest_of
@@ -93,6 +96,48 @@ class Content:
 
 
 Tamper = Callable[[Content], None]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+
+
+def mutate(content: Content, data: st.DataObject) -> None:
+    """Replace a value anywhere by another, remove it, or put a strange one beside it."""
+    parent: Any = {"manifest": content.manifest, "lines": content.lines}
+    key: Any = data.draw(st.sampled_from(sorted(parent)))
+    while True:
+        parent = parent[key]
+        keys = sorted(parent) if isinstance(parent, dict) else range(len(parent))
+        key = data.draw(st.sampled_from(keys))
+        deeper = isinstance(parent[key], (dict, list)) and parent[key]
+        if not deeper or not data.draw(st.integers(0, 9)):
+            break
+    how = data.draw(st.sampled_from(["replace", "remove", "add"]))
+    if how == "remove":
+        del parent[key]
+    elif how == "replace":
+        parent[key] = data.draw(st.sampled_from(_like(parent[key])) | JSON)
+    elif isinstance(parent, dict):
+        parent[data.draw(st.text(max_size=5))] = data.draw(JSON)
+    else:
+        parent.append(copy.deepcopy(parent[key]))
+
+
+def _like(value: Any) -> list[Any]:
+    """Values of the same kind, which have a chance to be read."""
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, (int, float)):
+        return [value + 1, value * 2, 0, -value]
+    if isinstance(value, str):
+        return ["", "x", f"{value}x", value[1:], value[::-1], "</think>", "<action></action>"]
+    if isinstance(value, list):
+        return [[], value * 2, value[::-1], value[:-1]]
+    return [{}, None]
 
 
 def write_zip(path: Path, manifest: str | bytes, episodes: str | bytes) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from envs.core import CoTGapError
@@ -297,3 +299,17 @@ def test_help_imports_nothing_heavy() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_the_workflow_gives_nothing_away() -> None:
+    """Pull requests of strangers: a token that reads, no secret, actions of a pinned version."""
+    text = (ROOT / ".github" / "workflows" / "entries.yml").read_text(encoding="utf-8")
+    workflow = yaml.safe_load(text)
+    assert set(workflow[True]) == {"pull_request"}  # YAML's `on` is a boolean
+    assert workflow["permissions"] == {"contents": "read"}
+    assert "secrets." not in text
+    (job,) = workflow["jobs"].values()
+    for step in job["steps"]:
+        assert re.fullmatch(r"[\w/-]+@v[0-9]+", step.get("uses", "a@v1"))
+        # What a stranger wrote must not become a part of a command.
+        assert "${{" not in step.get("run", "")

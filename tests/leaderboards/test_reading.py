@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
-import json
 import os
 import struct
 import subprocess
@@ -29,6 +27,7 @@ from leaderboards.submission import Entrant, Receipt, Submission
 from tests.leaderboards.making import (
     Content,
     declared,
+    mutate,
     patched,
     write_members,
     write_zip,
@@ -362,37 +361,11 @@ def test_any_members(manifest: bytes, episodes: bytes) -> None:
         _outcome(write_zip(Path(folder) / "x.zip", manifest, episodes))
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
-    max_leaves=5,
-)
-
-
 @SLOW
 @given(data=st.data())
 def test_any_value_anywhere(data: st.DataObject, honest: Path) -> None:
-    """A value of an honest file is replaced by another, removed, or joined by a strange one."""
     content = Content.of(honest)
     del content.lines[3:]
-    whole: Any = {"manifest": content.manifest, "lines": content.lines}
-    parent, key = whole, data.draw(st.sampled_from(sorted(whole)))
-    while isinstance(parent[key], (dict, list)) and parent[key] and data.draw(st.integers(0, 9)):
-        parent = parent[key]
-        keys = sorted(parent) if isinstance(parent, dict) else range(len(parent))
-        key = data.draw(st.sampled_from(keys))
-    if parent is whole:
-        return
-    how = data.draw(st.sampled_from(["replace", "remove", "add"]))
-    if how == "replace":
-        parent[key] = data.draw(JSON)
-    elif how == "remove":
-        del parent[key]
-    elif isinstance(parent, dict):
-        parent[data.draw(st.text(max_size=5))] = data.draw(JSON)
-    else:
-        parent.append(copy.deepcopy(parent[key]))
-    manifest = json.dumps(content.manifest)
-    lines = "".join(json.dumps(line) + "\n" for line in content.lines)
+    mutate(content, data)
     with tempfile.TemporaryDirectory() as folder:
-        _outcome(write_zip(Path(folder) / "x.zip", manifest, lines))
+        _outcome(content.write(Path(folder) / "x.zip"))

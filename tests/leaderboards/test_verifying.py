@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from benchmark.config import RunConfig
 from benchmark.metrics.summary import summarise
 from benchmark.store import read_episodes
 from envs.registry import suites
 from leaderboards.findings import Findings
-from leaderboards.reading import read_submission
+from leaderboards.reading import SubmissionError, read_submission
 from leaderboards.verifying import verify
-from tests.leaderboards.making import Content, play, submit
+from tests.leaderboards.making import Content, mutate, play, submit
 
 
 def verified(path: Path, workers: int = 1) -> Findings:
@@ -125,3 +129,15 @@ def test_a_game_that_is_not_here(
 def test_a_configuration_survives_json(honest: Path) -> None:
     config = read_submission(honest).runs[0].config
     assert RunConfig.from_json(config).to_json() == config
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_whatever_can_be_read_can_be_verified(data: st.DataObject, honest: Path) -> None:
+    """Nothing that a file holds makes verification fail; it says what it found."""
+    content = Content.of(honest)
+    mutate(content, data)
+    with tempfile.TemporaryDirectory() as folder:
+        path = content.write(Path(folder) / "x.zip")
+        with contextlib.suppress(SubmissionError):
+            assert isinstance(verify(read_submission(path), workers=1), Findings)
