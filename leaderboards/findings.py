@@ -87,7 +87,8 @@ class Findings:
 
     `counts` says how many disagreements of each kind there are, `problems` holds the first `KEPT`
     of each. `episodes` and `steps` were replayed, `seconds` is the wall time of that. `summaries`
-    holds the metrics of each run, recomputed from its episodes.
+    holds the metrics of each run, recomputed from its replayed episodes; it is empty where there
+    are disagreements.
     """
 
     problems: tuple[Finding, ...] = ()
