@@ -44,6 +44,11 @@ class PanelPlan:
     size: int
     tasks: tuple[str, ...]
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PanelPlan:
+        """From a configuration's JSON; raises `KeyError` or `TypeError` on malformed data."""
+        return cls(**{**data, "tasks": tuple(data["tasks"])})
+
 
 @dataclass(frozen=True)
 class RunConfig:
@@ -74,11 +79,31 @@ class RunConfig:
         """A JSON-able mapping, the same after a round trip through JSON."""
         return dict(json.loads(json.dumps(asdict(self))))
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RunConfig:
+        """The inverse of `to_json`; raises `CoTGapError` on malformed data."""
+        try:
+            fields = dict(data)
+            fields["modes"] = tuple(fields["modes"])
+            fields["panels"] = tuple(map(PanelPlan.from_json, fields["panels"]))
+            fields["sampling"] = Sampling(**fields["sampling"])
+            fields["limits"] = Limits(**fields["limits"])
+            return cls(**fields)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CoTGapError(
+                f"malformed run configuration: {type(error).__name__}: {error}"
+            ) from error
+
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of the whole configuration."""
-        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return digest_of(self.to_json())
+
+
+def digest_of(config: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of a configuration as `RunConfig.to_json` writes it."""
+    text = json.dumps(config, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def plan_panel(panel: Panel, episodes: int | None, max_steps: int | None) -> PanelPlan:

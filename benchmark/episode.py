@@ -17,7 +17,7 @@ from typing import Any
 from agents.agent import Agent, AgentCard
 from agents.core import NO_USAGE, Decision, Request, Sampling, Usage
 from agents.modes import get_mode
-from agents.prompts import Shot
+from agents.prompts import Dialogue, Shot
 from benchmark.config import Limits
 from benchmark.records import Episode, Status, StepRecord
 from benchmark.turns import Ask, Start, Turn, start, turn
@@ -69,23 +69,13 @@ def play(
     """
     begun = perf_counter()
     opening: Start = yield functools.partial(start, job.task_key)
-    limits = decoding.limits
-    # The same room for every mode, so that all see the same prompt at the same state.
-    reserve = limits.action_tokens + limits.thought_tokens
-    dialogue = agent.dialogue(opening.instructions, shots, reserve=reserve, example=opening.example)
+    dialogue = open_dialogue(agent, opening, shots, decoding.limits)
     state = opening.state
     status = Status.SUCCESS if state.won else None
     while status is None:
         dialogue.observe(state.observation, state.admissible)
         decisions: list[Decision] = yield [
-            dialogue.request(
-                mode,
-                env=env,
-                sampling=decoding.sampling,
-                seed=request_seed(decoding.seed, job, len(steps), mode),
-                cache_key="|".join(map(str, job.id)),
-                max_new_tokens=budget(mode, limits),
-            )
+            request_at(dialogue, job, decoding, len(steps), mode, env)
             for mode in (job.mode, *job.shadows)
         ]
         done: Turn = yield functools.partial(turn, [(d.mode, d.action) for d in decisions])
@@ -118,6 +108,29 @@ def play(
         goal=state.goal,
         final=state.observation,
         reset_seconds=opening.seconds,
+    )
+
+
+def open_dialogue(agent: Agent, opening: Start, shots: Sequence[Shot], limits: Limits) -> Dialogue:
+    """An episode's conversation, with the same room for every mode.
+
+    So all modes see the same prompt at the same state.
+    """
+    reserve = limits.action_tokens + limits.thought_tokens
+    return agent.dialogue(opening.instructions, shots, reserve=reserve, example=opening.example)
+
+
+def request_at(
+    dialogue: Dialogue, job: Job, decoding: Decoding, step: int, mode: str, env: TextEnv | None
+) -> Request:
+    """What a mode is asked after `step` actions, with the last observation in the dialogue."""
+    return dialogue.request(
+        mode,
+        env=env,
+        sampling=decoding.sampling,
+        seed=request_seed(decoding.seed, job, step, mode),
+        cache_key="|".join(map(str, job.id)),
+        max_new_tokens=budget(mode, decoding.limits),
     )
 
 

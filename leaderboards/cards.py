@@ -1,0 +1,118 @@
+"""Who enters: read from the command line's options and from a card in YAML or JSON.
+
+A card is either an entrant's (`name`, `organisation`, `url`, `description`, `trained_on`, ...) or
+a checkpoint's own `card.json`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from agents.checkpoints import bundled
+from agents.fingerprint import fingerprint as fingerprint_of
+from envs.core import CoTGapError
+from envs.registry import get_panel
+from leaderboards.form import CARD_FIELDS, ENTRANT_FIELDS, PARENT_FIELDS
+from leaderboards.schema import FieldError, fields
+from leaderboards.submission import Entrant
+
+CARD = "card.json"
+ADAPTER = "adapter_config.json"  # an agent with an adapter has a fingerprint of its base, too
+TEXTS = ("name", "organisation", "url", "description")
+EXAMPLE = """A card looks like this (only `name` is needed):
+  name: My agent
+  organisation: My group
+  url: https://example.org
+  description: One sentence.
+  trained_on: [household/train]"""
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """A card's content: YAML, of which JSON is a part; raises `CoTGapError` where it is none.
+
+    A folder stands for the `card.json` in it.
+    """
+    import yaml  # a tenth of a second
+
+    file = path / CARD if path.is_dir() else path
+    try:
+        text = file.read_text(encoding="utf-8")
+        content = json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
+    except OSError as error:
+        raise CoTGapError(f"--card {path}: cannot be read ({error})") from error
+    except (ValueError, yaml.YAMLError) as error:
+        raise CoTGapError(f"--card {path}: {error}") from error
+    if not isinstance(content, dict):
+        raise CoTGapError(f"--card {path}: not a list of fields. {EXAMPLE}")
+    return content
+
+
+def card_of(path: Path | None, fingerprint: str) -> dict[str, Any] | None:
+    """The card at `path`, by default that of the bundled checkpoint with this fingerprint, if any.
+
+    Raises `CoTGapError` where there is none, or where `path` is another checkpoint's folder.
+    """
+    if path is None:
+        return bundled_card(fingerprint)
+    card = read_card(path)
+    if path.is_dir() and not (path / ADAPTER).exists() and fingerprint_of(path) != fingerprint:
+        raise CoTGapError(f"--card {path}: this checkpoint is not the one that played these runs")
+    return card
+
+
+def bundled_card(fingerprint: str) -> dict[str, Any] | None:
+    """The card of the bundled checkpoint with this fingerprint, if there is one."""
+    for folder in bundled().values():
+        if fingerprint_of(folder) == fingerprint:
+            return read_card(folder)
+    return None
+
+
+def make_entrant(
+    card: Mapping[str, Any] | None, options: Mapping[str, str | None], agent: str
+) -> tuple[Entrant, list[str]]:
+    """The entrant, and which of the card's fields are left out.
+
+    `options` (of `TEXTS`) go before the card's; without a name in either, it is the agent's.
+    Raises `CoTGapError` for a value that a board cannot show, naming its field.
+    """
+    given = card or {}
+    content: dict[str, Any] = {"name": agent, "organisation": "", "url": "", "description": ""}
+    content |= {name: given[name] for name in TEXTS if given.get(name) is not None}
+    content |= {name: value for name, value in options.items() if value is not None}
+    kept = {name: given[name] for name in CARD_FIELDS if given.get(name) is not None}
+    if isinstance(parent := kept.get("parent"), dict):
+        kept["parent"] = {name: parent[name] for name in PARENT_FIELDS if name in parent}
+    for trained in (kept, kept.get("parent")):
+        if isinstance(trained, dict) and "trained_on" in trained:
+            trained["trained_on"] = _trained_on(trained["trained_on"])
+    content["card"] = kept or None
+    try:
+        fields(ENTRANT_FIELDS)(content, "")
+    except FieldError as error:
+        raise CoTGapError(f"the entrant's {error}. {EXAMPLE}") from error
+    return Entrant(**content), sorted(set(given) - set(TEXTS) - set(CARD_FIELDS))
+
+
+def _trained_on(listed: Any) -> Any:
+    """Panels' names stand for all there is to say of them; facts stay as they are."""
+    if isinstance(listed, str):
+        listed = [listed]
+    if not isinstance(listed, list):
+        return listed  # the check says what is wrong with it
+    return [_facts(entry) if isinstance(entry, str) else entry for entry in listed]
+
+
+def _facts(name: str) -> dict[str, Any]:
+    panel = get_panel(name)
+    return {
+        "suite": panel.suite,
+        "panel": panel.name,
+        "kinds": sorted({task.kind for task in panel.tasks}),
+        "wording": panel.wording,
+        "suite_version": panel.version,
+        "lock": panel.lock,
+    }

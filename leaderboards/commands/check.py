@@ -1,0 +1,87 @@
+"""`leaderboards check`: verify every entry of a folder, and what its receipts claim."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from envs.core import CoTGapError
+from leaderboards.commands.showing import say
+from leaderboards.commands.verify import (
+    FOUND,
+    NOT_REPLAYED,
+    UNREADABLE,
+    VERIFIED,
+    exit_code,
+    print_findings,
+    replayed,
+)
+from leaderboards.entries import entry_files, read_entry, receipt_path
+from leaderboards.submission import Entry
+
+# The worst of several outcomes comes first.
+WORST = (UNREADABLE, FOUND, NOT_REPLAYED, VERIFIED)
+
+
+def execute(
+    folder: Path,
+    *,
+    since: Path | None,
+    trust_redecoded: bool,
+    workers: int | None,
+    quiet: bool = False,
+) -> int:
+    """Check and print; returns the worst entry's exit code."""
+    console = Console()
+    files = [path for path in entry_files(folder) if since is None or not _same(path, since)]
+    codes = [VERIFIED]
+    for path in files:
+        try:
+            entry = read_entry(path)
+        except CoTGapError as error:
+            say(console, f"unreadable: {error}", "bold red")
+            codes.append(UNREADABLE)
+            continue
+        findings = replayed(entry.submission, workers, quiet=quiet)
+        print_findings(path.name, entry.submission, findings, console)
+        codes.append(exit_code(findings))
+        claim = _claim(entry, verified=findings.verified, trust_redecoded=trust_redecoded)
+        if claim:
+            say(console, f"receipt: {claim}", "bold red")
+            codes.append(FOUND)
+        if codes[-1] == VERIFIED:
+            say(console, f"verified: {entry.tier}", "green")
+    code = next(code for code in WORST if code in codes)
+    outcome = {
+        VERIFIED: "all verified",
+        FOUND: "not all verified",
+        UNREADABLE: "some unreadable",
+        NOT_REPLAYED: "some could not be replayed here",
+    }
+    say(console, f"entries: {len(files)}, {outcome[code]}", "bold")
+    return code
+
+
+def _claim(entry: Entry, *, verified: bool, trust_redecoded: bool) -> str:
+    """What is wrong with an entry's receipt; empty if nothing is."""
+    if entry.receipt is None or entry.tier == "self-reported":
+        return ""
+    if not verified:
+        return f"claims {entry.tier!r}, which was not found here"
+    if entry.tier == "re-decoded" and not trust_redecoded:
+        return (
+            "claims 're-decoded', and replaying shows no more than 'replayed'. Leave the receipt "
+            "out; who has the checkpoint adds it: python -m leaderboards verify FILE --redecode N "
+            "--agent CHECKPOINT --receipt"
+        )
+    return ""
+
+
+def _same(path: Path, since: Path) -> bool:
+    """Whether an entry's files are the same, byte for byte, in another folder."""
+    return all(_content(mine) == _content(since / mine.name) for mine in (path, receipt_path(path)))
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() and not path.is_symlink() else None

@@ -1,0 +1,21 @@
+"""What the commands' outputs share."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from benchmark.stats import Estimate
+from benchmark.tables import show
+
+
+def say(console: Console, text: str, style: str = "dim") -> None:
+    """A line as it is: nothing in it is markup, and it is not wrapped."""
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def success_cells(rate: Estimate) -> tuple[str, str, str]:
+    """A success rate, its 95 % interval, and n."""
+    low, high = (
+        "?" if bound is None else show(bound, "rate", bare=True) for bound in (rate.low, rate.high)
+    )
+    return show(rate.value, "rate"), f"{low}…{high}", str(rate.n)

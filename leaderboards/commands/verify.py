@@ -1,0 +1,160 @@
+"""`leaderboards verify`: replay a submission file, print what was found, write a receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from leaderboards.commands.showing import say, success_cells
+from leaderboards.entries import make_receipt, write_receipt
+from leaderboards.findings import Findings
+from leaderboards.reading import read_submission
+from leaderboards.redecoding import LEAST, Redecoded, redecode
+from leaderboards.submission import Submission, Tier
+from leaderboards.verifying import unplayable_panels, verify
+
+VERIFIED, FOUND, UNREADABLE, NOT_REPLAYED = 0, 1, 2, 3  # exit codes
+
+
+@dataclass(frozen=True)
+class RedecodeOptions:
+    """How many steps are decoded again, by which agent (see `agents.specs.make_agent`)."""
+
+    n: int
+    agent: str
+    seed: int
+    options: Mapping[str, Any]
+
+
+def execute(
+    file: Path,
+    *,
+    workers: int | None,
+    redecoding: RedecodeOptions | None,
+    receipt: bool,
+    quiet: bool = False,
+) -> int:
+    """Verify and print; returns the exit code."""
+    console = Console()
+    submission = read_submission(file)
+    findings = replayed(submission, workers, quiet=quiet)
+    print_findings(str(file), submission, findings, console)
+    again = None
+    if redecoding is not None and findings.verified:
+        again = _redecoded(submission, redecoding, quiet=quiet)
+        _print_redecoded(again, console)
+    code = exit_code(findings)
+    if again is not None and not again.passed:
+        code = FOUND
+    if code == VERIFIED:
+        tier, reason = tier_of(again)
+        say(console, f"verified: {tier}{reason}", "bold green")
+        if receipt:
+            counts = (again.n, again.agreed) if again and tier == "re-decoded" else (0, 0)
+            written = write_receipt(file, make_receipt(file, tier, *counts))
+            say(console, f"receipt: {written}")
+    elif receipt:
+        say(console, "no receipt: it was not verified", "yellow")
+    return code
+
+
+def replayed(submission: Submission, workers: int | None, *, quiet: bool) -> Findings:
+    """Verify with a bar on the terminal."""
+    columns = (TextColumn("replaying"), MofNCompleteColumn(), TextColumn("episodes"))
+    watch = Console(stderr=True)
+    with Progress(
+        *columns, TimeElapsedColumn(), console=watch, disable=quiet or not watch.is_terminal
+    ) as bar:
+        task = bar.add_task("", total=None)
+        return verify(
+            submission,
+            workers=workers,
+            on_start=lambda total: bar.update(task, total=total),
+            on_episodes=lambda count: bar.advance(task, count),
+        )
+
+
+def exit_code(findings: Findings) -> int:
+    """What a verification's outcome is to a shell."""
+    if findings.counts:
+        return FOUND
+    return NOT_REPLAYED if findings.unplayable else VERIFIED
+
+
+def tier_of(again: Redecoded | None) -> tuple[Tier, str]:
+    """What a file has earned that was replayed without a finding, and why it is no more."""
+    if again is None or not again.passed:
+        return "replayed", ""
+    if again.n < LEAST:
+        return "replayed", f" ({again.n} steps decoded again; {LEAST} are needed for re-decoded)"
+    return "re-decoded", ""
+
+
+def print_findings(
+    title: str, submission: Submission, findings: Findings, console: Console
+) -> None:
+    """What was replayed, the recomputed results, and each disagreement."""
+    say(console, f"{title}: {submission.entrant.name}", "bold")
+    for summaries in findings.summaries:
+        for summary in summaries:
+            rates = ", ".join(
+                "{} {} ({}, n {})".format(mode, *success_cells(rate))
+                for mode, rate in summary.metrics.get("success", {}).items()
+            )
+            say(console, f"  {summary.panel} · {summary.protocol} · success {rates}")
+    say(
+        console,
+        f"replayed {findings.episodes:,} episodes, {findings.steps:,} steps in "
+        f"{findings.seconds:.1f} s",
+    )
+    for line in unplayable_panels(findings):
+        say(console, f"not replayed: {line}", "yellow")
+    if not findings.counts:
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("what", "where", "said", "found"):
+        table.add_column(name, overflow="fold")
+    for problem in findings.problems:
+        table.add_row(*map(Text, (problem.kind, problem.where, problem.said, problem.found)))
+    console.print(table)
+    counts = ", ".join(f"{kind} {n}" for kind, n in sorted(findings.counts.items()))
+    say(console, f"not verified: {sum(findings.counts.values())} findings ({counts})", "bold red")
+
+
+def _redecoded(submission: Submission, wanted: RedecodeOptions, *, quiet: bool) -> Redecoded:
+    watch = Console(stderr=True)
+    with Progress(
+        TextColumn("decoding again"),
+        MofNCompleteColumn(),
+        console=watch,
+        disable=quiet or not watch.is_terminal,
+    ) as bar:
+        task = bar.add_task("", total=wanted.n)
+        return redecode(
+            submission,
+            wanted.agent,
+            wanted.n,
+            wanted.seed,
+            options=wanted.options,
+            on_step=lambda: bar.advance(task),
+        )
+
+
+def _print_redecoded(again: Redecoded, console: Console) -> None:
+    style = "none" if again.passed else "bold red"
+    say(
+        console,
+        f"decoded again: {again.agreed} of {again.n} replies agree "
+        f"({100 * again.low:.1f}…{100 * again.high:.1f} %); the rule: {again.rule}",
+        style,
+    )
+    for finding in again.differences:
+        say(console, f"  {finding.where}: said {finding.said}, now {finding.found}")

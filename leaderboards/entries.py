@@ -1,0 +1,112 @@
+"""The boards' entries: a folder of submissions, `SLUG.zip`, some with a receipt, `SLUG.json`."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import re
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmark.files import write_json
+from benchmark.store import versions
+from envs.core import CoTGapError
+from leaderboards import form
+from leaderboards.reading import SubmissionError, check, parse, read_submission
+from leaderboards.schema import fields
+from leaderboards.submission import Entry, Receipt, Tier
+
+FOLDER = Path(__file__).with_name("entries")
+FILE, RECEIPT = ".zip", ".json"
+BESIDE = ("README.md", ".gitignore")  # what may lie in the folder besides
+MAX_RECEIPT = 100_000  # bytes: a receipt takes some 500
+
+
+def read_entries(folder: Path = FOLDER) -> list[Entry]:
+    """Every entry, by slug.
+
+    Raises `SubmissionError` for a file that is no submission, a receipt that is malformed or of
+    another file, and anything else in the folder.
+    """
+    return [read_entry(path) for path in entry_files(folder)]
+
+
+def entry_files(folder: Path) -> list[Path]:
+    """The submission files of a folder, by slug; raises `SubmissionError` for anything strange."""
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        raise SubmissionError(f"{folder}: cannot be read: {error}") from error
+    slugs = {path.stem for path in paths if path.suffix == FILE}
+    for path in paths:
+        if path.name in BESIDE:
+            continue
+        if path.suffix not in (FILE, RECEIPT) or not re.fullmatch(form.SLUG, path.stem):
+            raise SubmissionError(
+                f"{folder}: {path.name!r} is neither SLUG{FILE} nor SLUG{RECEIPT}, where SLUG is "
+                "of a-z, 0-9 and hyphens"
+            )
+        if path.stem not in slugs:
+            raise SubmissionError(f"{path}: a receipt without its {path.stem}{FILE}")
+    return [path for path in paths if path.suffix == FILE]
+
+
+def read_entry(path: Path) -> Entry:
+    """The entry of a submission file and of the receipt beside it, if there is one."""
+    submission = read_submission(path)
+    beside = receipt_path(path)
+    receipt = read_receipt(beside) if beside.exists() or beside.is_symlink() else None
+    if receipt is not None and receipt.sha256 != (found := sha256(path)):
+        raise SubmissionError(
+            f"{beside}: sha256: is of another file ({receipt.sha256[:12]}...); {path.name} has "
+            f"{found[:12]}... Verify it again: python -m leaderboards verify {path.name} --receipt"
+        )
+    return Entry(path.stem, submission, receipt)
+
+
+def receipt_path(path: Path) -> Path:
+    """Where a submission's receipt lies."""
+    return path.with_suffix(RECEIPT)
+
+
+def read_receipt(path: Path) -> Receipt:
+    """A receipt; raises `SubmissionError` where it is malformed, naming the field."""
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_RECEIPT:
+            raise CoTGapError(f"not an ordinary file of at most {MAX_RECEIPT:,} bytes")
+        content = parse(path.read_bytes(), "the receipt")
+        check(fields(form.RECEIPT_FIELDS), content, "the receipt")
+        if content["agreed"] > content["redecoded"]:
+            raise CoTGapError("the receipt: agreed: more than were decoded again")
+        if (content["tier"] == "re-decoded") != (content["redecoded"] > 0):
+            raise CoTGapError("the receipt: redecoded: does not go with its tier")
+    except (OSError, CoTGapError) as error:
+        raise SubmissionError(f"{path}: {error}") from error
+    return Receipt(**content)
+
+
+def make_receipt(path: Path, tier: Tier, redecoded: int = 0, agreed: int = 0) -> Receipt:
+    """Today's receipt of a file that was verified with this outcome."""
+    today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+    return Receipt(sha256(path), tier, today, versions(), redecoded, agreed)
+
+
+def write_receipt(path: Path, receipt: Receipt) -> Path:
+    """Write a submission's receipt beside it; returns where.
+
+    Raises `CoTGapError` where it cannot be written.
+    """
+    beside = receipt_path(path)
+    try:
+        write_json(beside, asdict(receipt))
+    except OSError as error:
+        raise CoTGapError(f"cannot write {beside}: {error}") from error
+    return beside
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 (hex) of a file."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise SubmissionError(f"{path}: cannot be read: {error}") from error

@@ -1,0 +1,163 @@
+"""Pack run folders of one agent into one submission file: a zip of two members.
+
+The same runs and the same entrant give the same bytes. `leaderboards.reading` reads it back.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmark.config import RunConfig
+from benchmark.episode import Job
+from benchmark.records import Episode
+from benchmark.runner import plan
+from benchmark.store import read_episodes, read_run
+from envs.core import CoTGapError
+from leaderboards import form
+from leaderboards.reading import SubmissionError, read_submission
+from leaderboards.submission import Submission, SubmittedRun
+
+DATE = (1980, 1, 1, 0, 0, 0)  # a zip's first day: the file shall not depend on when it was made
+UNIX = 3  # which system's permissions a member has
+NAMED = 5  # missing episodes that a message names
+
+
+def load_runs(folders: Sequence[Path], hardware: Mapping[str, str]) -> tuple[SubmittedRun, ...]:
+    """Complete runs of one agent, as they were played.
+
+    Raises `CoTGapError` where a folder is no run, is incomplete (saying what is missing) or is of
+    another agent than the first.
+    """
+    if not folders:
+        raise CoTGapError("no run was given: name at least one run folder")
+    runs = tuple(_load(folder, hardware) for folder in folders)
+    first = runs[0].config["agent"]
+    for folder, run in zip(folders[1:], runs[1:], strict=True):
+        agent = run.config["agent"]
+        for name in form.SAME_AGENT:
+            if agent.get(name) != first.get(name):
+                raise CoTGapError(
+                    f"a submission is of one agent, but {folder} has the {name} "
+                    f"{agent.get(name)!r}, and {folders[0]} has {first.get(name)!r}. "
+                    "Submit them in files of their own"
+                )
+    return runs
+
+
+def write_submission(path: Path, submission: Submission) -> None:
+    """Write the file in one piece, and read it back.
+
+    Raises `CoTGapError` where it cannot be written or breaks a limit of `leaderboards.form`; there
+    is no file then.
+    """
+    fresh = path.with_name(f"{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh.write_bytes(packed(submission))
+        read_submission(fresh)
+        os.replace(fresh, path)
+    except OSError as error:
+        raise CoTGapError(f"cannot write {path}: {error}") from error
+    except SubmissionError as error:
+        raise CoTGapError(f"this cannot be submitted: {error}") from error
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def packed(submission: Submission) -> bytes:
+    """The file's bytes."""
+    manifest = {
+        "schema": submission.schema,
+        "entrant": asdict(submission.entrant),
+        "runs": [
+            {
+                "digest": run.digest,
+                "config": run.config,
+                "versions": run.versions,
+                "hardware": run.hardware,
+            }
+            for run in submission.runs
+        ],
+    }
+    text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr(_member(form.MANIFEST), text.encode("utf-8"))
+        with archive.open(_member(form.EPISODES), "w") as stream:
+            for line in _lines(submission.runs):
+                stream.write(line)
+    return buffer.getvalue()
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    member = zipfile.ZipInfo(name, DATE)
+    member.compress_type = zipfile.ZIP_LZMA
+    member.create_system = UNIX
+    member.external_attr = 0o100644 << 16
+    return member
+
+
+def _lines(runs: Sequence[SubmittedRun]) -> Iterator[bytes]:
+    for number, run in enumerate(runs):
+        for episode in run.episodes:
+            content = {"run": number, "episode": episode.to_json()}
+            text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+            yield text.encode("utf-8") + b"\n"
+
+
+def _load(folder: Path, hardware: Mapping[str, str]) -> SubmittedRun:
+    content = read_run(folder)
+    try:
+        config = RunConfig.from_json(content["config"])
+    except CoTGapError as error:
+        raise CoTGapError(f"{folder}: {error}") from error
+    if config.to_json() != content["config"] or config.digest != content.get("digest"):
+        raise CoTGapError(f"{folder}: its run.json was changed after the run (another digest)")
+    return SubmittedRun(
+        digest=config.digest,
+        config=content["config"],
+        versions=tuple(content["versions"]),
+        hardware=hardware,
+        plans=config.panels,
+        episodes=_complete(folder, config),
+    )
+
+
+def _complete(folder: Path, config: RunConfig) -> tuple[Episode, ...]:
+    """The planned episodes in the order of the plan, if every one has a score."""
+    jobs = plan(config)
+    played = {episode.id: episode for episode in read_episodes(folder)}
+    if lacking := [j for j in jobs if j.id not in played or not played[j.id].status.scored]:
+        raise CoTGapError(_what_lacks(folder, lacking, played))
+    return tuple(played[job.id] for job in jobs)
+
+
+def _what_lacks(
+    folder: Path, lacking: Sequence[Job], played: Mapping[tuple[str, str, int], Episode]
+) -> str:
+    """Which episodes a run lacks, by panel and mode, and why."""
+    groups: Counter[tuple[str, str, str]] = Counter()
+    for job in lacking:
+        episode = played.get(job.id)
+        why = "not played" if episode is None else episode.status.value
+        groups[job.task_key.panel, job.mode, why] += 1
+    lines = [f"  {panel}, mode {mode}: {n} {why}" for (panel, mode, why), n in groups.items()]
+    named = [f"  {job.task_key} (mode {job.mode}, repeat {job.repeat})" for job in lacking[:NAMED]]
+    if len(lacking) > NAMED:
+        named.append(f"  and {len(lacking) - NAMED} more")
+    return "\n".join(
+        [
+            f"{folder} is incomplete: {len(lacking)} episodes have no score.",
+            *lines,
+            "The first of them:",
+            *named,
+            f"Run the command that wrote {folder} again: it plays what is missing.",
+        ]
+    )

@@ -1,0 +1,350 @@
+"""Read a submission file, which is a stranger's: nothing of it is believed before it is checked.
+
+It is a zip of exactly two members in LZMA, as `leaderboards.packing` writes it. Everything is
+checked before it is used: the zip's own structure before `zipfile` reads its directory, sizes while
+they are decompressed, the text before it is parsed, every field before it becomes a record. All
+that is wrong is a `SubmissionError` that names the file, the line and the field. Nothing here plays
+or decodes anything, and nothing is ever written.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import lzma
+import math
+import stat
+import struct
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from benchmark.config import PanelPlan
+from benchmark.records import Episode
+from envs.core import CoTGapError
+from leaderboards import form
+from leaderboards.schema import Check, FieldError, fields, shown
+from leaderboards.submission import Entrant, Submission, SubmittedRun
+
+END = struct.Struct("<4s4H2LH")  # a zip's last record
+LOCAL = struct.Struct("<4s5H3L2H")  # what stands before a member's data
+LOCATOR = 20  # bytes of the record that zip64 puts before the last one
+LZMA_HEADER = struct.Struct("<2BHBL")  # version, size of what follows, lc/lp/pb, dictionary
+LZMA_BITS = 0x5D  # lc 3, lp 0, pb 2: what packing uses
+FLAGS = (0x0, 0x2)  # bit 1: the LZMA stream says itself where it ends
+# Compressed bytes at a time: a chunk is decompressed whole, and LZMA's most is about 7,000 to 1.
+CHUNK = 4096
+# What a damaged zip raises, RuntimeError for encryption and unknown versions among them.
+DAMAGED = (
+    zipfile.BadZipFile,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
+
+
+class SubmissionError(CoTGapError):
+    """A file that is no submission; the message names the file, and the line and field in it."""
+
+
+def read_submission(path: Path) -> Submission:
+    """The content of a submission file; raises `SubmissionError` where it is none.
+
+    What is returned has the form of `leaderboards.form` and is of one agent, but nobody has checked
+    that any of it is true: see `leaderboards.verifying`.
+    """
+    try:
+        return _read(path)
+    except (FieldError, CoTGapError) as error:
+        raise SubmissionError(f"{path}: {error}") from error
+    except RecursionError as error:
+        raise SubmissionError(f"{path}: nested too deep") from error
+
+
+def _read(path: Path) -> Submission:
+    with _opened(path) as file:
+        try:
+            check_zip(file)
+            with zipfile.ZipFile(file) as archive:
+                manifest, episodes = _members(archive)
+                content = parse(
+                    b"".join(_chunks(archive, manifest, form.MAX_MANIFEST)), form.MANIFEST
+                )
+                check(form.MANIFEST_FORM, content, form.MANIFEST)
+                _check_agents(content["runs"])
+                planned = _check_size(content["runs"])
+                played = _episodes(
+                    _lines(_chunks(archive, episodes, form.MAX_EPISODES_SIZE)), planned
+                )
+        except DAMAGED as error:
+            if isinstance(error, RecursionError):
+                raise
+            raise CoTGapError(f"no submission: the zip is damaged ({error})") from error
+    runs = tuple(_run(run, episodes) for run, episodes in zip(content["runs"], played, strict=True))
+    return Submission(Entrant(**content["entrant"]), runs, content["schema"])
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """The file, if it is an ordinary one of a bearable size."""
+    try:
+        facts = path.lstat()
+        if not stat.S_ISREG(facts.st_mode):
+            raise CoTGapError("not an ordinary file; give one that `submit` wrote")
+        if facts.st_size > form.MAX_FILE:
+            raise CoTGapError(f"{facts.st_size:,} bytes, where {form.MAX_FILE:,} are allowed")
+        return path.open("rb")
+    except (OSError, ValueError) as error:
+        raise CoTGapError(f"cannot be read: {error}") from error
+
+
+def check_zip(file: IO[bytes]) -> None:
+    """Refuse whatever `zipfile` would spend memory on, or understand otherwise than others do.
+
+    The last record ends the file, right after a small directory of two entries; there is no zip64.
+    """
+    size = file.seek(0, io.SEEK_END)
+    if size < END.size:
+        raise CoTGapError("no submission: too short for a zip")
+    file.seek(-END.size, io.SEEK_END)
+    mark, disk, start_disk, here, entries, length, offset, comment = END.unpack(file.read())
+    if mark != b"PK\5\6" or disk or start_disk or comment:
+        raise CoTGapError("no submission: not a zip as `submit` writes it (or something follows)")
+    if here != len(form.MEMBERS) or entries != len(form.MEMBERS):
+        raise CoTGapError(f"{entries} members, where {' and '.join(form.MEMBERS)} belong")
+    if length > form.MAX_DIRECTORY or offset + length != size - END.size:
+        raise CoTGapError(
+            f"no submission: the zip's directory takes {length} bytes at {offset}, where at most "
+            f"{form.MAX_DIRECTORY} bytes at the file's end are allowed"
+        )
+    file.seek(max(0, size - END.size - LOCATOR))
+    if file.read(4) == b"PK\6\7":
+        raise CoTGapError("no submission: it is a zip64, which `submit` never writes")
+    file.seek(0)
+
+
+def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """The two members, if they are what `submit` writes."""
+    members = archive.infolist()
+    names = tuple(member.orig_filename for member in members)
+    if names != form.MEMBERS:
+        listed = ", ".join(map(shown, names))
+        raise CoTGapError(f"holds {listed}; a submission holds {', '.join(form.MEMBERS)}")
+    for member in members:
+        if member.flag_bits & 0x1:
+            raise CoTGapError(f"{member.filename} is encrypted")
+        if member.compress_type != zipfile.ZIP_LZMA or member.flag_bits not in FLAGS:
+            raise CoTGapError(f"{member.filename} is not compressed as `submit` does it (LZMA)")
+        if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
+            raise CoTGapError(f"{member.filename} is a link or a folder, not a file")
+    _check_dictionaries(archive, members)
+    return members
+
+
+def _check_dictionaries(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> None:
+    """Read how much memory each stream asks for, before a decompressor allocates it."""
+    assert archive.fp is not None
+    for member in members:
+        archive.fp.seek(member.header_offset)
+        header = LOCAL.unpack(archive.fp.read(LOCAL.size))
+        archive.fp.seek(header[-2] + header[-1], io.SEEK_CUR)
+        _, length, bits, dictionary = LZMA_HEADER.unpack(archive.fp.read(LZMA_HEADER.size))[1:]
+        if length != 5 or bits != LZMA_BITS or dictionary > form.MAX_DICTIONARY:
+            raise CoTGapError(
+                f"{member.filename} is compressed with settings that `submit` does not use (a "
+                f"dictionary of {dictionary:,} bytes, where {form.MAX_DICTIONARY:,} are allowed)"
+            )
+
+
+def _chunks(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> Iterator[bytes]:
+    """A member's content in parts; stops at `most` bytes, whatever its directory says."""
+    if member.file_size > most:
+        raise CoTGapError(
+            f"{member.filename}: {member.file_size:,} bytes, where {most:,} are allowed"
+        )
+    size = 0
+    with archive.open(member) as stream:
+        while chunk := stream.read(CHUNK):
+            size += len(chunk)
+            if size > most:
+                raise CoTGapError(f"{member.filename}: more than the {most:,} bytes allowed")
+            yield chunk
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Lines without their end; each must have one and be of a bearable length."""
+    rest, number = bytearray(), 0
+    for chunk in chunks:
+        *whole, last = chunk.split(b"\n")
+        for part in whole:
+            number += 1
+            yield bytes(rest + part)
+            rest.clear()
+        rest += last
+        if len(rest) > form.MAX_LINE:  # a chunk later than it could be, which is a small one
+            raise CoTGapError(
+                f"{form.EPISODES} line {number + 1}: more than the {form.MAX_LINE:,} bytes allowed"
+            )
+    if rest:
+        raise CoTGapError(f"{form.EPISODES} line {number + 1}: its end is missing")
+
+
+def _episodes(lines: Iterator[bytes], planned: int) -> list[list[Episode]]:
+    """The episodes of each run in the order of the file."""
+    played: list[list[Episode]] = []
+    for number, text in enumerate(lines, 1):
+        where = f"{form.EPISODES} line {number}"
+        if number > form.MAX_EPISODES:
+            raise CoTGapError(f"{where}: more than {form.MAX_EPISODES:,} episodes")
+        content = parse(text, where)
+        check(form.LINE, content, where)
+        _check_steps(content["episode"]["steps"], where)
+        if content["run"] >= planned:
+            raise CoTGapError(f"{where}: run: {content['run']} is not one of the {planned} runs")
+        try:
+            episode = Episode.from_json(content["episode"])
+        except CoTGapError as error:
+            raise CoTGapError(f"{where}: {error}") from error
+        while len(played) <= content["run"]:
+            played.append([])
+        played[content["run"]].append(episode)
+    return played + [[] for _ in range(planned - len(played))]
+
+
+def parse(data: bytes, where: str) -> Any:
+    """JSON in strict UTF-8 without repeated keys, NaN, infinities, huge numbers or surrogates."""
+    try:
+        text = data.decode("utf-8")
+        value = json.loads(
+            text,
+            object_pairs_hook=_distinct,
+            parse_constant=_no_constant,
+            parse_int=_short_int,
+            parse_float=_finite,
+        )
+        if "\\u" in text:  # an escape can name half a character, which no text can hold
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeError as error:
+        raise CoTGapError(f"{where}: not UTF-8 ({error.reason})") from error
+    except RecursionError:
+        raise CoTGapError(f"{where}: nested too deep") from None
+    except ValueError as error:
+        raise CoTGapError(f"{where}: not JSON ({error})") from error
+    return value
+
+
+def check(form_of: Check, value: Any, where: str) -> None:
+    """Check a parsed value; the message names where it stands."""
+    try:
+        form_of(value, "")
+    except FieldError as error:
+        raise CoTGapError(f"{where}: {error}") from error
+
+
+def _check_steps(steps: list[dict[str, Any]], where: str) -> None:
+    """Each step says of every mode at most once what it decided, and all of it: metrics rely on it.
+
+    A decision has an action or a parse error; there is a normal form of each action.
+    """
+    for index, step in enumerate(steps):
+        place = f"{where}: episode.steps[{index}]"
+        decisions = {step["decision"]["mode"]: step["decision"]}
+        for mode, shadow in step["shadows"].items():
+            if mode in decisions or shadow["mode"] != mode:
+                raise CoTGapError(f"{place}.shadows.{mode}: not the one decision in that mode")
+            decisions[mode] = shadow
+        for mode, decision in decisions.items():
+            if (decision["action"] is None) != (decision["parse_error"] is not None):
+                raise CoTGapError(
+                    f"{place}: mode {mode} has an action and a parse error, or neither"
+                )
+        acted = {mode for mode, decision in decisions.items() if decision["action"] is not None}
+        if set(step["canonical"]) != acted:
+            raise CoTGapError(
+                f"{place}.canonical: has {', '.join(step['canonical']) or 'nothing'}, where the "
+                f"modes with an action are {', '.join(sorted(acted)) or 'none'}"
+            )
+        if step["cost_to_go"] and set(step["cost_to_go"]) != {"state", *acted}:
+            raise CoTGapError(f"{place}.cost_to_go: not of the state and each mode with an action")
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {shown(twice)} occurs twice in an object")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON's")
+
+
+def _short_int(text: str) -> int:
+    if len(text) > form.MAX_DIGITS:
+        raise ValueError(f"a number of {len(text)} digits")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {text[:40]} is too large")
+    return value
+
+
+def _check_agents(runs: list[dict[str, Any]]) -> None:
+    """Each run says enough of its agent, and all say the same of what decides its replies."""
+    first: Mapping[str, Any] = {}
+    for index, run in enumerate(runs):
+        where = f"{form.MANIFEST}, runs[{index}].config.agent"
+        agent = run["config"]["agent"]
+        if not isinstance(agent, dict):
+            raise CoTGapError(f"{where}: {shown(agent)} is no object")
+        known = {name: agent[name] for name in form.AGENT_FIELDS if name in agent}
+        check(fields(form.AGENT_FIELDS), known, where)
+        first = first or agent
+        for name in form.SAME_AGENT:
+            if agent.get(name) != first.get(name):
+                raise CoTGapError(
+                    f"{where}.{name}: {shown(agent.get(name))}, but in the first run "
+                    f"{shown(first.get(name))}: a submission is of one agent"
+                )
+
+
+def _check_size(runs: list[dict[str, Any]]) -> int:
+    """The number of runs, if they plan no more episodes than a file may hold, and none twice."""
+    total = 0
+    for index, run in enumerate(runs):
+        config = run["config"]
+        names = [plan["name"] for plan in config["panels"]]
+        if len(set(names)) < len(names):
+            raise CoTGapError(f"{form.MANIFEST}, runs[{index}].config.panels: lists a panel twice")
+        tasks = sum(len(plan["tasks"]) for plan in config["panels"])
+        total += tasks * config["repeats"] * len(config["modes"])
+    if total > form.MAX_EPISODES:
+        raise CoTGapError(
+            f"{form.MANIFEST}, runs: {total:,} episodes are planned, where {form.MAX_EPISODES:,} "
+            "are allowed"
+        )
+    digests = [run["digest"] for run in runs]
+    if len(set(digests)) < len(digests):
+        raise CoTGapError(f"{form.MANIFEST}, runs: holds a run twice (two digests are equal)")
+    return len(runs)
+
+
+def _run(data: Mapping[str, Any], episodes: list[Episode]) -> SubmittedRun:
+    config = data["config"]
+    return SubmittedRun(
+        digest=data["digest"],
+        config=config,
+        versions=tuple(data["versions"]),
+        hardware=data["hardware"],
+        plans=tuple(map(PanelPlan.from_json, config["panels"])),
+        episodes=tuple(episodes),
+    )

@@ -1,0 +1,132 @@
+"""Runs, submission files of them, and files that were tampered with."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.commands.run import RunOptions, execute
+from benchmark.config import digest_of
+from leaderboards import form
+from leaderboards.packing import load_runs, write_submission
+from leaderboards.submission import Entrant, Submission
+
+HARDWARE = {"of": "a test"}
+LINE = dict[str, Any]
+
+
+def play(out: Path, agent: str, panels: Sequence[str], episodes: int, **options: Any) -> Path:
+    """A real run's folder."""
+    chosen: dict[str, Any] = {
+        "mode": "both",
+        "repeats": 1,
+        "temperature": 0.0,
+        "top_p": 1.0,
+        "max_steps": None,
+        "seed": 0,
+        "shadow": "auto",
+        "protocol": None,
+        "action_tokens": 64,
+        "thought_tokens": 448,
+        "timeout": None,
+        "batch_size": None,
+        "dtype": None,
+        "device": None,
+        "threads": None,
+        "cache_memory": None,
+        **options,
+    }
+    run = RunOptions(agent=agent, panels=tuple(panels), episodes=episodes, out=out, **chosen)
+    execute(run, as_json=False, quiet=True)
+    return out
+
+
+def submit(path: Path, *folders: Path, entrant: Entrant | None = None) -> Path:
+    """The submission file of these runs."""
+    runs = load_runs(folders, HARDWARE)
+    write_submission(path, Submission(entrant or Entrant("Tester"), runs))
+    return path
+
+
+@dataclass
+class Content:
+    """A submission file's content as plain JSON, to be changed."""
+
+    manifest: dict[str, Any]
+    lines: list[LINE]
+
+    @classmethod
+    def of(cls, path: Path) -> Content:
+        with zipfile.ZipFile(path) as archive:
+            manifest = json.loads(archive.read(form.MANIFEST))
+            text = archive.read(form.EPISODES).decode()
+        return cls(manifest, [json.loads(line) for line in text.splitlines()])
+
+    @property
+    def config(self) -> dict[str, Any]:
+        config: dict[str, Any] = self.manifest["runs"][0]["config"]
+        return config
+
+    def redigest(self) -> None:
+        """What a careful forger does last."""
+        for run in self.manifest["runs"]:
+            run["digest"] = digest_of(run["config"])
+
+    def episode(self, panel: str, mode: str, n: int = 0) -> dict[str, Any]:
+        """The n-th episode of a panel and mode."""
+        found = [
+            line["episode"]
+            for line in self.lines
+            if line["episode"]["task_key"].startswith(f"{panel}/")
+            and line["episode"]["mode"] == mode
+        ]
+        return found[n]
+
+    def write(self, path: Path) -> Path:
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in self.lines)
+        return write_zip(path, json.dumps(self.manifest, ensure_ascii=False), text)
+
+
+Tamper = Callable[[Content], None]
+
+
+def write_zip(path: Path, manifest: str | bytes, episodes: str | bytes) -> Path:
+    """A zip in the form of a submission, of any content."""
+    return write_members(path, [(form.MANIFEST, manifest), (form.EPISODES, episodes)])
+
+
+def write_members(
+    path: Path,
+    members: Sequence[tuple[str, str | bytes]],
+    compression: int = zipfile.ZIP_LZMA,
+    mode: int = 0o100644,
+) -> Path:
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, content in members:
+            member = zipfile.ZipInfo(name)
+            member.compress_type = compression
+            member.external_attr = mode << 16
+            archive.writestr(member, content)
+    return path
+
+
+def patched(path: Path, old: bytes, new: bytes, count: int = -1) -> Path:
+    """The same file with bytes replaced, which must be there."""
+    data = path.read_bytes()
+    assert old in data
+    path.write_bytes(data.replace(old, new, count))
+    return path
+
+
+def declared(path: Path, size: int) -> Path:
+    """The same file, whose directory says another decompressed size of the last member."""
+    data = bytearray(path.read_bytes())
+    entry = data.rindex(b"PK\1\2")
+    struct.pack_into("<L", data, entry + 24, size)
+    path.write_bytes(bytes(data))
+    return path
