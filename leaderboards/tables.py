@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from benchmark import stats
 from benchmark.domain import Relation, relate
@@ -117,11 +117,11 @@ def relation(of: Played) -> Relation:
         return Relation(known=False)  # a panel of another version, or what is no card
 
 
-def _place(
-    item: tuple[tuple[Setting, Setting | None, tuple[str, ...]], list[Contender]],
-) -> tuple[Setting, tuple[str, ...], tuple[Setting, ...]]:
-    setting, inside, axes = item[0]
-    return setting, axes, () if inside is None else (inside,)
+def _place(item: tuple[tuple[Setting, Setting | None, tuple[str, ...]], list[Contender]]) -> Any:
+    """By panel; a panel's tables with the most tasks, then the most entries, first."""
+    (setting, inside, axes), contenders = item
+    insides = () if inside is None else (inside,)
+    return setting.panel, -len(setting.tasks), -len(contenders), setting, axes, insides
 
 
 def _held_out(ranked: Sequence[Played]) -> Iterator[tuple[Contender, tuple[str, ...]]]:

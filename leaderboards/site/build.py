@@ -10,13 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment
-
 from benchmark.report import render as report_pages
 from benchmark.report.folder import write_folder
 from benchmark.report.render import pages, render
 from envs.core import CoTGapError
 from leaderboards.boards.core import boards
+from leaderboards.form import SLUG
 from leaderboards.played import LeftOut, Played, played
 from leaderboards.site import board_page, definitions, entry_page
 from leaderboards.site.entry_page import EntryPages
@@ -28,7 +27,6 @@ HERE = Path(__file__).parent
 SHARED = ("report.css", "viewer.css", "viewer.js")
 MARK = "static/board.js"
 """A file by which a folder is known to hold a site, which may then be replaced."""
-SLUG = re.compile("[a-z0-9][a-z0-9-]{0,63}")
 GLANCE = 6  # tables of a board on the first page
 # What a record that no run writes makes the metrics and pages stumble over.
 STUMBLES = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, CoTGapError)
@@ -78,7 +76,7 @@ def _admit(
     entry: Entry, folder: Path, files: Path | None, shown: list[EntryPages]
 ) -> tuple[list[Played], list[LeftOut]]:
     """Write an entry's episodes; whatever is wrong with it leaves no trace."""
-    if not SLUG.fullmatch(entry.slug) or entry.slug in {one.entry.slug for one in shown}:
+    if not re.fullmatch(SLUG, entry.slug) or entry.slug in {one.entry.slug for one in shown}:
         raise CoTGapError("a slug is of a-z, 0-9 and hyphens, and no two entries share one")
     own = folder / "entries" / entry.slug
     file = None if files is None else files / f"{entry.slug}.zip"
@@ -98,7 +96,7 @@ def _pages(
     left: Sequence[LeftOut],
 ) -> list[str]:
     """Write all pages; returns their names."""
-    environment = _environment()
+    environment = pages(HERE / "templates")
     glance = [_glance(board) for board in filled]
     top: dict[str, tuple[str, str, Mapping[str, Any]]] = {
         "index.html": (
@@ -135,10 +133,6 @@ def _pages(
     return names
 
 
-def _environment() -> Environment:
-    return pages(HERE / "templates")
-
-
 def _listed(one: EntryPages) -> dict[str, Any]:
     """An entry on the first page."""
     submission = one.entry.submission
@@ -152,14 +146,15 @@ def _listed(one: EntryPages) -> dict[str, Any]:
 
 
 def _glance(filled: Filled) -> dict[str, Any]:
-    """A board on the first page: in each of its first tables, who may be the best."""
+    """A board on the first page: in its tables with the most entries, who may be the best."""
+    first = sorted(filled.tables, key=lambda table: -len(table.rows))[:GLANCE]
     return {
         "name": filled.board.name,
         "title": filled.board.title,
         "doc": filled.board.doc.partition(": ")[0].partition(". ")[0].rstrip(".") + ".",
         "entries": filled.entries,
         "tables": len(filled.tables),
-        "more": max(0, len(filled.tables) - GLANCE),
+        "more": len(filled.tables) - len(first),
         "first": [
             {
                 "panel": table.setting.panel,
@@ -173,6 +168,6 @@ def _glance(filled: Filled) -> dict[str, Any]:
                     if row.ranks[table.measures[0].name].best == 1
                 ][:4],
             }
-            for table in filled.tables[:GLANCE]
+            for table in first
         ],
     }

@@ -28,7 +28,9 @@ def values() -> dict[str, Any]:
                 "title": board.title,
                 "doc": prose(board.doc),
                 "ranked": list(
-                    dict.fromkeys(m.title for view in board.views.values() for m in view if m.by_task)
+                    dict.fromkeys(
+                        m.title for view in board.views.values() for m in view if m.by_task
+                    )
                 ),
                 "own": [
                     {"title": m.title, "doc": prose(m.doc)}

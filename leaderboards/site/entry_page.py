@@ -37,9 +37,7 @@ class EntryPages:
     size: int
 
 
-def prepare(
-    entry: Entry, folder: Path, file: Path | None, left: Sequence[LeftOut]
-) -> EntryPages:
+def prepare(entry: Entry, folder: Path, file: Path | None, left: Sequence[LeftOut]) -> EntryPages:
     """Write the entry's episodes (and its file) into an empty folder, and gather what it says.
 
     Raises whatever a record that no run writes makes the metrics raise.
@@ -94,22 +92,26 @@ def write(
 
 
 def standings(slug: str, boards: Iterable[Filled]) -> list[dict[str, Any]]:
-    """Where an entry stands: a row for each table that it is in."""
-    return [
-        {
-            "board": filled.board.title,
-            "href": f"../../{filled.board.name}.html#{anchor(table)}",
-            "panel": table.setting.panel,
-            "view": view_name(table.view),
-            "tasks": tasks(table.setting),
-            "rank": str(row.ranks[table.measures[0].name]),
-            "of": len(table.rows),
-        }
-        for filled in boards
-        for table in filled.tables
-        for row in table.rows
-        if row.entry.slug == slug
-    ]
+    """Where an entry stands: the boards that it is on, with its place in each of their tables."""
+    found = []
+    for filled in boards:
+        page = f"../../{filled.board.name}.html"
+        places = [
+            {
+                "href": f"{page}#{anchor(table)}",
+                "panel": table.setting.panel,
+                "view": view_name(table.view),
+                "tasks": tasks(table.setting),
+                "rank": str(row.ranks[table.measures[0].name]),
+                "of": len(table.rows),
+            }
+            for table in filled.tables
+            for row in table.rows
+            if row.entry.slug == slug
+        ]
+        if places:
+            found.append({"title": filled.board.title, "href": page, "places": places})
+    return found
 
 
 def _run(run: SubmittedRun) -> Any:
