@@ -74,7 +74,7 @@ BOARD = Board(
     "the entrant's card, which lists what it was trained on, decides it. Entries without such a "
     "card are listed apart. Ranked by OOD success, higher is better; the OOD gap and the retention "
     "are not ranked, because an agent that always fails loses nothing. On panels of a suite that "
-    "the agent was not trained on at all (axis: suite) there is no in-domain panel to compare with.",
+    "the agent was not trained on at all (axis: suite) there is nothing in-domain to compare with.",
     order=40,
     views={mode: _measures(mode) for mode in MODES},
     panels="held out",

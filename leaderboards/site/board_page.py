@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from benchmark.metrics.core import Unit
 from benchmark.metrics.summary import PAIR
-from benchmark.report.bars import Bound, Mark, in_words, interval, mark, reach
+from benchmark.report.bars import Mark, interval, mark, reach
 from benchmark.stats import Estimate
 from benchmark.tables import show
 from leaderboards.boards.core import Board, Measure
+from leaderboards.site.prose import prose
 from leaderboards.site.words import TIERS, conditions, view_name
 from leaderboards.submission import Entry
 from leaderboards.tables import Beside, Filled, Row, Table
@@ -26,6 +27,7 @@ def values(filled: Filled) -> dict[str, Any]:
     rows = [row for table in filled.tables for row in table.rows]
     return {
         "board": board,
+        "doc": prose(board.doc),
         "tables": tables,
         "untold": [linked(entry) for entry in filled.untold],
         "filters": {
@@ -35,7 +37,6 @@ def values(filled: Filled) -> dict[str, Any]:
             "tier": [tier for tier in TIERS if any(row.entry.tier == tier for row in rows)],
             "dtype": _options(_dtype(row) for row in rows),
         },
-        "ranked": [m.title for m in _first_view(board) if m.by_task],
     }
 
 
@@ -56,11 +57,7 @@ def anchor(table: Table) -> str:
     return "-".join(filter(None, ("t", table.setting.digest, inside[:6], table.view)))
 
 
-def _first_view(board: Board) -> Sequence[Measure]:
-    return next(iter(board.views.values()))
-
-
-def _options(values: Any) -> list[str]:
+def _options(values: Iterable[str]) -> list[str]:
     return sorted(set(values))
 
 
@@ -140,7 +137,6 @@ def _cell(
         "key": f"{estimate.value:.12g}",
         "rank": None if rank is None or first else str(rank),
         "mark": _mark(measure, estimate, table, axes),
-        "words": in_words(estimate, measure.unit),
     }
 
 
@@ -156,18 +152,6 @@ def _mark(
         return None
     style = table.view if table.view != PAIR else "gap"
     return mark(style, estimate, measure.unit, axes[measure.name])
-
-
-def bounds(table: Table) -> list[Bound]:
-    """Floor and ceiling as ticks, where the first measure has them."""
-    first = table.measures[0]
-    found = []
-    for one in table.beside:
-        estimate = one.estimates.get(first.name)
-        if first.unit == "rate" and one.kind != "published" and estimate is not None:
-            text = in_words(estimate, "rate")
-            found.append(Bound(one.name, round(100 * estimate.value, 2), text))
-    return found
 
 
 def _reach(measure: Measure, table: Table) -> float:

@@ -13,7 +13,7 @@ from benchmark.report.text import visible
 
 
 def prose(text: str) -> Markup:
-    """Our own docstring as HTML: paragraphs, `- ` lists, `code` and *emphasis*; all else escaped."""
+    """Our own docstring as HTML: paragraphs, `- ` lists, `code`, *emphasis*; the rest escaped."""
     blocks = re.split(r"\n\s*\n", inspect.cleandoc(text))
     return Markup("\n").join(map(_block, blocks))
 
