@@ -11,7 +11,7 @@ from benchmark.metrics.summary import PAIR
 from benchmark.report.bars import Mark, interval, mark, reach
 from benchmark.stats import Estimate
 from benchmark.tables import show
-from leaderboards.boards.core import Board, Measure
+from leaderboards.boards.core import Measure
 from leaderboards.site.prose import prose
 from leaderboards.site.words import TIERS, conditions, view_name
 from leaderboards.submission import Entry
@@ -158,11 +158,8 @@ def _reach(measure: Measure, table: Table) -> float:
     """How far the measure's axis goes."""
     if measure.unit == "rate":
         return 1.0
-    estimates = [
-        found
-        for one in (*table.rows, *table.beside)
-        if (found := one.estimates.get(measure.name)) is not None
-    ]
+    shown = [one.estimates for one in table.rows] + [one.estimates for one in table.beside]
+    estimates = [found for one in shown if (found := one.get(measure.name)) is not None]
     if measure.unit == "points":
         return reach(estimates)
     most = max((e.value if e.high is None else e.high for e in estimates), default=0.0)
