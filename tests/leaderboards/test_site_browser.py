@@ -24,7 +24,7 @@ TIERS = ("self-reported", "replayed", "re-decoded")
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Built]:
     folder = tmp_path_factory.mktemp("boards") / "site"
-    names = ("alpha", "beta", "gamma", "delta")
+    names = ("delta", "gamma", "beta", "alpha")
     entries = [
         some_entry(name, n, tier=TIERS[n % 3], organisation="A group", url="https://example.org")
         for n, name in enumerate(names)
@@ -186,17 +186,17 @@ def test_filters_by_keyboard(open_page: Open) -> None:
     status = page.get_by_role("status")
     everything = status.inner_text()
     tables = page.locator("section.table:visible").count()
-    page.get_by_label("Mode").focus()
+    page.get_by_label("Mode", exact=True).focus()
     page.keyboard.press("ArrowDown")
     assert "mode=cot" in page.url
     assert page.locator("section.table:visible").count() == tables // 2
     assert page.locator("section.table:visible[data-mode=prompt]").count() == 0
-    page.get_by_label("Checked").select_option("re-decoded")
+    page.get_by_label("Checked", exact=True).select_option("re-decoded")
     rows = page.locator("section.table:visible tbody:not(.beside) tr:visible")
     assert rows.count() > 0
     assert set(rows.evaluate_all("rows => rows.map(r => r.dataset.tier)")) == {"re-decoded"}
     assert status.inner_text().startswith(f"{rows.count()} row")
-    page.get_by_label("Panel").select_option("toy/ood_layout")
+    page.get_by_label("Panel", exact=True).select_option("toy/ood_layout")
     assert page.locator("section.table:visible").count() == 1
     page.get_by_role("button", name="Clear").focus()
     page.keyboard.press("Enter")
@@ -205,18 +205,18 @@ def test_filters_by_keyboard(open_page: Open) -> None:
     )
     again = open_page("success.html#mode=prompt&tier=nonsense")
     assert again.locator("section.table:visible[data-mode=cot]").count() == 0
-    assert again.get_by_label("Checked").input_value() == ""
+    assert again.get_by_label("Checked", exact=True).input_value() == ""
 
 
 def test_what_fits_nothing_is_said(open_page: Open) -> None:
     page = open_page("success.html#panel=toy/ood_layout&tier=replayed&dtype=not told")
     assert page.locator("#none").is_hidden()
     page.evaluate("location.hash = 'suite=toy&mode=cot&dtype=not told&tier=replayed'")
-    page.get_by_label("Precision").evaluate(
+    page.get_by_label("Precision", exact=True).evaluate(
         "s => { s.selectedIndex = [...s.options].findIndex(o => o.value.startsWith('</script'));"
         " s.dispatchEvent(new Event('input', {bubbles: true})) }"
     )
-    page.get_by_label("Checked").select_option("self-reported")
+    page.get_by_label("Checked", exact=True).select_option("self-reported")
     assert page.locator("#none").is_visible()
     assert page.locator("section.table:visible").count() == 0
 
@@ -224,14 +224,14 @@ def test_what_fits_nothing_is_said(open_page: Open) -> None:
 def test_from_a_board_to_a_step(open_page: Open) -> None:
     """Board, entry, episodes: only the one that is looked at is loaded."""
     page = open_page("cot_gap.html")
+    loaded: list[str] = []
+    page.on("request", lambda request: loaded.append(request.url))
     page.get_by_role("link", name="alpha").first.click()
     page.get_by_role("link", name="Look at its episodes").click()
-    loaded: list[str] = []
-    page.on("request", lambda request: loaded.append(request.url.rpartition("/")[2]))
     page.locator("#episodes a").nth(2).click()
     page.wait_for_selector("#panes article")
-    assert [name for name in loaded if name.endswith(".js")] == ["2.js"]
+    assert [url.rpartition("/")[2] for url in loaded if "/episodes/" in url] == ["2.js"]
     page.get_by_role("link", name="Entry", exact=True).click()
-    page.get_by_role("link", name="success").first.click()
+    page.locator(".run a", has_text="success").first.click()
     page.wait_for_selector("#episodes a")
     assert "outcome=success" in page.url
