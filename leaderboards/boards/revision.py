@@ -20,7 +20,6 @@ BOARD = Board(
             of_metric("revision_helpful", PAIR, ranked=True),
             of_metric("revision_harmful", PAIR, ranked=True),
             of_metric("revision", PAIR),
-            of_metric("revision_neutral", PAIR),
         )
     },
 )

@@ -21,13 +21,13 @@ from leaderboards.site import board_page, definitions, entry_page
 from leaderboards.site.entry_page import EntryPages
 from leaderboards.site.words import TIERS, tasks, view_name
 from leaderboards.submission import Entry
-from leaderboards.tables import Filled, fill
+from leaderboards.tables import Filled, Table, fill
 
 HERE = Path(__file__).parent
 SHARED = ("report.css", "viewer.css", "viewer.js")
 MARK = "static/board.js"
 """A file by which a folder is known to hold a site, which may then be replaced."""
-GLANCE = 6  # tables of a board on the first page
+GLANCE, NAMED = 6, 4  # tables of a board on the first page, and entries named in each
 # What a record that no run writes makes the metrics and pages stumble over.
 STUMBLES = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, CoTGapError)
 
@@ -162,12 +162,16 @@ def _glance(filled: Filled) -> dict[str, Any]:
                 "tasks": tasks(table.setting),
                 "href": f"{filled.board.name}.html#{board_page.anchor(table)}",
                 "of": len(table.rows),
-                "best": [
-                    board_page.linked(row.entry)
-                    for row in table.rows
-                    if row.ranks[table.measures[0].name].best == 1
-                ][:4],
+                "best": [board_page.linked(entry) for entry in best[:NAMED]],
+                "others": len(best[NAMED:]),
             }
             for table in first
+            for best in [_best(table)]
         ],
     }
+
+
+def _best(table: Table) -> list[Entry]:
+    """The entries that the data do not exclude from the first place, in the table's order."""
+    name = table.measures[0].name
+    return [row.entry for row in table.rows if row.ranks[name].best == 1]

@@ -12,7 +12,6 @@ from leaderboards.boards.core import boards
 from leaderboards.site.build import Built, write
 from tests.leaderboards.building import some_entry
 from tests.leaderboards.hostile import hostile_entry
-from tests.report.conftest import browser as browser  # the fixture
 from tests.report.test_browser import LOW_CONTRAST, Open, opener
 
 if TYPE_CHECKING:
