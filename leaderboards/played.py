@@ -139,8 +139,9 @@ def _of_plan(run: SubmittedRun, plan: PanelPlan) -> Iterable[Episode]:
 
 
 def _planned(run: SubmittedRun, plan: PanelPlan) -> Iterable[tuple[str, str, int]]:
+    """What a run plays: its tasks with seed 0, in every mode and repeat."""
     return (
-        (task, str(mode), repeat)
+        (f"{plan.name}/{task}#0", str(mode), repeat)
         for task in plan.tasks
         for mode in run.config["modes"]
         for repeat in range(int(run.config["repeats"]))
@@ -149,7 +150,7 @@ def _planned(run: SubmittedRun, plan: PanelPlan) -> Iterable[tuple[str, str, int
 
 def _reason(planned: list[tuple[str, str, int]], episodes: list[Episode]) -> str:
     """Why no board takes these episodes; empty where there is no reason."""
-    found = Counter((e.task_key.task, e.mode, e.repeat) for e in episodes)
+    found = Counter(episode.id for episode in episodes)
     if set(found) - set(planned):
         return f"{len(set(found) - set(planned))} episodes were not planned"
     if max(Counter(planned).values()) > 1 or max(found.values(), default=0) > 1:

@@ -197,6 +197,10 @@ def test_modes_of_two_runs_are_one_entry() -> None:
         ),
         ([*results("11"), *results("1")], "more than once"),
         (results("11") + [replace(e, repeat=3) for e in results("1")], "not planned"),
+        (
+            [replace(e, task_key=replace(e.task_key, seed=5)) for e in results("11")],
+            "not planned",
+        ),
     ],
 )
 def test_no_board_takes_what_is_not_whole(episodes: list[Episode], reason: str) -> None:
