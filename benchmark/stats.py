@@ -189,6 +189,31 @@ def independent_difference(first: Estimate, second: Estimate) -> Estimate:
     )
 
 
+def independent_ratio(first: Estimate, second: Estimate) -> Estimate | None:
+    """`second` / `first`, two estimates over different tasks that are never negative.
+
+    None where `first` is 0. The interval is Donner and Zou's (2012, Stat. Methods Med. Res. 21,
+    MOVER-R), made of the two estimates' own intervals, as `independent_difference` is; `high` is
+    None where the data allow that `first` is 0. `n` is that of both together.
+    """
+    a, b = second.value, first.value
+    if not b:
+        return None
+    low = high = None
+    if second.low is not None and first.high is not None:
+        low = _mover_ratio(a, second.low, b, first.high)
+    if second.high is not None and first.low is not None:
+        high = _mover_ratio(a, second.high, b, first.low)
+    return Estimate(
+        value=a / b,
+        low=None if low is None else min(max(low, 0.0), a / b),
+        high=None if high is None else max(high, a / b),
+        n=first.n + second.n,
+        unit=first.unit,
+        method="MOVER-R",
+    )
+
+
 def bonett_price(differences: Sequence[Fraction]) -> Bounds:
     """Adjusted Wald interval for a mean paired difference (Bonett & Price 2012).
 
@@ -306,6 +331,18 @@ def rate_mde(value: float, size: float) -> float | None:
             # The rate with which `critical` or more of n trials succeed 80 % of the time.
             found.append(float(betaincinv(critical, n - critical + 1, POWER)) - p)
     return max(found, default=None)
+
+
+def _mover_ratio(a: float, end: float, b: float, other: float) -> float | None:
+    """The bound of a / b where a is at `end` of its interval and b at the opposite `other` of its.
+
+    Written so that the lower bound does not divide by what vanishes where `other` is 2b.
+    """
+    top, bottom = end * (2 * a - end), other * (2 * b - other)
+    root = sqrt(max((a * b) ** 2 - top * bottom, 0.0))
+    if end <= a:
+        return top / (a * b + root) if a else 0.0
+    return (a * b + root) / bottom if bottom > 0 else None
 
 
 def _arrays(sums: Sequence[float], totals: Sequence[int]) -> tuple[Floats, Floats]:

@@ -161,9 +161,11 @@ def show(value: float, unit: Unit, *, bare: bool = False) -> str:
         return f"{100 * value:+.1f}" + ("" if bare else " pp")
     if unit == "ratio":
         return f"{100 * value:+.0f}" + ("" if bare else "%")
+    if unit == "share":
+        return f"{100 * value:.0f}" + ("" if bare else "%")
     if unit in ("tokens", "count"):
         return f"{value:,.0f}"
-    return f"{value:.2f}" if unit == "score" else f"{value:.1f}"
+    return f"{value:.2f}" if unit in ("score", "yield") else f"{value:.1f}"
 
 
 def _p_value(p: float) -> str:

@@ -162,6 +162,35 @@ def check(
     )
 
 
+ENTRIES = typer.Option(help="[default: leaderboards/entries]", show_default=False)
+
+
+@app.command()
+def build(
+    out: Annotated[Path, typer.Option(help="The site's folder.")] = Path("site"),
+    entries: Annotated[Path | None, ENTRIES] = None,
+) -> None:
+    """Write the boards as static pages: no server, no network, nothing else to install."""
+    from leaderboards.commands.build import execute
+
+    execute(out, entries)
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(help="0: any that is free.", min=0, max=65_535)] = 8000,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The site's folder. [default: a temporary one]", show_default=False),
+    ] = None,
+    entries: Annotated[Path | None, ENTRIES] = None,
+) -> None:
+    """Build the boards and show them at 127.0.0.1, until Ctrl-C."""
+    from leaderboards.commands.serve import execute
+
+    execute(out, entries, port)
+
+
 def main() -> None:
     """Run the command line; an error its user can solve is a message and exit code 2."""
     try:

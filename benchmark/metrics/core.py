@@ -32,10 +32,11 @@ NEEDS: Mapping[str, str] = {
 }
 """What a metric may need beyond scored episodes; without it the metric is None."""
 
-Unit = Literal["rate", "points", "ratio", "score", "count", "tokens", "steps"]
+Unit = Literal["rate", "points", "ratio", "score", "count", "tokens", "steps", "yield", "share"]
 """rate: a share in [0, 1]. points: a difference of two rates in [-1, 1]. ratio: a difference
 relative to another, at most 1. score: in the suite's own range. count: exact, without interval.
-tokens, steps: per episode."""
+tokens, steps: per episode. yield: successes per 1,000 tokens.
+share: of one rate in another, at least 0."""
 
 
 @dataclass(frozen=True)

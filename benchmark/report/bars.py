@@ -11,7 +11,7 @@ from benchmark.stats import Estimate, wilson
 from benchmark.tables import show
 from envs.audits import Audit
 
-Axis = Literal["rate", "points"]
+Axis = Literal["rate", "points", "yield"]
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ def interval(estimate: Estimate, unit: Unit) -> str:
 
 
 def mark(style: str, estimate: Estimate, axis: Axis, reach: float = 1.0) -> Mark:
-    """An estimate on the axis from 0 to 1 (`rate`) or from -`reach` to `reach` (`points`)."""
-    least, most = (0.0, 1.0) if axis == "rate" else (-reach, reach)
+    """An estimate on the axis from 0 to `reach`, or from -`reach` to `reach` (`points`)."""
+    least, most = -reach if axis == "points" else 0.0, reach
 
     def place(value: float | None, otherwise: float) -> float:
         value = otherwise if value is None else value

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmark.report.folder import write_folder
 from benchmark.report.render import HERE, pages, render
 from benchmark.report.sections.core import Section, sections
 from benchmark.report.source import Report, labelled, load_run
@@ -41,25 +42,7 @@ def write(report: Report, out: Path) -> list[Path]:
 
     A folder that holds an earlier report is replaced, any other that is not empty is refused.
     """
-    if out.exists() and not _replaceable(out):
-        raise CoTGapError(
-            f"--out {out} is there and is not a report. Give another folder, or remove it."
-        )
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as error:
-        raise CoTGapError(f"--out {out}: cannot write there ({error})") from error
-    try:
-        names = _fill(report, scratch)
-        scratch.chmod(0o755)  # mkdtemp's folders are private
-        shutil.rmtree(out, ignore_errors=True)
-        scratch.replace(out)
-    except OSError as error:
-        raise CoTGapError(f"cannot write {out}: {error}") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return [out / name for name in names]
+    return [out / name for name in write_folder(out, "report", MARK, partial(_fill, report))]
 
 
 def _fill(report: Report, folder: Path) -> list[str]:
@@ -73,7 +56,7 @@ def _fill(report: Report, folder: Path) -> list[str]:
     links = [{"href": f"{section.name}.html", "title": section.title} for section, _ in shown]
     environment = pages()
     for section, values in shown:
-        common = {"section": section, "links": links, "report": report}
+        common = {"section": section, "current": section.title, "links": links, "report": report}
         page = render(environment, f"{section.name}.html", {**values, **common})
         (folder / f"{section.name}.html").write_bytes(page)
         _attempt(section, section.write, report, folder)
@@ -97,7 +80,3 @@ def _run_folder(path: Path) -> Path:
     others = [section.accepts for section in sections() if section.accepts]
     also = f", nor {', nor '.join(others)}" if others else ""
     raise CoTGapError(f"{path} is not a run folder: it has no {RUN}{also}")
-
-
-def _replaceable(out: Path) -> bool:
-    return out.is_dir() and ((out / MARK).is_file() or not any(out.iterdir()))

@@ -20,10 +20,13 @@ POLICY = (
 )
 
 
-def pages() -> Environment:
-    """The templates. A name that a template does not get is an error, never an empty space."""
+def pages(*folders: Path) -> Environment:
+    """The templates of these folders, then the report's.
+
+    A name that a template does not get is an error, never an empty space.
+    """
     environment = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
+        loader=FileSystemLoader([*folders, HERE / "templates"]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -32,6 +35,7 @@ def pages() -> Environment:
     )
     environment.filters["clip"] = clip
     environment.globals["policy"] = POLICY
+    environment.globals["assets"] = ""
     environment.globals["pairs"] = lambda values: [(value, value) for value in values]
     return environment
 

@@ -95,24 +95,36 @@ class Report:
 def load_run(folder: Path) -> Run:
     """Read a run folder; raises `CoTGapError` where it is none or is damaged."""
     content = read_run(folder)
-    config = content["config"]
     try:
-        run = Run(
-            label=str(config["agent"]["name"]),
-            folder=folder.resolve().name,
-            digest=str(content["digest"]),
-            agent=dict(config["agent"]),
-            protocol=str(config["protocol"]),
-            modes=tuple(map(str, config["modes"])),
-            repeats=int(config["repeats"]),
-            plans=tuple(map(_plan, config["panels"])),
-            episodes=(),
-        )
+        run = make_run(folder.resolve().name, content["digest"], content["config"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CoTGapError(
             f"{folder / RUN} is malformed ({type(error).__name__}: {error}): no run wrote it so"
         ) from error
-    return replace(run, episodes=_in_order(run, read_episodes(folder)))
+    return with_episodes(run, read_episodes(folder))
+
+
+def make_run(folder: str, digest: Any, config: Mapping[str, Any]) -> Run:
+    """A run without its episodes, from the configuration that a run writes.
+
+    Raises `KeyError`, `TypeError`, `ValueError` or `AttributeError` where no run wrote it so.
+    """
+    return Run(
+        label=str(config["agent"]["name"]),
+        folder=folder,
+        digest=str(digest),
+        agent=dict(config["agent"]),
+        protocol=str(config["protocol"]),
+        modes=tuple(map(str, config["modes"])),
+        repeats=int(config["repeats"]),
+        plans=tuple(map(_plan, config["panels"])),
+        episodes=(),
+    )
+
+
+def with_episodes(run: Run, episodes: Sequence[Episode]) -> Run:
+    """The same run with these episodes, in the order of its plan."""
+    return replace(run, episodes=_in_order(run, episodes))
 
 
 def labelled(runs: Sequence[Run]) -> tuple[Run, ...]:

@@ -7,12 +7,12 @@ on the way can be read off the rewards.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmark import stats
 from benchmark.metrics.core import Unit, by_task
+from benchmark.published import Published, published
 from benchmark.records import Episode
 from benchmark.stats import Estimate
 
@@ -30,42 +30,6 @@ class Rescored:
     unit: Unit
     estimate: Estimate
     published: tuple[Published, ...] = ()
-
-
-@dataclass(frozen=True)
-class Published:
-    """Somebody's number under that protocol, read at `source`; what else differs is in `but`."""
-
-    panel: str
-    protocol: str
-    value: float
-    n: int
-    who: str
-    but: str
-    source: str
-
-
-# Numbers that were read in the source itself, whose protocol is one of these.
-PUBLISHED = (
-    Published(
-        panel="alfworld/valid_unseen",
-        protocol="50 steps",
-        value=0.784,
-        n=134,
-        who="ReAct, GPT-3 text-davinci-002",
-        but="two examples of the task's type; at most 49 turns, and thoughts are turns",
-        source="https://github.com/ysymyth/ReAct (README.md, alfworld.ipynb)",
-    ),
-    Published(
-        panel="alfworld/valid_unseen",
-        protocol="50 steps",
-        value=0.709,
-        n=134,
-        who="ReAct, PaLM-540B",
-        but="as the authors' README gives it from their paper (arXiv 2210.03629)",
-        source="https://github.com/ysymyth/ReAct (README.md)",
-    ),
-)
 
 
 def rescore(episodes: Sequence[Episode], step_limit: int) -> Iterator[Rescored]:
@@ -133,7 +97,7 @@ def _success(
     if tasks:
         wins = [sum(map(won, task)) for task in tasks]
         estimate = stats.rate(wins, [len(task) for task in tasks], "episodes")
-        yield Rescored(panel, mode, protocol, "rate", estimate, _published(panel, protocol))
+        yield Rescored(panel, mode, protocol, "rate", estimate, published(panel, protocol))
 
 
 def _score(
@@ -147,9 +111,4 @@ def _score(
     if tasks:
         sums = [sum(map(score, task)) for task in tasks]
         estimate = stats.mean(sums, [len(task) for task in tasks], "episodes")
-        yield Rescored(panel, mode, protocol, "score", estimate, _published(panel, protocol))
-
-
-def _published(panel: str, protocol: str) -> tuple[Published, ...]:
-    base = re.split("[:@]", panel)[0]
-    return tuple(one for one in PUBLISHED if (one.panel, one.protocol) == (base, protocol))
+        yield Rescored(panel, mode, protocol, "score", estimate, published(panel, protocol))

@@ -297,6 +297,22 @@ def test_episode_won_at_the_start_has_no_steps() -> None:
     assert measure("steps", episodes).value == 0
 
 
+def test_successes_per_1000_tokens() -> None:
+    """Two successes in 400 tokens, whichever episode wrote them; shadows are not counted."""
+    episodes = [
+        episode("a", "cot", steps=[step("cot", "go", ("prompt", "go"), tokens=100)] * 2),
+        episode("b", "cot", Status.FAILURE, [step("cot", "go", tokens=150)]),
+        episode("c", "cot", steps=[step("cot", "go", tokens=50)]),
+        episode("d", "cot", Status.TIMEOUT, [step("cot", "go", tokens=999)]),
+    ]
+    found = measure("success_per_1000_tokens", episodes)
+    assert (found.value, found.n, found.clusters) == (5, 400, 3)
+    assert found.low == 0
+    assert found.high is not None
+    free = [episode("a", "cot", steps=[step("cot", "go", tokens=0)])]
+    assert get_metric("success_per_1000_tokens").compute(free) is None
+
+
 # The summary.
 
 

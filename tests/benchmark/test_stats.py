@@ -390,6 +390,20 @@ def test_relative_gain_knows_when_it_knows_nothing() -> None:
 # pass^k.
 
 
+@pytest.mark.parametrize(("inside", "outside"), [(0.8, 0.4), (0.9, 0.85), (0.3, 0.1)])
+def test_independent_ratio_covers(inside: float, outside: float) -> None:
+    rng = np.random.default_rng(5)
+    n, samples, held = 40, 300, 0
+    for _ in range(samples):
+        won = rng.binomial(n, (inside, outside))
+        first, second = (stats.rate([1] * w + [0] * (n - w), [1] * n, "episodes") for w in won)
+        found = stats.independent_ratio(first, second)
+        assert found is not None
+        assert found.low is not None
+        held += found.low <= outside / inside <= (found.high or float("inf"))
+    assert held / samples >= 0.93
+
+
 def test_pass_hat_k_is_the_share_of_draws() -> None:
     for repeats, k in ((1, 1), (4, 2), (5, 3), (5, 5)):
         for successes in range(repeats + 1):

@@ -16,6 +16,7 @@ import pytest
 
 from benchmark.commands.sweep import SweepOptions, execute
 from benchmark.domain import Relation
+from benchmark.published import PUBLISHED
 from benchmark.records import Episode, Status
 from benchmark.store import EPISODES, read_episodes
 from benchmark.sweeps import rescore
@@ -246,7 +247,7 @@ def test_the_highest_score_is_on_the_way() -> None:
 
 
 def test_published_numbers_stand_beside_their_protocol() -> None:
-    for one in rescore.PUBLISHED:
+    for one in PUBLISHED:
         assert 0 < one.value < 1
         assert one.source.startswith("https://")
     won = [

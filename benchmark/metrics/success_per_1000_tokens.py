@@ -1,0 +1,37 @@
+"""What a token written buys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmark import stats
+from benchmark.metrics import tokens_out
+from benchmark.metrics.core import Metric, by_task
+from benchmark.records import Episode
+from benchmark.stats import Estimate
+
+PER = 1000
+
+
+def compute(episodes: Sequence[Episode]) -> Estimate | None:
+    """Over the scored episodes; None where no token was counted at all."""
+    tasks = by_task(episodes).values()
+    written = [sum(map(tokens_out.tokens, task)) for task in tasks]
+    if not any(written):
+        return None
+    wins = [PER * sum(episode.success for episode in task) for task in tasks]
+    return stats.mean(wins, written, "tokens", least=0.0)
+
+
+METRIC = Metric(
+    name="success_per_1000_tokens",
+    title="success / 1,000 tokens",
+    doc="Successful episodes for every 1,000 tokens that the driving decisions wrote (shadows are "
+    "not counted): all successes over all tokens of the scored episodes.",
+    unit="yield",
+    direction="higher",
+    scope="mode",
+    order=152,
+    compute=compute,
+    needs=("tokens",),
+)

@@ -1,0 +1,1 @@
+"""Boards: one file each, found by scan. `boards()` lists them."""

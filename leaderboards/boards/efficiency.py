@@ -1,0 +1,50 @@
+"""Who succeeds at the least cost, and where thinking does not pay."""
+
+from __future__ import annotations
+
+from benchmark.metrics.core import COT, PROMPT, get_metric
+from benchmark.metrics.summary import PAIR
+from leaderboards.boards.core import MODES, Board, Contender, Remark, estimate, of_metric
+
+
+def thinking(contender: Contender, view: str) -> Remark | None:
+    """Whether more tokens bought more success; None where the modes write about as much.
+
+    "More tokens": the interval of tokens per episode in mode cot lies above that of mode prompt.
+    """
+    if view != COT:
+        return None
+    tokens = [estimate(get_metric("tokens_out"), contender.here, mode) for mode in (PROMPT, COT)]
+    gap = estimate(get_metric("cot_gap"), contender.here, PAIR)
+    prompt, cot = tokens
+    if gap is None or prompt is None or cot is None or gap.low is None or gap.high is None:
+        return None
+    if prompt.high is None or cot.low is None or cot.low <= prompt.high:
+        return None
+    if gap.low > 0:
+        return Remark("helpful", "thinking pays: more success for more tokens")
+    if gap.high <= 0:
+        return Remark("harmful", "thinking does not pay: more tokens, and no more success")
+    return Remark("neutral", "not shown to pay: more tokens, and the CoT gap's interval holds 0")
+
+
+BOARD = Board(
+    name="efficiency",
+    title="Efficiency",
+    doc="Successes for every 1,000 tokens written, in each mode. Ranked by it, higher is better; "
+    "it says nothing of how often an agent succeeds, so the success rate stands beside it. In mode "
+    "cot, a remark says whether thinking pays where it takes more tokens (their intervals do not "
+    "overlap): it does if the CoT gap's interval lies above 0, and does not if it lies at or below "
+    "0. Agents whose backend counts no tokens are not here.",
+    order=50,
+    views={
+        mode: (
+            of_metric("success_per_1000_tokens", mode, ranked=True),
+            of_metric("success", mode),
+            of_metric("tokens_out", mode),
+            of_metric("tokens_in", mode),
+        )
+        for mode in MODES
+    },
+    remark=thinking,
+)

@@ -1,0 +1,62 @@
+"""The definitions page, made of the docstrings and descriptions in the code itself."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from benchmark import stats
+from benchmark.metrics.core import NEEDS, metrics
+from leaderboards import played, ranking
+from leaderboards.boards.core import boards
+from leaderboards.site.prose import prose
+from leaderboards.site.words import TIERS
+
+DIRECTIONS = {
+    "higher": "higher is better",
+    "lower": "lower is better",
+    "neutral": "neither is better",
+}
+
+
+def values() -> dict[str, Any]:
+    """What the template shows."""
+    return {
+        "boards": [
+            {
+                "name": board.name,
+                "title": board.title,
+                "doc": prose(board.doc),
+                "ranked": list(
+                    dict.fromkeys(
+                        m.title for view in board.views.values() for m in view if m.by_task
+                    )
+                ),
+                "own": [
+                    {"title": m.title, "doc": prose(m.doc)}
+                    for m in next(iter(board.views.values()))
+                    if m.doc not in {metric.doc for metric in metrics().values()}
+                ],
+            }
+            for board in boards().values()
+        ],
+        "metrics": [
+            {
+                "name": metric.name,
+                "title": metric.title,
+                "doc": prose(metric.doc),
+                "direction": DIRECTIONS[metric.direction],
+                "needs": [NEEDS[need] for need in metric.needs],
+            }
+            for metric in metrics().values()
+        ],
+        "ranking": prose(ranking.__doc__ or ""),
+        "comparable": prose(played.__doc__ or ""),
+        "tiers": list(TIERS.items()),
+        "statistics": prose(stats.__doc__ or ""),
+        "functions": [
+            {"name": name, "doc": prose(function.__doc__ or "")}
+            for name, function in inspect.getmembers(stats, inspect.isfunction)
+            if function.__module__ == stats.__name__ and not name.startswith("_")
+        ],
+    }

@@ -1,0 +1,39 @@
+"""What the site's pages call things."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from benchmark.metrics.summary import PAIR
+from leaderboards.played import Setting
+from leaderboards.submission import Tier
+
+TIERS: Mapping[Tier, str] = {
+    "self-reported": "nothing was checked beyond the file's form",
+    "replayed": "every action was played again in the real environment, and every number "
+    "recomputed from the raw texts",
+    "re-decoded": "replayed, and the checkpoint was at hand and gave the same replies at randomly "
+    "drawn steps",
+}
+
+
+def tasks(setting: Setting) -> str:
+    """`25 of 200 tasks`, or `all 200 tasks`."""
+    count = len(setting.tasks)
+    return f"{count} of {setting.size} tasks" if count < setting.size else f"all {count} tasks"
+
+
+def conditions(setting: Setting) -> str:
+    """All that the numbers of a table share, but for panel and lock, in one line."""
+    parts = [tasks(setting), f"{setting.step_limit} steps", setting.protocol]
+    parts.append(f"{setting.repeats} repeats" if setting.repeats > 1 else "1 repeat")
+    if setting.temperature:
+        parts.append(f"temperature {setting.temperature:g}, top-p {setting.top_p:g}")
+    else:
+        parts.append("greedy")
+    return " · ".join(parts)
+
+
+def view_name(view: str) -> str:
+    """`mode cot`, or `both modes`."""
+    return "both modes" if view == PAIR else f"mode {view}"

@@ -1,0 +1,254 @@
+"""A board's tables: who stands in which, in what order, with what ranks and what beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from benchmark import stats
+from benchmark.domain import Relation, relate
+from benchmark.published import published
+from benchmark.report.sections.ood import reference
+from benchmark.stats import Estimate
+from envs.audits import audit_of
+from envs.core import CoTGapError
+from envs.registry import get_panel
+from leaderboards.boards.core import Board, Contender, Measure, Remark
+from leaderboards.played import SCRIPTED, Played, Setting
+from leaderboards.ranking import Ranks, rank
+from leaderboards.submission import Entry
+
+
+@dataclass(frozen=True)
+class Row:
+    """An entry's numbers; `ranks` holds the ranked measures that it has."""
+
+    contender: Contender
+    estimates: Mapping[str, Estimate]
+    ranks: Mapping[str, Ranks]
+    remark: Remark | None = None
+
+    @property
+    def entry(self) -> Entry:
+        """Whose row it is."""
+        return self.contender.here.entry
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A floor, a ceiling or somebody's published number: context that is never ranked.
+
+    `entry` is the scripted agent's, where it is one; `origin` says where the number is from.
+    """
+
+    name: str
+    kind: Literal["floor", "ceiling", "published"]
+    estimates: Mapping[str, Estimate]
+    origin: str
+    entry: Entry | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numbers that are comparable. `rows` are in order of the first measure, best first.
+
+    `inside` and `axes` are of boards of held-out panels: the setting that is in-domain (None where
+    the suite has none that the entries played), and along what `setting` is out of domain.
+    """
+
+    board: Board
+    view: str
+    setting: Setting
+    measures: tuple[Measure, ...]
+    rows: tuple[Row, ...]
+    beside: tuple[Beside, ...] = ()
+    inside: Setting | None = None
+    axes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A board with its tables. `untold` are the entries whose training is not known."""
+
+    board: Board
+    tables: tuple[Table, ...]
+    untold: tuple[Entry, ...] = ()
+
+    @property
+    def entries(self) -> int:
+        """How many entries are ranked in some table."""
+        return len({row.entry.slug for table in self.tables for row in table.rows})
+
+
+def fill(board: Board, everything: Sequence[Played]) -> Filled:
+    """The tables of a board from all that was played, the same whatever the order."""
+    ordered = sorted(everything, key=lambda p: (p.setting, p.entry.slug))
+    scripted = [one for one in ordered if one.scripted]
+    ranked = [one for one in ordered if not one.scripted]
+    untold: tuple[Entry, ...] = ()
+    groups: dict[tuple[Setting, Setting | None, tuple[str, ...]], list[Contender]] = {}
+    if board.panels == "each":
+        for one in ranked:
+            groups.setdefault((one.setting, None, ()), []).append(Contender(one))
+    else:
+        for contender, axes in _held_out(ranked):
+            inside = contender.inside.setting if contender.inside else None
+            groups.setdefault((contender.here.setting, inside, axes), []).append(contender)
+        told = {one.entry.slug for one in ranked if relation(one).known}
+        untold = tuple({p.entry.slug: p.entry for p in ranked if p.entry.slug not in told}.values())
+    tables = [
+        table
+        for (setting, inside, axes), contenders in sorted(groups.items(), key=_place)
+        for view in board.views
+        if (table := _table(board, view, setting, inside, axes, contenders, scripted)) is not None
+    ]
+    return Filled(board, tuple(tables), untold)
+
+
+def relation(of: Played) -> Relation:
+    """What the setting's panel is to the entry's agent, by its card; not known without one."""
+    card = of.entry.submission.entrant.card
+    if not card:
+        return Relation(known=False)
+    try:
+        return relate(card, get_panel(of.setting.panel))
+    except (CoTGapError, AttributeError, KeyError, TypeError):
+        return Relation(known=False)  # a panel of another version, or what is no card
+
+
+def _place(item: tuple[tuple[Setting, Setting | None, tuple[str, ...]], list[Contender]]) -> Any:
+    """By panel; a panel's tables with the most tasks, then the most entries, first."""
+    (setting, inside, axes), contenders = item
+    insides = () if inside is None else (inside,)
+    return setting.panel, -len(setting.tasks), -len(contenders), setting, axes, insides
+
+
+def _held_out(ranked: Sequence[Played]) -> Iterator[tuple[Contender, tuple[str, ...]]]:
+    """Everything that was out of domain, with what the same entry played in-domain."""
+    for one in ranked:
+        found = relation(one)
+        if not found.ood:
+            continue
+        inside = [
+            other
+            for other in ranked
+            if other.entry.slug == one.entry.slug
+            and other.setting.suite == one.setting.suite
+            and other.setting.conditions == one.setting.conditions
+            and relation(other).in_domain
+            and not relation(other).seen
+        ]
+        named = [p for p in inside if p.setting.panel == reference(one.setting.panel)]
+        yield Contender(one, next(iter(named or inside), None)), found.axes
+
+
+def _table(
+    board: Board,
+    view: str,
+    setting: Setting,
+    inside: Setting | None,
+    axes: tuple[str, ...],
+    contenders: Sequence[Contender],
+    scripted: Sequence[Played],
+) -> Table | None:
+    """None where nobody has the first measure."""
+    first, *more = board.views[view]
+    rows = [row for one in contenders if first.name in (row := _row(board, view, one)).estimates]
+    if not rows:
+        return None
+    shown = (first, *(m for m in more if any(m.name in row.estimates for row in rows)))
+    for measure in shown:
+        rows = _ranked(rows, measure)
+    sign = -1 if first.direction == "higher" else 1
+    rows.sort(key=lambda row: (sign * row.estimates[first.name].value, row.entry.slug))
+    beside = (*_scripted(board, view, setting, scripted), *_published(first, setting))
+    return Table(
+        board=board,
+        view=view,
+        setting=setting,
+        measures=shown,
+        rows=tuple(rows),
+        beside=(*beside, *_audited(shown, setting, inside, beside)),
+        inside=inside,
+        axes=axes,
+    )
+
+
+def _row(board: Board, view: str, contender: Contender) -> Row:
+    found = {measure.name: measure.estimate(contender) for measure in board.views[view]}
+    estimates = {name: value for name, value in found.items() if value is not None}
+    return Row(contender, estimates, {}, board.remark(contender, view))
+
+
+def _ranked(rows: Sequence[Row], measure: Measure) -> list[Row]:
+    """The rows with their ranks by a measure, among those that have it."""
+    if measure.by_task is None:
+        return list(rows)
+    having = [row for row in rows if measure.name in row.estimates]
+    weights = [measure.by_task(row.contender) for row in having]
+    ranks = iter(rank(weights, higher=measure.direction == "higher"))
+    return [
+        replace(row, ranks={**row.ranks, measure.name: next(ranks)})
+        if measure.name in row.estimates
+        else row
+        for row in rows
+    ]
+
+
+def _scripted(
+    board: Board, view: str, setting: Setting, scripted: Sequence[Played]
+) -> Iterator[Beside]:
+    for one in scripted:
+        if one.setting == setting and (row := _row(board, view, Contender(one))).estimates:
+            yield Beside(
+                name=one.scripted,
+                kind="floor" if SCRIPTED[one.scripted] == "floor" else "ceiling",
+                estimates=row.estimates,
+                origin="its entry",
+                entry=one.entry,
+            )
+
+
+def _audited(
+    measures: Sequence[Measure],
+    setting: Setting,
+    inside: Setting | None,
+    beside: Sequence[Beside],
+) -> Iterator[Beside]:
+    """The audit's agents, but for those of whom a checked entry stands beside already.
+
+    An audit may have played other tasks of the panel: its n says how many.
+    """
+    entered = {one.name for one in beside if one.entry and one.entry.tier != "self-reported"}
+    if measures[0].rates != "here":
+        return
+    places = {"here": setting, "inside": inside}
+    found: dict[str, dict[str, Estimate]] = {}
+    for measure in measures:
+        place = places.get(measure.rates)
+        audit = audit_of(place.panel, place.lock) if place else None
+        for name, own in audit.agents.items() if audit else ():
+            if name in SCRIPTED and name not in entered:
+                found.setdefault(name, {})[measure.name] = _share(own.won, own.n)
+    for name, estimates in found.items():
+        yield Beside(
+            name=name,
+            kind="floor" if SCRIPTED[name] == "floor" else "ceiling",
+            estimates=estimates,
+            origin="the panel's audit",
+        )
+
+
+def _published(first: Measure, setting: Setting) -> Iterator[Beside]:
+    """Somebody's numbers on the whole panel under the same step limit."""
+    if first.rates != "here" or len(setting.tasks) < setting.size:
+        return
+    for one in published(setting.panel, f"{setting.step_limit} steps"):
+        estimate = _share(round(one.value * one.n), one.n)
+        yield Beside(one.who, "published", {first.name: estimate}, f"{one.but}; {one.source}")
+
+
+def _share(won: int, n: int) -> Estimate:
+    """A success rate of which no more is known."""
+    return stats.rate([1] * won + [0] * (n - won), [1] * n, "episodes")

@@ -1,0 +1,77 @@
+"""Entries in memory, from episodes: no environment, no file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from benchmark.config import PanelPlan
+from benchmark.records import Episode
+from envs.core import TaskKey
+from leaderboards.submission import Entrant, Entry, Receipt, Submission, SubmittedRun, Tier
+from tests.benchmark.building import random_run
+
+TRAINED = {"suite": "toy", "panel": "toy/train", "kinds": ["unlock"], "wording": "default"}
+CARD = {"trained_on": [TRAINED]}
+
+
+def run_of(
+    episodes: Sequence[Episode],
+    *,
+    agent: Mapping[str, Any] | None = None,
+    repeats: int | None = None,
+    temperature: float = 0.0,
+    size: int = 200,
+    step_limit: int = 50,
+) -> SubmittedRun:
+    """A run that planned just these episodes, in their order."""
+    plans = tuple(
+        PanelPlan(
+            panel,
+            lock,
+            step_limit,
+            size,
+            tuple(dict.fromkeys(e.task_key.task for e in episodes if e.task_key.panel == panel)),
+        )
+        for panel, lock in dict.fromkeys((e.task_key.panel, e.lock) for e in episodes)
+    )
+    config = {
+        "agent": {"name": "agent", "fingerprint": "f" * 64, "backend": "made", **(agent or {})},
+        "protocol": episodes[0].protocol,
+        "modes": list(dict.fromkeys(e.mode for e in episodes)),
+        "shadow": "auto",
+        "panels": [{**vars(plan), "tasks": list(plan.tasks)} for plan in plans],
+        "repeats": repeats or max(e.repeat for e in episodes) + 1,
+        "sampling": {"temperature": temperature, "top_p": 1.0},
+        "limits": {"action_tokens": 64, "thought_tokens": 448, "timeout": None},
+        "seed": 0,
+    }
+    return SubmittedRun("d" * 64, config, ({"cotgap": "0"},), {}, plans, tuple(episodes))
+
+
+def entry_of(
+    slug: str,
+    *runs: SubmittedRun,
+    name: str = "",
+    tier: Tier = "self-reported",
+    card: Mapping[str, Any] | None = None,
+    **entrant: str,
+) -> Entry:
+    receipt = None if tier == "self-reported" else Receipt("a" * 64, tier, "2026-01-02")
+    return Entry(slug, Submission(Entrant(name or slug, card=card, **entrant), runs), receipt)
+
+
+def moved(episodes: Sequence[Episode], panel: str, lock: str = "lock") -> list[Episode]:
+    """The same episodes on another panel."""
+    suite, _, split = panel.partition("/")
+    return [
+        replace(e, task_key=TaskKey(suite, split, e.task_key.task), lock=lock) for e in episodes
+    ]
+
+
+def some_entry(slug: str, seed: int, **options: Any) -> Entry:
+    """A random agent on an in-domain and a held-out panel, as a card says."""
+    inside, outside = random_run(seed, repeats=1), random_run(seed + 100, repeats=1)
+    episodes = [*moved(inside, "toy/id"), *moved(outside, "toy/ood_layout")]
+    return entry_of(slug, run_of(episodes), card=CARD, **options)
