@@ -74,6 +74,24 @@ class RunConfig:
         """A JSON-able mapping, the same after a round trip through JSON."""
         return dict(json.loads(json.dumps(asdict(self))))
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RunConfig:
+        """The inverse of `to_json`; raises `CoTGapError` on malformed data."""
+        try:
+            fields = dict(data)
+            fields["modes"] = tuple(map(str, fields["modes"]))
+            fields["panels"] = tuple(
+                PanelPlan(**{**panel, "tasks": tuple(map(str, panel["tasks"]))})
+                for panel in fields["panels"]
+            )
+            fields["sampling"] = Sampling(**fields["sampling"])
+            fields["limits"] = Limits(**fields["limits"])
+            return cls(**fields)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CoTGapError(
+                f"malformed run configuration: {type(error).__name__}: {error}"
+            ) from error
+
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of the whole configuration."""
