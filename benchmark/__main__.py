@@ -379,8 +379,8 @@ COMPARE_EXAMPLES = """Examples:
     --markdown summary.md --junit gate.xml --report reports/mine
 
 Gates: **success** and **score** (in every mode, or `success:prompt`), **cot_gap**. Verdicts: no
-worse, worse, cannot tell. Exit codes: 0 no worse (or no gate), 1 worse, 4 cannot tell, 3 incomplete,
-2 bad usage or runs that cannot be compared."""
+worse, worse, cannot tell. Exit codes: 0 no worse (or no gate), 1 worse, 4 cannot tell, 3
+incomplete, 2 bad usage or runs that cannot be compared."""
 
 
 @app.command(epilog=COMPARE_EXAMPLES)

@@ -54,7 +54,7 @@ def assumptions(baseline: Sequence[tuple[int, int]] = ()) -> list[Assumption]:
     a baseline, or with one that always succeeds or always fails, the grid `GRID`.
     """
     if not baseline:
-        return [Assumption(f"{d:.0%} of tasks differ", d) for d in GRID]
+        return [Assumption("assumed", d) for d in GRID]
     rate = float(np.mean([won / repeats for won, repeats in baseline]))
     again = [2 * x * (r - x) / (r * (r - 1)) for x, r in baseline if r > 1]
     unrelated = 2 * rate * (1 - rate)
@@ -63,7 +63,7 @@ def assumptions(baseline: Sequence[tuple[int, int]] = ()) -> list[Assumption]:
         return assumptions()
     found = []
     if itself:
-        found.append(Assumption("as the baseline from itself", itself, 1.0))
+        found.append(Assumption("as the baseline with itself", itself, 1.0))
     halves = [Assumption("half as if unrelated", unrelated / 2, itself and itself / unrelated)]
     apart = Assumption("as if unrelated", unrelated, None if itself is None else itself / unrelated)
     return [*found, *([] if itself else halves), apart]
@@ -114,7 +114,7 @@ def margin_of_tasks(tasks: float, discordance: float) -> float | None:
 
 @lru_cache(maxsize=1024)
 def power_no_worse(n: int, margin: float, discordance: float, effect: float = 0.0) -> float:
-    """Chance that n tasks of one trial show "no worse by `margin`" if the difference is `effect`."""
+    """Chance that n tasks of one trial show "no worse by `margin`", at a true `effect`."""
     discordance = max(discordance, abs(effect))
     won, lost = (np.array([(discordance + side * effect) / 2]) for side in (1, -1))
     return float(chance(critical_losses(n, margin), won, lost)[0])

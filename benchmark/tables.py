@@ -167,6 +167,7 @@ def show(value: float, unit: Unit, *, bare: bool = False) -> str:
 
 
 def p_value(p: float) -> str:
+    """With its relation, as in `p = 0.031`."""
     return "< 0.001" if p < 0.001 else f"= {p:.3f}"
 
 

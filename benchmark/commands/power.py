@@ -139,8 +139,12 @@ def _print(
     for title in (
         "in tasks",
         f"tasks for\n{effect:g} pp",
-        "this panel\nfinds",
-        *(() if margin is None else (f"tasks for\nmargin {margin:g}", "this panel\nshows margin")),
+        "this panel\nfinds (pp)",
+        *(
+            ()
+            if margin is None
+            else (f"tasks for\nmargin {margin:g}", "this panel shows\nmargin (pp)")
+        ),
     ):
         table.add_column(title, justify="right", no_wrap=True)
     for one in plans:
@@ -176,7 +180,7 @@ def _tasks(found: Range) -> str:
 
 
 def _points(found: Range) -> str:
-    return _range("nothing" if x is None else f"{100 * x:.1f} pp" for x in found)
+    return _range("nothing" if x is None else f"{100 * x:.1f}" for x in found)
 
 
 def _range(texts: Iterable[str]) -> str:

@@ -8,9 +8,9 @@ and two one-sided tests speak about them:
   first: a loss that is certain but smaller than the margin is one that the margin allows.
 - **worse**: otherwise, "the difference is 0 or more" is rejected: fewer successes with p ≤ 0.05 of
   the exact two-sided test (so at the one-sided 2.5 % level). The candidate has lost something, and
-  nothing shows that it is less than the margin. (To ask for a loss that is *shown to be larger* than
-  the margin would leave most regressions undecided.) With several gates p is Holm's, so that equal
-  candidates are called worse at most once in forty runs however many gates there are.
+  nothing shows that it is less than the margin. (To ask for a loss that is *shown to be larger*
+  than the margin would leave most regressions undecided.) With several gates p is Holm's, so that
+  equal candidates are called worse at most once in forty runs, however many gates there are.
 - **cannot tell**: neither. It never passes; what it takes is more tasks or a larger margin.
 
 Several gates pass only if every one of them passes. That is an intersection-union test (Berger
@@ -55,8 +55,8 @@ class Gate:
 
     `bound` is the one-sided 95 % lower bound of the difference, `p_no_worse` belongs to "worse by
     the margin", `p` (two-sided, exact) to "equal". `needed` is how many tasks would show "no worse"
-    with 80 % power if the two were equal, `needed_as_seen` if they differ as they did here (None: it
-    cannot be shown, or takes more than a million), `resolvable` the smallest margin that these
+    with 80 % power if the two were equal, `needed_as_seen` if they differ as they did here (None:
+    it cannot be shown, or takes more than a million), `resolvable` the smallest margin that these
     tasks show with that power of an equal candidate; all three with as many repeats as were played,
     and only where the verdict is "cannot tell".
     """
@@ -103,8 +103,8 @@ def check_margin(margin: float) -> float:
     """The margin of so many percentage points as a fraction; raises `CoTGapError`."""
     if not 0 < margin < 100:
         raise CoTGapError(
-            f"--margin {margin:g}: give percentage points above 0 and below 100. No number of tasks "
-            "shows that two agents are exactly equal, so 0 would never pass"
+            f"--margin {margin:g}: give percentage points above 0 and below 100. No number of "
+            "tasks shows that two agents are exactly equal, so 0 would never pass"
         )
     return margin / 100
 

@@ -61,8 +61,8 @@ def warnings(found: Comparison) -> Iterator[str]:
         if not panel.pairs.complete:
             one, two = panel.pairs.lacking
             yield (
-                f"INCOMPLETE: {clip(panel.pairs.panel.name)} lacks a score in {one} episodes of the "
-                f"baseline and {two} of the candidate. Only tasks with a score in both are "
+                f"INCOMPLETE: {clip(panel.pairs.panel.name)} lacks a score in {one} episodes of "
+                f"the baseline and {two} of the candidate. Only tasks with a score in both are "
                 "compared, and no gate can pass. Run the same commands again to finish them."
             )
 
