@@ -86,11 +86,16 @@ def critical_losses(n: int, margin: float) -> Ints:
     """
     if n > MANY:
         return _most_losses(NormalDist().inv_cdf(1 - ALPHA), n, margin)
+    return _most_losses(critical_score(n, margin), n, margin)
+
+
+def critical_score(n: int, margin: float) -> float:
+    """The statistic at and above which n tasks are no worse, to 0.001."""
     low, high = 1.0, 6.0
     while high - low > 1e-3:
         z = (low + high) / 2
         low, high = (low, z) if worst_chance(z, n, margin) <= ALPHA else (z, high)
-    return _most_losses(high, n, margin)
+    return high
 
 
 @lru_cache(maxsize=4096)

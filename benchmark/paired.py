@@ -34,25 +34,28 @@ def mean_difference(first: Counted, second: Counted, unit: str) -> Estimate | No
     a, b = _array(first), _array(second)
     if not a[:, 1].sum() or not b[:, 1].sum():
         return None
-    value, residuals = _residuals(a, b)
-    k, spread = len(a), float((residuals**2).sum())
-    low = high = mde = None
-    scale = max(abs(_ratio(a)), abs(_ratio(b)))
-    if k > 1 and spread > (1e-9 * scale) ** 2 / k:
-        error = sqrt(spread * k / (k - 1))
-        quantile = stats.student(stats.effective_tasks(residuals) - 1)
-        low, high = value - quantile * error, value + quantile * error
-        mde = (quantile + NormalDist().inv_cdf(POWER)) * error
-    return Estimate(
-        value=value,
-        low=low,
-        high=high,
-        n=k,
-        unit=unit,
-        method="none" if low is None else "t by task",
-        p=_contributions_p(a, b),
-        mde=mde,
+    value, p = _ratio(b) - _ratio(a), _contributions_p(a, b)
+    found = Estimate(value, None, None, len(a), unit, "none", p=p)
+    if (spread := error(first, second)) is None:
+        return found
+    size, quantile = spread
+    return replace(
+        found,
+        low=value - quantile * size,
+        high=value + quantile * size,
+        method="t by task",
+        mde=(quantile + NormalDist().inv_cdf(POWER)) * size,
     )
+
+
+def error(first: Counted, second: Counted) -> tuple[float, float] | None:
+    """(standard error, Student's quantile) of the difference; None where it cannot be told."""
+    a, b = _array(first), _array(second)
+    k, residuals = len(a), _residuals(a, b)
+    spread, scale = float((residuals**2).sum()), max(abs(_ratio(a)), abs(_ratio(b)))
+    if k < 2 or spread <= (1e-9 * scale) ** 2 / k:
+        return None
+    return sqrt(spread * k / (k - 1)), stats.student(stats.effective_tasks(residuals) - 1)
 
 
 def rate_difference(first: Counted, second: Counted, unit: str) -> Estimate | None:
@@ -79,10 +82,13 @@ def _ratio(rows: Floats) -> float:
     return float(rows[:, 0].sum() / rows[:, 1].sum())
 
 
-def _residuals(a: Floats, b: Floats) -> tuple[float, Floats]:
-    """The difference, and by how much each task moves it."""
-    pulls = [(rows[:, 0] - _ratio(rows) * rows[:, 1]) / rows[:, 1].sum() for rows in (a, b)]
-    return _ratio(b) - _ratio(a), pulls[1] - pulls[0]
+def _residuals(a: Floats, b: Floats) -> Floats:
+    """By how much each task moves the difference."""
+    first, second = (
+        (rows[:, 0] - _ratio(rows) * rows[:, 1]) / rows[:, 1].sum() for rows in (a, b)
+    )
+    found: Floats = second - first
+    return found
 
 
 def _contributions_p(a: Floats, b: Floats) -> float:

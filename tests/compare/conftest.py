@@ -1,0 +1,3 @@
+"""The example project is run as a project of its own, by `test_plugin.py`."""
+
+collect_ignore = ["example_project"]
