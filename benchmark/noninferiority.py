@@ -71,7 +71,7 @@ def score(differences: Sequence[Fraction], margin: float) -> float:
     above = np.array([float(value) for value in seen]) + margin
     shares = np.array([count / len(differences) for count in seen.values()])
     mean = float(shares @ above)
-    if mean <= 0:
+    if mean <= 1e-12:
         return 0.0
     weights, least = _likeliest(above, shares, margin)
     variance = float(weights @ above**2) + least * (1 - margin) ** 2
@@ -167,8 +167,8 @@ def _likeliest(above: Floats, shares: Floats, margin: float) -> tuple[Floats, fl
     worst = 1 + most * above  # 0 for a value of -1
     if worst.min() > 1e-9:
         weights = shares / worst
-        if weights.sum() <= 1:
-            return weights, float(1 - weights.sum())
+        if weights.sum() <= 1 + 1e-12:
+            return weights, max(0.0, float(1 - weights.sum()))
     end = min(most, 1 / -above.min()) * (1 - 1e-12) if above.min() < 0 else most
     root = brentq(lambda size: float((shares * above / (1 + size * above)).sum()), 0.0, end)
     return shares / (1 + float(root) * above), 0.0

@@ -84,9 +84,7 @@ def _ratio(rows: Floats) -> float:
 
 def _residuals(a: Floats, b: Floats) -> Floats:
     """By how much each task moves the difference."""
-    first, second = (
-        (rows[:, 0] - _ratio(rows) * rows[:, 1]) / rows[:, 1].sum() for rows in (a, b)
-    )
+    first, second = ((rows[:, 0] - _ratio(rows) * rows[:, 1]) / rows[:, 1].sum() for rows in (a, b))
     found: Floats = second - first
     return found
 

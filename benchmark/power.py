@@ -122,11 +122,11 @@ def power_no_worse(n: int, margin: float, discordance: float, effect: float = 0.
 
 def _fewest(power: Callable[[int], float], guess: float) -> int | None:
     """The fewest tasks with enough of a power that grows with them (but for small steps back)."""
-    low, high = 0, max(4, ceil(guess))
-    while power(high) < POWER:
-        low, high = high, ceil(1.5 * high)
+    low, high = 0, max(4, ceil(min(guess, MOST_TASKS + 1)))
+    while high > MOST_TASKS or power(high) < POWER:
         if high > MOST_TASKS:
             return None
+        low, high = high, ceil(1.5 * high)
     while high - low > max(1, high // 500):
         middle = (low + high) // 2
         low, high = (low, middle) if power(middle) >= POWER else (middle, high)

@@ -142,9 +142,7 @@ def _vouched(description: Mapping[str, Any]) -> bool:
 
     A server's is a name, and a function's is its own source without what it calls.
     """
-    return (
-        description.get("weights") != "not verified" and description.get("policy") != "callable"
-    )
+    return description.get("weights") != "not verified" and description.get("policy") != "callable"
 
 
 def _digest(content: Any) -> str:

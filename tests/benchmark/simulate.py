@@ -205,7 +205,9 @@ def our_difference(rows: Floats) -> Interval:
 def our_runs(rows: Floats) -> Interval | None:
     first, second = ([(x, int(n)) for x, n in side] for side in (rows[:, :2], rows[:, 2:]))
     if (found := paired.error(first, second)) is None:
-        return None  # `rate_difference` has another interval then, `mean_difference` says it has none
+        return (
+            None  # `rate_difference` has another interval then, `mean_difference` says it has none
+        )
     half = found[0] * found[1]
     return share_difference(rows) - half, share_difference(rows) + half
 

@@ -2,10 +2,11 @@
 
 import random
 
+from my_helpers import ERRORS
+
 from agents.agent import Agent
 from agents.backends.scripted import from_policy
 from agents.core import Request
-from my_helpers import ERRORS
 
 
 def released() -> Agent:
