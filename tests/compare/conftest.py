@@ -1,3 +1,25 @@
-"""The example project is run as a project of its own, by `test_plugin.py`."""
+"""Runs that several tests compare, and a browser for the links."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.compare.folders import play
+from tests.report.conftest import browser
+
+__all__ = ["browser"]
+
+# A project of its own, which `test_plugin.py` runs as one.
 collect_ignore = ["example_project"]
+
+
+@pytest.fixture(scope="session")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return play(tmp_path_factory.mktemp("good") / "run", "noisy:prompt=0.2,cot=0.05")
+
+
+@pytest.fixture(scope="session")
+def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return play(tmp_path_factory.mktemp("bad") / "run", "noisy:prompt=0.6,cot=0.4")
