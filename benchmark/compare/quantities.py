@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 
 from benchmark import stats
-from benchmark.compare.pairing import Pairs, mean_of
+from benchmark.compare.pairing import Pairs, Tasks, mean_of
 from benchmark.metrics import score, tokens_in, tokens_out
 from benchmark.metrics.core import COT, PROMPT, Unit, get_metric, revised
 from benchmark.metrics.summary import PAIR
@@ -85,13 +86,12 @@ def _gap(pairs: Pairs, mode: str) -> Rates | None:
     if not {PROMPT, COT} <= set(pairs.modes) or not (keys := pairs.tasks(PROMPT, COT)):
         return None
 
-    def gap(tasks: Mapping[str, Mapping[str, list[Episode]]], key: str) -> Fraction:
+    def gap(tasks: Mapping[str, Tasks], key: str) -> Fraction:
         prompt, cot = (mean_of(tasks[m][key], lambda e: float(e.success)) for m in (PROMPT, COT))
         return (1 + cot - prompt) / 2
 
     first, second = (
-        tuple(gap(tasks, key) for key in keys)  # type: ignore[arg-type]
-        for tasks in (pairs.first, pairs.second)
+        tuple(gap(tasks, key) for key in keys) for tasks in (pairs.first, pairs.second)
     )
     return Rates(first, second, span=2)
 
@@ -148,7 +148,7 @@ def _of_counts(pairs: Pairs) -> Iterator[Difference]:
             yield _counted_difference("revision", PAIR, found, estimate)
     for name, amount in AMOUNTS.items():
         for mode in pairs.modes:
-            found = _counted(pairs, mode, pairs.tasks(mode), lambda e, of=amount: (of(e), 1))
+            found = _counted(pairs, mode, pairs.tasks(mode), partial(_once, amount))
             if not found or not any(x for run in found for x, _ in run):
                 continue  # nothing was counted, as by agents without tokens
             if estimate := mean_difference(*found, "tasks"):
@@ -160,6 +160,10 @@ AMOUNTS: Mapping[str, Callable[[Episode], float]] = {
     "tokens_in": tokens_in.tokens,
     "tokens_out": tokens_out.tokens,
 }
+
+
+def _once(amount: Callable[[Episode], float], episode: Episode) -> tuple[float, int]:
+    return amount(episode), 1
 
 
 def _revisions(episode: Episode) -> tuple[float, int]:

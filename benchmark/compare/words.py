@@ -129,9 +129,9 @@ def _points(value: float) -> str:
 
 def flip_row(flip: Flip) -> tuple[str, str, str]:
     """(task, change, where the two part), as text that is safe to look at."""
-    change = flip.direction
+    change = str(flip.direction)
     if flip.before[1] > 1 or flip.after[1] > 1:
-        change += f" ({flip.before[0]}/{flip.before[1]} → {flip.after[0]}/{flip.after[1]})"  # type: ignore[assignment]
+        change += f" ({flip.before[0]}/{flip.before[1]} → {flip.after[0]}/{flip.after[1]})"
     task = clip(flip.task) + (f" ({clip(flip.kind)})" if flip.kind else "")
     return task, f"{clip(flip.mode)}: {change}", _parting(flip)
 
