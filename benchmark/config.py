@@ -44,6 +44,17 @@ class PanelPlan:
     size: int
     tasks: tuple[str, ...]
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PanelPlan:
+        """The inverse of `asdict`; raises `KeyError`, `TypeError` or `ValueError` on other data."""
+        return cls(
+            name=str(data["name"]),
+            lock=str(data["lock"]),
+            step_limit=int(data["step_limit"]),
+            size=int(data["size"]),
+            tasks=tuple(map(str, data["tasks"])),
+        )
+
 
 @dataclass(frozen=True)
 class RunConfig:
@@ -78,12 +89,10 @@ class RunConfig:
     def from_json(cls, data: Mapping[str, Any]) -> RunConfig:
         """The inverse of `to_json`; raises `CoTGapError` on malformed data."""
         try:
-            fields = dict(data)
+            fields = {**data, "agent": dict(data["agent"]), "protocol": str(data["protocol"])}
+            fields |= {name: int(data[name]) for name in ("repeats", "seed")}
             fields["modes"] = tuple(map(str, fields["modes"]))
-            fields["panels"] = tuple(
-                PanelPlan(**{**panel, "tasks": tuple(map(str, panel["tasks"]))})
-                for panel in fields["panels"]
-            )
+            fields["panels"] = tuple(map(PanelPlan.from_json, fields["panels"]))
             fields["sampling"] = Sampling(**fields["sampling"])
             fields["limits"] = Limits(**fields["limits"])
             return cls(**fields)

@@ -50,23 +50,23 @@ def assumptions(baseline: Sequence[tuple[int, int]] = ()) -> list[Assumption]:
 
     Two agents whose successes have nothing to do with each other differ in 2·s·(1 − s) of tasks, if
     both succeed in a share s: agents on the same tasks hardly ever differ in more. With repeats the
-    baseline also shows in how many tasks it differs from itself, which is all luck. Without
-    a baseline, or with one that always succeeds or always fails, the grid `GRID`.
+    baseline also shows in how many tasks it differs from itself, which is all luck; otherwise half
+    of the first figure is assumed as well. Without a baseline, or with one that always succeeds or
+    always fails, the grid `GRID`.
     """
     if not baseline:
         return [Assumption("assumed", d) for d in GRID]
     rate = float(np.mean([won / repeats for won, repeats in baseline]))
-    again = [2 * x * (r - x) / (r * (r - 1)) for x, r in baseline if r > 1]
     unrelated = 2 * rate * (1 - rate)
-    itself = float(np.mean(again)) if again else None
     if unrelated <= 0:
         return assumptions()
-    found = []
+    again = [2 * x * (r - x) / (r * (r - 1)) for x, r in baseline if r > 1]
+    itself = float(np.mean(again)) if again else None
+    luck = None if itself is None else min(1.0, itself / unrelated)
+    apart = Assumption("as if unrelated", unrelated, luck)
     if itself:
-        found.append(Assumption("as the baseline with itself", itself, 1.0))
-    halves = [Assumption("half as if unrelated", unrelated / 2, itself and itself / unrelated)]
-    apart = Assumption("as if unrelated", unrelated, None if itself is None else itself / unrelated)
-    return [*found, *([] if itself else halves), apart]
+        return [Assumption("as the baseline with itself", itself, 1.0), apart]
+    return [Assumption("half as if unrelated", unrelated / 2, luck), apart]
 
 
 def tasks_for_effect(effect: float, discordance: float) -> int | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.fixtures"]
+pytest_plugins = ["tests.browser", "tests.fixtures"]
 _BESIDE = Path(__file__).resolve().parents[2] / "shared"
 
 

@@ -105,7 +105,7 @@ def load_run(folder: Path) -> Run:
             protocol=str(config["protocol"]),
             modes=tuple(map(str, config["modes"])),
             repeats=int(config["repeats"]),
-            plans=tuple(map(_plan, config["panels"])),
+            plans=tuple(map(PanelPlan.from_json, config["panels"])),
             episodes=(),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -126,16 +126,6 @@ def labelled(runs: Sequence[Run]) -> tuple[Run, ...]:
             for run in runs
         ]
     return tuple(runs)
-
-
-def _plan(data: Mapping[str, Any]) -> PanelPlan:
-    return PanelPlan(
-        name=str(data["name"]),
-        lock=str(data["lock"]),
-        step_limit=int(data["step_limit"]),
-        size=int(data["size"]),
-        tasks=tuple(map(str, data["tasks"])),
-    )
 
 
 def _in_order(run: Run, episodes: Sequence[Episode]) -> tuple[Episode, ...]:

@@ -133,6 +133,22 @@ def runs_of_amounts(kind: str, alike: float, k: int, rng: np.random.Generator) -
     return np.hstack([first, np.where(same, first * (1.1, 1), other)])
 
 
+def runs_of_gaps(repeats: int, alike: float, k: int, rng: np.random.Generator) -> Floats:
+    """The CoT gap of both runs, moved into [0, 1] as `benchmark.compare` does."""
+    first, other = rng.beta(0.5, 0.5, (2, 2, k))
+    second = np.where(rng.random(k) < alike, first, other)
+    gaps = [np.diff(rng.binomial(repeats, rates) / repeats, axis=0)[0] for rates in (first, second)]
+    return (1 + np.stack(gaps, axis=1)) / 2
+
+
+def gap_runs_scenarios() -> list[Scenario]:
+    return [
+        Scenario(f"x{repeats} {alike}", partial(runs_of_gaps, repeats, alike), difference)
+        for repeats in (1, 3)
+        for alike in (0.0, 0.5, 1.0)
+    ]
+
+
 def runs_scenarios() -> list[Scenario]:
     return [
         Scenario(
@@ -273,6 +289,7 @@ def families() -> list[Family]:
             for n in (1, 3, 5)
         ),
         Family("mean", mean_scenarios(), our_mean, (0, np.inf), relative=True),
+        Family("two runs, gaps", gap_runs_scenarios(), our_difference, (-1, 1)),
         Family("two runs, rates", runs_scenarios(), our_runs, (-1, 1)),
         Family("two runs, means", amount_runs_scenarios(), our_runs, (-np.inf, np.inf)),
     ]

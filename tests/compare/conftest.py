@@ -1,4 +1,4 @@
-"""Runs that several tests compare, and a browser for the links."""
+"""Runs that several tests compare."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.compare.folders import play
-from tests.report.conftest import browser
-
-__all__ = ["browser"]
 
 # A project of its own, which `test_plugin.py` runs as one.
 collect_ignore = ["example_project"]
