@@ -29,10 +29,11 @@ LOADED = [] if entry_points(group="pytest11", name="cotgap") else ["-p", MODULE]
 
 def run(folder: Path, *args: str, plugin: bool = True) -> subprocess.CompletedProcess[str]:
     load = LOADED if plugin else ["-p", "no:cotgap"]
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     return subprocess.run(
         [sys.executable, "-m", "pytest", *load, *args],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"},
+        env={**os.environ, "PYTHONPATH": path, "COLUMNS": "120"},
         capture_output=True,
         text=True,
         timeout=300,
