@@ -93,7 +93,7 @@ def make_agent(
         _refuse(spec, chosen)
         return _served(spec, rules or TAGS_1, batch_size, served)
     _refuse(spec, served)
-    if path := _model_path(spec):
+    if path := model_path(spec):
         from agents.backends.transformers import TransformersBackend  # torch: seconds to import
 
         backend = TransformersBackend.open(path, batch_size=batch_size, **chosen)
@@ -131,7 +131,7 @@ def _served(
     return Agent(name, spec, backend, rules, notice=notice)
 
 
-def _model_path(spec: str) -> Path | None:
+def model_path(spec: str) -> Path | None:
     """The checkpoint that a spec names, or None for other kinds.
 
     Raises `CoTGapError` where the spec can only be a path, but nothing is there.

@@ -371,6 +371,120 @@ def sweep(
     raise typer.Exit(0 if complete else EXIT_INCOMPLETE)
 
 
+COMPARE_EXAMPLES = """Examples:
+
+    python -m benchmark compare runs/main runs/mine
+
+    python -m benchmark compare runs/main runs/mine --margin 3 --gate success --gate cot_gap
+    --markdown summary.md --junit gate.xml --report reports/mine
+
+Gates: **success** and **score** (in every mode, or `success:prompt`), **cot_gap**. Verdicts: no
+worse, worse, cannot tell. Exit codes: 0 no worse (or no gate), 1 worse, 4 cannot tell, 3
+incomplete, 2 bad usage or runs that cannot be compared."""
+
+
+@app.command(epilog=COMPARE_EXAMPLES)
+def compare(
+    baseline: Annotated[Path, typer.Argument(help="The run to compare with.", metavar="A")],
+    candidate: Annotated[Path, typer.Argument(help="The run in question.", metavar="B")],
+    panel: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="SUITE/SPLIT; repeat for several. [default: all that both played]",
+            show_default=False,
+        ),
+    ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(help="Gate: by how many percentage points B may be worse.", metavar="PP"),
+    ] = None,
+    gate: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="METRIC or METRIC:MODE; repeat for several, all of which must hold. "
+            "[default: success]",
+            show_default=False,
+            metavar="METRIC",
+        ),
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Write a summary for a pull request.", metavar="FILE")
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option(help="Write the gates as JUnit XML.", metavar="FILE")
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write both runs as pages; flipped tasks link to their first different step.",
+            metavar="DIR",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
+) -> None:
+    """Compare two runs task by task, and gate on B being no worse than A."""
+    from benchmark.commands import compare as command
+
+    options = command.CompareOptions(
+        baseline=baseline,
+        candidate=candidate,
+        panels=tuple(dict.fromkeys(panel or ())),
+        margin=margin,
+        gates=tuple(gate or ()),
+        markdown=markdown,
+        junit=junit,
+        report=report,
+    )
+    raise typer.Exit(command.execute(options, as_json=as_json))
+
+
+POWER_EXAMPLES = """Examples:
+
+    python -m benchmark power --panel alfworld/valid_unseen --effect 5
+
+    python -m benchmark power --panel household/id --baseline runs/main --effect 5 --margin 3
+    --repeats 3
+
+With 80 % power at the 5 % level."""
+
+
+@app.command(epilog=POWER_EXAMPLES)
+def power(
+    panel: Annotated[str, typer.Option(help="SUITE/SPLIT.")],
+    effect: Annotated[
+        float, typer.Option(help="The difference to be found, in percentage points.", metavar="PP")
+    ] = 5.0,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(help="A run that says how much outcomes differ.", metavar="RUN"),
+    ] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(help="Its driving mode. [default: its first]", show_default=False),
+    ] = None,
+    repeats: Annotated[
+        int, typer.Option(help="How often each task is to be played.", min=1, metavar="R")
+    ] = 1,
+    margin: Annotated[
+        float | None,
+        typer.Option(help="Also for a gate: no worse by this much.", metavar="PP"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
+) -> None:
+    """How many tasks and repeats does an effect need, and what can this panel resolve?"""
+    from benchmark.commands import power as command
+
+    command.execute(
+        panel,
+        effect=effect,
+        baseline=baseline,
+        mode=mode,
+        repeats=repeats,
+        margin=margin,
+        as_json=as_json,
+    )
+
+
 @app.command()
 def panels(
     suite: Annotated[str | None, typer.Argument(help="Only this suite.")] = None,

@@ -46,8 +46,10 @@ class PanelPlan:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> PanelPlan:
-        """From a configuration's JSON; raises `KeyError` or `TypeError` on malformed data."""
-        return cls(**{**data, "tasks": tuple(data["tasks"])})
+        """The inverse of `asdict`; raises `KeyError`, `TypeError` or `ValueError` on other data."""
+        texts = {name: str(data[name]) for name in ("name", "lock")}
+        numbers = {name: int(data[name]) for name in ("step_limit", "size")}
+        return cls(**{**data, **texts, **numbers, "tasks": tuple(map(str, data["tasks"]))})
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,9 @@ class RunConfig:
     def from_json(cls, data: Mapping[str, Any]) -> RunConfig:
         """The inverse of `to_json`; raises `CoTGapError` on malformed data."""
         try:
-            fields = dict(data)
-            fields["modes"] = tuple(fields["modes"])
+            fields = {**data, "agent": dict(data["agent"]), "protocol": str(data["protocol"])}
+            fields |= {name: int(data[name]) for name in ("repeats", "seed")}
+            fields["modes"] = tuple(map(str, fields["modes"]))
             fields["panels"] = tuple(map(PanelPlan.from_json, fields["panels"]))
             fields["sampling"] = Sampling(**fields["sampling"])
             fields["limits"] = Limits(**fields["limits"])

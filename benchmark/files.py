@@ -11,11 +11,14 @@ from typing import IO, Any
 from envs.core import CoTGapError
 
 
-def acquire(path: Path) -> IO[str]:
-    """Hold a lock file until it is closed; raises `CoTGapError` where another process holds it."""
+def acquire(path: Path, *, wait: bool = False) -> IO[str]:
+    """Hold a lock file until it is closed.
+
+    Where another process holds it: waits for it to end, or raises `CoTGapError`.
+    """
     lock = path.open("w")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except OSError:
         lock.close()
         raise CoTGapError(

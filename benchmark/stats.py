@@ -123,7 +123,7 @@ def mean(
     spread = float((residuals**2).sum())
     low = high = None
     if k > 1 and not _negligible(spread, s):
-        half = _t(_lumps(residuals) - 1) * sqrt(spread * k / (k - 1)) / n
+        half = student(effective_tasks(residuals) - 1) * sqrt(spread * k / (k - 1)) / n
         low, high = max(value - half, least), value + half
     return Estimate(
         value=value,
@@ -309,7 +309,7 @@ def paired_mde(n: int, discordance: float, size: float = 1.0) -> float | None:
     None where not even a difference in every task would be found (n < 6).
     """
     least = max(discordance, wilson(0.0, n)[1])
-    found = _smallest(lambda effect: _mcnemar_power(effect, max(least, effect), n))
+    found = _smallest(lambda effect: mcnemar_power(effect, max(least, effect), n))
     return None if found is None else found * size
 
 
@@ -345,6 +345,36 @@ def _mover_ratio(a: float, end: float, b: float, other: float) -> float | None:
     return (a * b + root) / bottom if bottom > 0 else None
 
 
+def mcnemar_power(effect: float, discordance: float, n: int) -> float:
+    """Chance that the exact McNemar test finds a difference of `effect` in n tasks.
+
+    `discordance` ≥ `effect` is the chance that a task differs. With a binomial number of differing
+    tasks (Connor 1987, Biometrics 43).
+    """
+    from scipy.stats import binom
+
+    moved = np.arange(n + 1)
+    upwards = min(1.0, (discordance + effect) / (2 * discordance))
+    # The largest count on the rarer side that still rejects, -1 where none does.
+    critical = binom.ppf(ALPHA / 2, moved, 0.5)
+    critical = np.where(binom.cdf(critical, moved, 0.5) > ALPHA / 2, critical - 1, critical)
+    rejects = binom.cdf(critical, moved, upwards) + binom.cdf(critical, moved, 1 - upwards)
+    return float((binom.pmf(moved, n, min(1.0, discordance)) * rejects).sum())
+
+
+def effective_tasks(residuals: Floats) -> float:
+    """How many tasks a variance rests on: how many equal residuals have the same kurtosis."""
+    squares = residuals**2
+    return float(squares.sum() ** 2 / (squares**2).sum())
+
+
+def student(freedom: float) -> float:
+    """Student's two-sided quantile; less than one degree of freedom counts as one."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(max(freedom, 1.0), 1 - ALPHA / 2))
+
+
 def _arrays(sums: Sequence[float], totals: Sequence[int]) -> tuple[Floats, Floats]:
     """Both as arrays in a canonical order, without tasks that have no trial."""
     kept = sorted((t, s) for s, t in zip(sums, totals, strict=True) if t)
@@ -366,18 +396,12 @@ def _clustered_wilson(value: float, s: Floats, t: Floats) -> tuple[float, Bounds
         return whole, wilson(value, whole)
     size = min(value * (1 - value) * n**2 / spread, n)
     if size < whole * (1 - 1e-9):  # tasks with another rate are also longer: even less certain
-        return size, wilson(value, size, _t(k - 1))
-    lumps = _lumps(residuals)
+        return size, wilson(value, size, student(k - 1))
+    lumps = effective_tasks(residuals)
     if lumps < 2:  # one odd task says nothing of the variance between tasks
         return whole, wilson(value, whole)
-    (low, high), (least, most) = wilson(value, size, _t(lumps - 1)), wilson(value, whole)
+    (low, high), (least, most) = wilson(value, size, student(lumps - 1)), wilson(value, whole)
     return size, (max(low, least), min(high, most))
-
-
-def _lumps(residuals: Floats) -> float:
-    """Effective tasks: how many equal residuals would have the same kurtosis."""
-    squares = residuals**2
-    return float(squares.sum() ** 2 / (squares**2).sum())
 
 
 def _negligible(spread: float, sums: Floats) -> bool:
@@ -385,30 +409,10 @@ def _negligible(spread: float, sums: Floats) -> bool:
     return spread <= 1e-18 * float((sums**2).sum())
 
 
-def _t(freedom: float) -> float:
-    """Student's two-sided quantile; less than one degree of freedom counts as one."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(max(freedom, 1.0), 1 - ALPHA / 2))
-
-
 def _typical(differences: Sequence[Fraction]) -> float:
     """Root mean square of the differences that are not 0, and of one imaginary 1."""
     moved = [d for d in differences if d]
     return sqrt(float(sum(d * d for d in moved) + 1) / (len(moved) + 1))
-
-
-def _mcnemar_power(effect: float, discordance: float, n: int) -> float:
-    """Chance that the exact McNemar test rejects."""
-    from scipy.stats import binom
-
-    moved = np.arange(n + 1)
-    upwards = min(1.0, (discordance + effect) / (2 * discordance))
-    # The largest count on the rarer side that still rejects, -1 where none does.
-    critical = binom.ppf(ALPHA / 2, moved, 0.5)
-    critical = np.where(binom.cdf(critical, moved, 0.5) > ALPHA / 2, critical - 1, critical)
-    rejects = binom.cdf(critical, moved, upwards) + binom.cdf(critical, moved, 1 - upwards)
-    return float((binom.pmf(moved, n, min(1.0, discordance)) * rejects).sum())
 
 
 def _smallest(power: Callable[[float], float]) -> float | None:

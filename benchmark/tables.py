@@ -119,7 +119,7 @@ def verdict_text(panel: PanelSummary, estimate: Estimate) -> str:
     """The test of a difference on a panel, and what it could have found."""
     repeated = any(counts.repeats > 1 for counts in panel.modes.values())
     test = "sign-flip" if repeated else "exact McNemar"
-    p = "" if estimate.p is None else f"{test} p {_p_value(estimate.p)}; "
+    p = "" if estimate.p is None else f"{test} p {p_value(estimate.p)}; "
     if estimate.mde is None:
         return f"{p}{estimate.n} {estimate.unit} cannot detect any difference"
     return (
@@ -168,7 +168,8 @@ def show(value: float, unit: Unit, *, bare: bool = False) -> str:
     return f"{value:.2f}" if unit in ("score", "yield") else f"{value:.1f}"
 
 
-def _p_value(p: float) -> str:
+def p_value(p: float) -> str:
+    """With its relation, as in `p = 0.031`."""
     return "< 0.001" if p < 0.001 else f"= {p:.3f}"
 
 

@@ -16,11 +16,7 @@ NEEDED = ("jinja2", "matplotlib")
 
 def execute(paths: Sequence[Path], *, out: Path | None, show: bool) -> None:
     """Write a report and open it if wanted; says which of its runs are incomplete."""
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise CoTGapError(
-            f"{' and '.join(missing)} not installed. To fix it: pip install -e '.[report]'"
-        )
+    check_needed()
     from benchmark.report import build
 
     report = build.read(paths)
@@ -41,6 +37,15 @@ def execute(paths: Sequence[Path], *, out: Path | None, show: bool) -> None:
     )
     if show and not webbrowser.open(pages[0].resolve().as_uri()):
         console.print("no browser was found to open it with", style="yellow")
+
+
+def check_needed() -> None:
+    """Raise `CoTGapError` where a package that reports need is missing."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise CoTGapError(
+            f"{' and '.join(missing)} not installed. To fix it: pip install -e '.[report]'"
+        )
 
 
 def _default_folder(paths: Sequence[Path]) -> Path:

@@ -117,7 +117,7 @@ def make_run(folder: str, digest: Any, config: Mapping[str, Any]) -> Run:
         protocol=str(config["protocol"]),
         modes=tuple(map(str, config["modes"])),
         repeats=int(config["repeats"]),
-        plans=tuple(map(_plan, config["panels"])),
+        plans=tuple(map(PanelPlan.from_json, config["panels"])),
         episodes=(),
     )
 
@@ -138,16 +138,6 @@ def labelled(runs: Sequence[Run]) -> tuple[Run, ...]:
             for run in runs
         ]
     return tuple(runs)
-
-
-def _plan(data: Mapping[str, Any]) -> PanelPlan:
-    return PanelPlan(
-        name=str(data["name"]),
-        lock=str(data["lock"]),
-        step_limit=int(data["step_limit"]),
-        size=int(data["size"]),
-        tasks=tuple(map(str, data["tasks"])),
-    )
 
 
 def _in_order(run: Run, episodes: Sequence[Episode]) -> tuple[Episode, ...]:

@@ -19,7 +19,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark import stats
+from benchmark import paired, stats
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -108,6 +108,70 @@ def pair_scenarios(repeats: int, truth: Callable[[Floats], float]) -> list[Scena
     return [Scenario(f"{kind} x{repeats}", partial(pairs, kind, repeats), truth) for kind in kinds]
 
 
+# Two runs over the same tasks, as `benchmark compare` sees them: columns of the first, the second.
+
+
+def share_difference(rows: Floats) -> float:
+    return ratio(rows[:, 2:]) - ratio(rows[:, :2])
+
+
+def runs_of_states(
+    mean: float, correlation: float, shift: float, alike: float, k: int, rng: np.random.Generator
+) -> Floats:
+    """(revised, comparable) states; a task has the same rate in both runs, or (more) another."""
+    weight = 1 / correlation - 1
+    p, other = rng.beta(mean * weight, (1 - mean) * weight, (2, k))
+    q = np.where(rng.random(k) < alike, p, other)
+    n, m = rng.integers(3, 51, (2, k))
+    q = q + shift * (1 - q)
+    return np.stack([rng.binomial(n, p), n, rng.binomial(m, q), m], axis=1).astype(float)
+
+
+def runs_of_amounts(kind: str, alike: float, k: int, rng: np.random.Generator) -> Floats:
+    first, other = amounts(kind, k, rng), amounts(kind, k, rng)
+    same = (rng.random(k) < alike)[:, None]
+    return np.hstack([first, np.where(same, first * (1.1, 1), other)])
+
+
+def runs_of_gaps(repeats: int, alike: float, k: int, rng: np.random.Generator) -> Floats:
+    """The CoT gap of both runs, moved into [0, 1] as `benchmark.compare` does."""
+    first, other = rng.beta(0.5, 0.5, (2, 2, k))
+    second = np.where(rng.random(k) < alike, first, other)
+    gaps = [np.diff(rng.binomial(repeats, rates) / repeats, axis=0)[0] for rates in (first, second)]
+    return (1 + np.stack(gaps, axis=1)) / 2
+
+
+def gap_runs_scenarios() -> list[Scenario]:
+    return [
+        Scenario(f"x{repeats} {alike}", partial(runs_of_gaps, repeats, alike), difference)
+        for repeats in (1, 3)
+        for alike in (0.0, 0.5, 1.0)
+    ]
+
+
+def runs_scenarios() -> list[Scenario]:
+    return [
+        Scenario(
+            f"{mean} {rho} {shift} {alike}",
+            partial(runs_of_states, mean, rho, shift, alike),
+            share_difference,
+        )
+        for mean in (0.03, 0.1, 0.4)
+        for rho in (0.05, 0.3)
+        for shift in (0.0, 0.2)
+        for alike in (0.0, 0.8)
+    ]
+
+
+def amount_runs_scenarios() -> list[Scenario]:
+    kinds = ("steps", "tokens", "score")
+    return [
+        Scenario(f"{kind} {alike}", partial(runs_of_amounts, kind, alike), share_difference)
+        for kind in kinds
+        for alike in (0.0, 0.8)
+    ]
+
+
 # Means: one quantity per task.
 
 
@@ -152,6 +216,16 @@ def fractions(column: Floats) -> list[Fraction]:
 
 def our_difference(rows: Floats) -> Interval:
     return stats.bonett_price(fractions(rows[:, 1] - rows[:, 0]))
+
+
+def our_runs(rows: Floats) -> Interval | None:
+    first, second = ([(x, int(n)) for x, n in side] for side in (rows[:, :2], rows[:, 2:]))
+    if (found := paired.error(first, second)) is None:
+        return (
+            None  # `rate_difference` has another interval then, `mean_difference` says it has none
+        )
+    half = found[0] * found[1]
+    return share_difference(rows) - half, share_difference(rows) + half
 
 
 def our_gain(rows: Floats) -> Interval | None:
@@ -215,6 +289,9 @@ def families() -> list[Family]:
             for n in (1, 3, 5)
         ),
         Family("mean", mean_scenarios(), our_mean, (0, np.inf), relative=True),
+        Family("two runs, gaps", gap_runs_scenarios(), our_difference, (-1, 1)),
+        Family("two runs, rates", runs_scenarios(), our_runs, (-1, 1)),
+        Family("two runs, means", amount_runs_scenarios(), our_runs, (-np.inf, np.inf)),
     ]
 
 
@@ -229,7 +306,8 @@ def coverage(
         rows = scenario.draw(k, rng)
         ours = family.interval(rows)
         if ours is not None:
-            others = bootstrap(scenario.truth, rows, rng) if rivals else []
+            known = rivals and scenario.truth is not share_difference
+            others = bootstrap(scenario.truth, rows, rng) if known else []
             # Where all tasks agree a bootstrap has no width at all: it is given ours.
             found.append([ours, *(ours if low == high else (low, high) for low, high in others)])
     low, high = np.moveaxis(np.array(found), -1, 0)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmark.records import Status
+from benchmark.records import Episode, Status
 from benchmark.report.sections.core import Section
 from benchmark.report.source import Report
 from benchmark.report.text import clip
@@ -33,15 +33,21 @@ def build(report: Report) -> Mapping[str, Any] | None:
     }
 
 
+def numbered(report: Report) -> Iterator[tuple[int, Episode]]:
+    """(its run's place, episode), in the order of the numbers that the viewer knows them by."""
+    for place, run in enumerate(report.runs):
+        for episode in run.episodes:
+            yield place, episode
+
+
 def write(report: Report, folder: Path) -> None:
     """The index, and a numbered file for each episode (no name on disk comes from a record)."""
     (folder / FOLDER).mkdir()
     rows: list[dict[str, Any]] = []
-    for place, run in enumerate(report.runs):
-        for episode in run.episodes:
-            path = folder / FOLDER / f"{len(rows)}.js"
-            path.write_text(script("episode", len(rows), payload(episode)), encoding="ascii")
-            rows.append(row(episode, place))
+    for place, episode in numbered(report):
+        path = folder / FOLDER / f"{len(rows)}.js"
+        path.write_text(script("episode", len(rows), payload(episode)), encoding="ascii")
+        rows.append(row(episode, place))
     runs = [{"label": clip(run.label), "complete": run.complete} for run in report.runs]
     (folder / INDEX).write_text(script("index", runs, rows), encoding="ascii")
 

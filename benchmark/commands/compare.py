@@ -1,0 +1,113 @@
+"""`benchmark compare`: two runs over the same tasks, and a gate on what differs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmark.compare.comparison import Comparison, compare
+from benchmark.compare.flips import Flip
+from benchmark.compare.gate import Verdict, Wanted, check_margin
+from benchmark.compare.junit import junit
+from benchmark.compare.markdown import markdown
+from benchmark.compare.tables import print_comparison
+from benchmark.files import write_text
+from envs.core import CoTGapError
+
+# 2 is bad usage, for every command.
+EXIT_CODES = {
+    Verdict.NO_WORSE: 0,
+    Verdict.WORSE: 1,
+    Verdict.INCOMPLETE: 3,
+    Verdict.CANNOT_TELL: 4,
+}
+DEFAULT_GATE = "success"
+
+Link = Callable[[Flip], str | None]
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """The options of the command line, as given; see `python -m benchmark compare --help`."""
+
+    baseline: Path
+    candidate: Path
+    panels: tuple[str, ...]
+    margin: float | None
+    gates: tuple[str, ...]
+    markdown: Path | None
+    junit: Path | None
+    report: Path | None
+
+
+def execute(options: CompareOptions, *, as_json: bool) -> int:
+    """Compare and show it; returns the exit code."""
+    if options.gates and options.margin is None:
+        raise CoTGapError(
+            "--gate needs --margin PP: by how many percentage points may the candidate be worse?"
+        )
+    margin = 0.0 if options.margin is None else check_margin(options.margin)
+    names = options.gates or ((DEFAULT_GATE,) if margin else ())
+    gates = [Wanted.parse(name) for name in dict.fromkeys(names)]
+    if options.junit and not gates:
+        raise CoTGapError("--junit writes the gates as test cases: set one with --margin PP")
+    found = compare(
+        options.baseline, options.candidate, panels=options.panels, gates=gates, margin=margin
+    )
+    link = _write_report(found, options.report) if options.report else _no_link
+    if options.markdown:
+        _write(options.markdown, markdown(found, link))
+    if options.junit:
+        _write(options.junit, junit(found))
+    if as_json:
+        print(json.dumps(_with_links(found, link), indent=2, ensure_ascii=False))
+    else:
+        print_comparison(found, Console(), link)
+    if found.verdict is not None:
+        return EXIT_CODES[found.verdict]
+    return 0 if found.complete else EXIT_CODES[Verdict.INCOMPLETE]
+
+
+def _no_link(flip: Flip) -> str | None:
+    return None
+
+
+def _write_report(found: Comparison, folder: Path) -> Link:
+    """Write both runs as pages; returns how a flipped task is addressed in their viewer."""
+    from benchmark.commands.report import check_needed
+    from benchmark.report import build
+    from benchmark.report.sections.episodes import SECTION, numbered
+
+    check_needed()
+    report = build.read([found.a.folder, found.b.folder])
+    build.write(report, folder)
+    numbers = {(place, e.id): number for number, (place, e) in enumerate(numbered(report))}
+
+    def link(flip: Flip) -> str | None:
+        first, second = numbers[0, flip.first.id], numbers[1, flip.second.id]
+        step = flip.divergence.step if flip.divergence else 1
+        page = (folder / f"{SECTION.name}.html").as_posix()
+        return f"{page}#episode={first}&compare={second}&step={step}"
+
+    return link
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, text)
+    except OSError as error:
+        raise CoTGapError(f"cannot write {path}: {error}") from error
+
+
+def _with_links(found: Comparison, link: Link) -> dict[str, Any]:
+    content = found.to_json()
+    for panel, data in zip(found.panels, content["panels"], strict=True):
+        for flip, row in zip(panel.flips, data["flips"], strict=True):
+            row["viewer"] = link(flip)
+    return content

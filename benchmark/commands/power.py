@@ -1,0 +1,187 @@
+"""`benchmark power`: how many tasks and repeats a question needs, and what a panel can answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from benchmark.compare.gate import check_margin
+from benchmark.compare.sides import read_side
+from benchmark.metrics.core import by_task
+from benchmark.power import (
+    Assumption,
+    assumptions,
+    effect_of_tasks,
+    margin_of_tasks,
+    needed,
+    tasks_for_effect,
+    tasks_for_margin,
+)
+from envs.core import CoTGapError, UnknownNameError
+from envs.registry import get_panel
+
+Range = tuple[float | None, float | None]
+"""At best, at worst; they are equal unless repeats help by an unknown amount."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is needed and what can be had, under one assumption; in tasks, and fractions.
+
+    `tasks` find the effect, `effect` is the smallest that the panel finds; `margin_tasks` show the
+    margin, `margin` is the smallest that the panel shows (both None without a margin).
+    """
+
+    assumption: Assumption
+    tasks: Range
+    effect: Range
+    margin_tasks: Range | None = None
+    margin: Range | None = None
+
+
+def execute(
+    panel: str,
+    *,
+    effect: float,
+    baseline: Path | None,
+    mode: str | None,
+    repeats: int,
+    margin: float | None,
+    as_json: bool,
+) -> None:
+    """Plan, and print the table; raises `CoTGapError` on a bad panel, run, mode or number."""
+    size = len(get_panel(panel))
+    if not 0 < effect <= 100:
+        raise CoTGapError(f"--effect {effect:g}: give percentage points, above 0 and at most 100")
+    if mode is not None and baseline is None:
+        raise CoTGapError("--mode says which episodes of --baseline RUN count; give that, too")
+    share = None if margin is None else check_margin(margin)
+    successes = [] if baseline is None else _successes(baseline, panel, mode)
+    plans = [plan(one, size, effect / 100, share, repeats) for one in assumptions(successes)]
+    if as_json:
+        content = {
+            "panel": panel,
+            "size": size,
+            "repeats": repeats,
+            "effect": effect / 100,
+            "margin": share,
+            "baseline_tasks": len(successes),
+            "plans": [asdict(one) for one in plans],
+        }
+        print(json.dumps(content, indent=2))
+        return
+    _print(plans, panel, size, effect, margin, repeats, len(successes))
+
+
+def plan(
+    assumption: Assumption, size: int, effect: float, margin: float | None, repeats: int
+) -> Plan:
+    """Everything under one assumption, for a panel of `size` tasks."""
+    low, high = assumption.worth(repeats)
+    d = assumption.discordance
+    tasks = tasks_for_effect(effect, d)
+    found = Plan(
+        assumption,
+        tasks=(needed(tasks, high), needed(tasks, low)),
+        effect=(effect_of_tasks(size * high, d), effect_of_tasks(size * low, d)),
+    )
+    if margin is None:
+        return found
+    shown = tasks_for_margin(margin, d)
+    return Plan(
+        assumption,
+        found.tasks,
+        found.effect,
+        (needed(shown, high), needed(shown, low)),
+        (margin_of_tasks(size * high, d), margin_of_tasks(size * low, d)),
+    )
+
+
+def _successes(folder: Path, panel: str, mode: str | None) -> list[tuple[int, int]]:
+    """(successes, repeats) of each task of the baseline on that panel."""
+    side = read_side(folder)
+    modes = side.config.modes
+    if mode is not None and mode not in modes:
+        raise UnknownNameError(f"mode of {folder}:", mode, modes)
+    names = [plan.name for plan in side.config.panels]
+    if panel not in names:
+        raise UnknownNameError(f"panel of {folder}:", panel, names)
+    wanted = mode or modes[0]
+    tasks = by_task(e for e in side.episodes if e.mode == wanted and e.task_key.panel == panel)
+    if not tasks:
+        raise CoTGapError(f"{folder} has no episode with a score on {panel} in mode {wanted}")
+    return [(sum(e.success for e in found), len(found)) for found in tasks.values()]
+
+
+def _print(
+    plans: list[Plan],
+    panel: str,
+    size: int,
+    effect: float,
+    margin: float | None,
+    repeats: int,
+    known: int,
+) -> None:
+    console = Console()
+    times = "once" if repeats == 1 else f"{repeats} times"
+    source = f"from {known} tasks of the baseline" if known else "assumed: no baseline was given"
+    console.print(Text(f"{panel}: {size} tasks, each played {times}", style="bold"))
+    console.print(Text(f"how many tasks differ between two runs: {source}", style="dim"))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("if two runs differ")
+    for title in (
+        "in tasks",
+        f"tasks for\n{effect:g} pp",
+        "this panel\nfinds (pp)",
+        *(
+            ()
+            if margin is None
+            else (f"tasks for\nmargin {margin:g}", "this panel shows\nmargin (pp)")
+        ),
+    ):
+        table.add_column(title, justify="right", no_wrap=True)
+    for one in plans:
+        cells = [
+            one.assumption.name,
+            f"{one.assumption.discordance:.1%}",
+            _tasks(one.tasks),
+            _points(one.effect),
+        ]
+        if one.margin_tasks is not None and one.margin is not None:
+            cells += [_tasks(one.margin_tasks), _points(one.margin)]
+        table.add_row(*map(Text, cells))
+    console.print(table)
+    console.print(
+        Text(
+            "80 % power; effects: exact McNemar test, two-sided 5 %"
+            + ("" if margin is None else "; margins: one-sided 5 %, if the two are equal"),
+            style="dim",
+        )
+    )
+    if repeats > 1 and any(one.assumption.luck is None for one in plans):
+        console.print(
+            Text(
+                "a…b: if all of what differs is luck, which repeats average out, and if none is. "
+                "A --baseline with repeats says which.",
+                style="dim",
+            )
+        )
+
+
+def _tasks(found: Range) -> str:
+    return _range("> 1,000,000" if x is None else f"{x:,.0f}" for x in found)
+
+
+def _points(found: Range) -> str:
+    return _range("nothing" if x is None else f"{100 * x:.1f}" for x in found)
+
+
+def _range(texts: Iterable[str]) -> str:
+    return "…".join(dict.fromkeys(texts))

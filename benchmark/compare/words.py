@@ -1,0 +1,148 @@
+"""A comparison in words and rows of text, for every way of showing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmark.compare.comparison import Comparison, PanelComparison
+from benchmark.compare.flips import Flip
+from benchmark.compare.gate import Gate, Verdict
+from benchmark.compare.quantities import Difference
+from benchmark.metrics.core import Unit
+from benchmark.metrics.summary import PAIR
+from benchmark.report.text import clip
+from benchmark.tables import p_value, show
+
+COLUMNS = ("", "baseline", "candidate", "difference", "95 % CI", "p", "MDE")
+SHORT_COLUMNS = ("", "A", "B", "B − A", "95 % CI", "p", "MDE")
+
+
+def row(found: Difference) -> tuple[str, ...]:
+    """A difference as text, one cell for each of `COLUMNS`."""
+    estimate, unit = found.estimate, found.unit
+    ends = ["?" if x is None else difference(x, unit, bare=True) for x in _bounds(found)]
+    return (
+        found.title if found.mode == PAIR else f"{found.title}, {clip(found.mode)}",
+        show(found.first, unit),
+        show(found.second, unit),
+        difference(estimate.value, unit),
+        "" if ends == ["?", "?"] else "…".join(ends),
+        "" if estimate.p is None else p_value(estimate.p).lstrip("= ").replace(" ", ""),
+        "?" if estimate.mde is None else difference(estimate.mde, unit, bare=True).lstrip("+"),
+    )
+
+
+def _bounds(found: Difference) -> tuple[float | None, float | None]:
+    return found.estimate.low, found.estimate.high
+
+
+def difference(value: float, unit: Unit, *, bare: bool = False) -> str:
+    """A difference of two values of this unit, with its sign."""
+    if unit in ("rate", "points"):
+        return show(value, "points", bare=bare)
+    if unit == "score":
+        return f"{value:+.3f}"
+    return f"{value:+,.0f}" if unit == "tokens" else f"{value:+.1f}"
+
+
+def heading(panel: PanelComparison) -> str:
+    """What is compared."""
+    shared = panel.pairs.panel
+    of = f" of {shared.size}" if len(shared.tasks) < shared.size else ""
+    return (
+        f"{clip(shared.name)}: {len(shared.tasks)}{of} tasks, {shared.step_limit} steps, "
+        f"lock {shared.lock[:8]}"
+    )
+
+
+def warnings(found: Comparison) -> Iterator[str]:
+    """What must be said before any number."""
+    for panel in found.panels:
+        if not panel.pairs.complete:
+            one, two = panel.pairs.lacking
+            yield (
+                f"INCOMPLETE: {clip(panel.pairs.panel.name)} lacks a score in {one} episodes of "
+                f"the baseline and {two} of the candidate. Only tasks with a score in both are "
+                "compared, and no gate can pass. Run the same commands again to finish them."
+            )
+
+
+def headline(found: Comparison) -> str:
+    """The verdict over all gates in a few words; empty without gates."""
+    if found.verdict is None:
+        return ""
+    margin = f"{100 * found.gates[0].margin:g} pp"
+    return {
+        Verdict.NO_WORSE: f"no worse: every gate holds within {margin}",
+        Verdict.WORSE: f"worse: {_named(found, Verdict.WORSE)}",
+        Verdict.CANNOT_TELL: f"cannot tell: {_named(found, Verdict.CANNOT_TELL)}",
+        Verdict.INCOMPLETE: f"incomplete: {_named(found, Verdict.INCOMPLETE)}",
+    }[found.verdict]
+
+
+def _named(found: Comparison, verdict: Verdict) -> str:
+    return ", ".join(f"{g.name} on {clip(g.panel)}" for g in found.gates if g.verdict is verdict)
+
+
+def sentence(gate: Gate) -> str:
+    """What a gate found, and for "cannot tell" what would resolve it."""
+    value, bound = _points(gate.difference), _points(gate.bound)
+    margin = f"{100 * gate.margin:g} pp"
+    if gate.verdict is Verdict.NO_WORSE:
+        lower = " It is significantly lower, by less than the margin." if _lower(gate) else ""
+        return (
+            f"no worse by {margin}: {value}, at least {bound} (one-sided 95 %, n {gate.n}).{lower}"
+        )
+    if gate.verdict is Verdict.WORSE:
+        return f"worse: {value}, exact p {p_value(gate.p)}, at least {bound} (n {gate.n})."
+    if gate.verdict is Verdict.INCOMPLETE:
+        return f"incomplete: {value} over the {gate.n} tasks with a score in both runs."
+    return (
+        f"cannot tell: {value}, at least {bound}, while the margin is {margin} (n {gate.n}). "
+        f"{_outlook(gate, margin)}"
+    )
+
+
+def _outlook(gate: Gate, margin: str) -> str:
+    if gate.needed is None:
+        text = f"No number of tasks that can be played would show {margin}."
+    elif gate.needed > gate.n:
+        text = f"About {gate.needed:,} tasks would tell (80 % power, if the two are equal)."
+    else:
+        text = f"{gate.n} tasks show {margin} of 4 in 5 equal candidates, and not of this one."
+        if gate.needed_as_seen is not None:
+            text += f" If it is worse by what was seen, {gate.needed_as_seen:,} tasks would tell."
+    if gate.needed is not None and gate.needed > gate.size:
+        text += f" The panel has {gate.size:,}: play repeats, or add panels."
+    if gate.resolvable is not None and gate.resolvable > gate.margin:
+        text += f" These tasks can show a margin of {100 * gate.resolvable:.1f} pp."
+    return text
+
+
+def _lower(gate: Gate) -> bool:
+    return gate.difference < 0 and gate.p <= 0.05
+
+
+def _points(value: float) -> str:
+    return show(value, "points") if abs(value) >= 5e-4 else "0.0 pp"
+
+
+def flip_row(flip: Flip) -> tuple[str, str, str]:
+    """(task, change, where the two part), as text that is safe to look at."""
+    change = str(flip.direction)
+    if flip.before[1] > 1 or flip.after[1] > 1:
+        change += f" ({flip.before[0]}/{flip.before[1]} → {flip.after[0]}/{flip.after[1]})"
+    task = clip(flip.task) + (f" ({clip(flip.kind)})" if flip.kind else "")
+    return task, f"{clip(flip.mode)}: {change}", _parting(flip)
+
+
+def _parting(flip: Flip) -> str:
+    found = flip.divergence
+    if found is None:
+        return "the same actions in both"
+    ended = {"first": 0, "second": 1}.get(found.ended or "")
+    actions = [
+        "(ended)" if place == ended else "(no action)" if action is None else clip(action, 60)
+        for place, action in enumerate((found.first, found.second))
+    ]
+    return f"step {found.step}: {actions[0]} → {actions[1]}"

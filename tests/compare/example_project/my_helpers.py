@@ -1,0 +1,3 @@
+"""What the agent's function uses."""
+
+ERRORS = 0.0

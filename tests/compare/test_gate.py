@@ -1,0 +1,141 @@
+"""The three regions, several gates at once, and incomplete runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmark.compare.comparison import Comparison, compare
+from benchmark.compare.gate import Verdict, Wanted, check_margin, overall
+from benchmark.compare.words import headline, sentence
+from envs.core import CoTGapError, UnknownNameError
+from tests.compare.folders import outcomes
+
+N = 200
+
+
+def judged(
+    tmp_path: Path, lost: int, won: int, margin: float, *gates: str, n: int = N, unscored: int = 0
+) -> Comparison:
+    """A baseline that wins half of n tasks; the candidate loses and wins so many of them."""
+    half = n // 2
+    a: list[int | None] = [1] * half + [0] * (n - half)
+    b: list[int | None] = [0] * lost + [1] * (half - lost + won) + [0] * (n - half - won)
+    b[n - unscored :] = [None] * unscored
+    paths = [outcomes(tmp_path / name, {"prompt": runs}) for name, runs in (("a", a), ("b", b))]
+    wanted = [Wanted.parse(gate) for gate in gates or ("success",)]
+    return compare(*paths, gates=wanted, margin=margin)
+
+
+@pytest.mark.parametrize(
+    ("lost", "won", "margin", "verdict"),
+    [
+        (0, 0, 0.05, Verdict.NO_WORSE),
+        (10, 12, 0.05, Verdict.NO_WORSE),
+        (0, 30, 0.05, Verdict.NO_WORSE),
+        (30, 2, 0.05, Verdict.WORSE),
+        (10, 10, 0.02, Verdict.CANNOT_TELL),
+        (30, 24, 0.05, Verdict.CANNOT_TELL),
+        # Certainly lower, and certainly by less than the margin: what the margin allows.
+        (8, 0, 0.1, Verdict.NO_WORSE),
+        # Certainly lower, perhaps by less than the margin.
+        (8, 0, 0.05, Verdict.WORSE),
+    ],
+)
+def test_regions(tmp_path: Path, lost: int, won: int, margin: float, verdict: Verdict) -> None:
+    found = judged(tmp_path, lost, won, margin)
+    (gate,) = found.gates
+    assert gate.verdict is verdict is found.verdict
+    assert gate.difference == pytest.approx((won - lost) / N)
+    assert gate.bound <= min(gate.difference, 0)
+    assert (gate.bound > -margin) == (verdict is Verdict.NO_WORSE)
+    assert verdict.value in sentence(gate)
+    assert verdict.value in headline(found)
+
+
+def test_cannot_tell_says_what_would(tmp_path: Path) -> None:
+    (gate,) = judged(tmp_path, 10, 10, 0.02).gates
+    assert gate.needed is not None
+    assert gate.needed > N
+    assert gate.resolvable is not None
+    assert gate.resolvable > 0.02
+    text = sentence(gate)
+    assert f"About {gate.needed:,} tasks would tell" in text
+    assert "The panel has 200" in text
+    # Equal candidates would pass here; one that looks worse by nearly the margin takes more.
+    (near,) = judged(tmp_path / "near", 30, 24, 0.08).gates
+    assert near.verdict is Verdict.CANNOT_TELL
+    assert (near.needed_as_seen or 0) > (near.needed or 0) > N
+    (far,) = judged(tmp_path / "far", 14, 8, 0.02).gates
+    assert far.verdict is Verdict.CANNOT_TELL
+    assert far.needed_as_seen is None, "a loss of 3 points is not shown to be less than 2"
+
+
+def test_not_significant_is_not_a_pass(tmp_path: Path) -> None:
+    found = judged(tmp_path, 1, 0, 0.05, n=10)
+    (gate,) = found.gates
+    assert gate.p == 1
+    assert gate.verdict is Verdict.CANNOT_TELL
+
+
+def test_incomplete_runs_never_pass(tmp_path: Path) -> None:
+    found = judged(tmp_path, 0, 20, 0.2, unscored=1)
+    assert found.verdict is Verdict.INCOMPLETE
+    assert found.gates[0].p_no_worse < 0.001
+    assert not found.complete
+    assert found.panels[0].pairs.lacking == (0, 1)
+
+
+def test_all_gates_must_hold(tmp_path: Path) -> None:
+    n = 100
+    a = outcomes(tmp_path / "a", {"prompt": [1] * n, "cot": [1] * n})
+    b = outcomes(tmp_path / "b", {"prompt": [1] * n, "cot": [0] * 30 + [1] * (n - 30)})
+    gates = [Wanted.parse(gate) for gate in ("success", "cot_gap", "success:prompt")]
+    found = compare(a, b, gates=gates, margin=0.1)
+    verdicts = {gate.name: gate.verdict for gate in found.gates}
+    assert verdicts["success[prompt]"] is Verdict.NO_WORSE
+    assert verdicts["success[cot]"] is Verdict.WORSE
+    assert verdicts["cot_gap"] is Verdict.WORSE
+    (gap,) = (gate for gate in found.gates if gate.metric == "cot_gap")
+    assert gap.difference == pytest.approx(-0.3)
+    assert gap.bound < -0.3
+    assert found.verdict is Verdict.WORSE
+    assert "success[prompt]" not in headline(found)
+    passed = found.gates[0]
+    assert overall([passed]) is Verdict.NO_WORSE
+    open_, unfinished = (
+        replace(passed, verdict=v) for v in (Verdict.CANNOT_TELL, Verdict.INCOMPLETE)
+    )
+    assert overall([passed, open_]) is Verdict.CANNOT_TELL
+    assert overall([passed, open_, unfinished]) is Verdict.INCOMPLETE
+    assert overall([open_, unfinished, found.gates[1]]) is Verdict.WORSE
+
+
+def test_many_gates_do_not_make_false_alarms(tmp_path: Path) -> None:
+    """6 of 6 discordant tasks lost: p = 0.031, which is worse alone, and not among three."""
+    n = 100
+    modes = {"prompt": [1] * n, "cot": [1] * n}
+    a = outcomes(tmp_path / "a", modes)
+    b = outcomes(tmp_path / "b", {**modes, "cot": [0] * 6 + [1] * (n - 6)})
+    alone = compare(a, b, gates=[Wanted("success", "cot")], margin=0.05)
+    assert alone.verdict is Verdict.WORSE
+    assert alone.gates[0].p == pytest.approx(2 / 2**6)
+    among = compare(a, b, gates=[Wanted("success"), Wanted("cot_gap")], margin=0.05)
+    assert among.verdict is Verdict.CANNOT_TELL, "three gates: Holm's p is three times as large"
+
+
+def test_bad_gates(tmp_path: Path) -> None:
+    for margin in (0, -1, 100, float("nan")):
+        with pytest.raises(CoTGapError, match="--margin"):
+            check_margin(margin)
+    with pytest.raises(UnknownNameError, match="steps"):
+        Wanted.parse("steps")
+    for gate, error in (
+        ("success:cot", "mode of gate"),
+        ("cot_gap", "both modes"),
+        ("score", "no more"),
+    ):
+        with pytest.raises(CoTGapError, match=error):
+            judged(tmp_path / gate.replace(":", "-"), 1, 1, 0.1, gate)
