@@ -189,6 +189,38 @@ def independent_difference(first: Estimate, second: Estimate) -> Estimate:
     )
 
 
+def independent_ratio(first: Estimate, second: Estimate) -> Estimate | None:
+    """`second` / `first`, two rates over different tasks, each with an interval.
+
+    None where `first` is 0. The interval is MOVER-R (Donner & Zou 2012, Stat. Methods Med. Res. 21;
+    Newcombe 2016, ibid. 25): it takes both rates' own intervals, which are Wilson's and allow for
+    repeats. It starts at 0 where `second` is 0, and `high` is None where `first` may be 0. With 10
+    tasks or more on each side and rates of 10 % or more it covers at least 93 %, for rarer
+    successes at least 91 %, from 4 tasks on at least 88 %, and 95 % on average. `n` is that of both
+    together.
+    """
+    if not first.value:
+        return None
+    low = high = None
+    both = first.value * second.value
+    if second.low is not None and first.high is not None:
+        above = second.low * (2 * second.value - second.low)
+        below = first.high * (2 * first.value - first.high)
+        low = above / (both + sqrt(max(both**2 - above * below, 0.0))) if above else 0.0
+    if second.high is not None and first.low:
+        above = second.high * (2 * second.value - second.high)
+        below = first.low * (2 * first.value - first.low)
+        high = (both + sqrt(max(both**2 - above * below, 0.0))) / below
+    return Estimate(
+        value=second.value / first.value,
+        low=low,
+        high=high,
+        n=first.n + second.n,
+        unit=first.unit,
+        method="MOVER-R",
+    )
+
+
 def bonett_price(differences: Sequence[Fraction]) -> Bounds:
     """Adjusted Wald interval for a mean paired difference (Bonett & Price 2012).
 
