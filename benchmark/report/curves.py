@@ -22,6 +22,7 @@ from benchmark.sweeps.series import Checkpoint
 ARMS = ("other2", "other1", "other3", "harmful", "helpful", "neutral")
 """Colours of the series of a sweep, in their order."""
 SHAPES = ("o", "s", "^", "D", "v", "P")
+MARGIN = 0.06  # of the axis, beyond the first and the last step
 DODGE = 0.012  # of the axis between series, so that points at one step do not hide each other
 
 
@@ -105,6 +106,12 @@ def chart(measured: Sequence[Measured], panel: str, quantity: Quantity, name: st
             moved = [(_moved(step, shift, steps, logarithmic), e) for step, e in curve]
             colour, shape = COLOURS[ARMS[place % len(ARMS)]], SHAPES[place % len(SHAPES)]
             band(axes, moved, colour, shape, ends=ends)
+        axes.set_xlim(
+            *(
+                _moved(end, shift, steps, logarithmic)
+                for end, shift in ((steps[0], -MARGIN), (steps[-1], MARGIN))
+            )
+        )
         axes.set_xticks(steps, [f"{step:,}" for step in steps])
         axes.minorticks_off()
         axes.tick_params(labelsize=8)
@@ -129,7 +136,7 @@ def _points(
 def _moved(step: int, shift: float, steps: Sequence[int], logarithmic: bool) -> float:
     if logarithmic:
         return float(step * (steps[-1] / steps[0]) ** shift)
-    return step + shift * (steps[-1] - steps[0])
+    return step + shift * (steps[-1] - steps[0] or 1)
 
 
 def _around_zero(curves: Mapping[str, Sequence[tuple[int, Estimate]]]) -> tuple[float, float]:

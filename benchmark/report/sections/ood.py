@@ -206,7 +206,7 @@ def _chart(run: Run, summaries: Sequence[PanelSummary]) -> Markup:
             range(len(summaries)), [clip(s.panel.partition("/")[2], 18) for s in summaries]
         )
         axes.set_xlim(-0.5, len(summaries) - 0.5)
-        axes.set_ylim(0, 103)
+        axes.set_ylim(-3, 103)
         axes.grid(visible=False, axis="x")
         axes.set_ylabel("success, %")
         suite = summaries[0].panel.partition("/")[0]
