@@ -206,7 +206,7 @@ def independent_ratio(first: Estimate, second: Estimate) -> Estimate | None:
     if second.low is not None and first.high is not None:
         above = second.low * (2 * second.value - second.low)
         below = first.high * (2 * first.value - first.high)
-        low = above / (both + sqrt(max(both**2 - above * below, 0.0))) if above else 0.0
+        low = above / (both + sqrt(max(both**2 - above * below, 0.0))) if both else 0.0
     if second.high is not None and first.low:
         above = second.high * (2 * second.value - second.high)
         below = first.low * (2 * first.value - first.low)
