@@ -23,7 +23,7 @@ ARMS = ("other2", "other1", "other3", "harmful", "helpful", "neutral")
 """Colours of the series of a sweep, in their order."""
 SHAPES = ("o", "s", "^", "D", "v", "P")
 MARGIN = 0.06  # of the axis, beyond the first and the last step
-DODGE = 0.012  # of the axis between series, so that points at one step do not hide each other
+DODGE = 0.03  # of the axis between series, so that points at one step do not hide each other
 
 
 @dataclass(frozen=True)

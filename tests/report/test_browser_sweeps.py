@@ -39,10 +39,10 @@ def test_a_checkpoints_links_lead_to_its_run(browser: Browser, folder: Path) -> 
         page.wait_for_selector("#episodes a")
         assert page.get_by_label("Run", exact=True).input_value() == "2"
         page = open_it("sweeps.html")
-        with page.expect_download() as download:
-            page.get_by_role("link", name="sweep-1.csv").click()
-        lines = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
-        assert lines[0].startswith("checkpoint,series,")
+        link = page.get_by_role("link", name="sweep-1.csv")
+        assert link.get_attribute("download") is not None
+        target = folder / (link.get_attribute("href") or "")
+        assert target.read_text(encoding="utf-8").startswith("checkpoint,series,")
 
 
 @pytest.mark.parametrize("width", [390, 1280])
@@ -58,8 +58,11 @@ def test_nothing_is_wider_than_the_screen(browser: Browser, folder: Path, width:
 def test_hostile_sweeps_and_probes_are_only_text(browser: Browser, tmp_path: Path) -> None:
     label = HOSTILE.replace("/", "").replace("\0", "")[:80]
     rows: dict[str, list[Any]] = {
-        "offline": [probed.offline(error=HOSTILE), {"step": 0, "skipped": HOSTILE}],
-        "conflict": [{**probed.conflict("followed", thought=HOSTILE), "prompt": HOSTILE}],
+        "offline": [{**probed.offline(error=HOSTILE), "expert": HOSTILE}],
+        "conflict": [
+            {**probed.conflict("followed", thought=HOSTILE), "prompt": HOSTILE},
+            {"step": 0, "skipped": HOSTILE},
+        ],
         "dose": [{**probed.dose(), "thought": HOSTILE}],
         "branch": [{**probed.branch(True, False), "actions": {"prompt": HOSTILE}}],
     }

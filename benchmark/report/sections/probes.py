@@ -84,6 +84,7 @@ def _block(name: str, panel: str, shown: Sequence[Shown]) -> dict[str, Any]:
         **drawn,
         "panel": panel,
         "agents": [_facts(one) for one in shown],
+        "complete": all(one.result.complete for one in shown),
         "numbers": [row for one in counted for row in _numbers(one)],
         "open": name not in DRAWINGS,
     }
