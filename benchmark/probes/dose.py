@@ -25,7 +25,8 @@ CONTROLS = ("filler", "shuffled", "paraphrase")
 def examine(visit: Visit) -> Asking:
     """All states at once: the expert's episode does not depend on the agent."""
     sites = list(expert_sites(visit))
-    return (yield Together([functools.partial(_ask, site) for site in sites]))
+    rows: list[Row] = yield Together([functools.partial(_ask, site) for site in sites])
+    return rows
 
 
 def _ask(there: Site, visit: Visit) -> Generator[list[Request], list[Decision], Row]:

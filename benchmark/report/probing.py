@@ -162,7 +162,7 @@ def _layers(agent: str, panel: PanelFigures, kind: str) -> Markup | None:
         axes.set_ylim(-2, 102)
         axes.set_xlabel("layer")
         axes.set_ylabel("share, %")
-        axes.legend(loc="upper right", fontsize=8)
+        drawn.legend(loc="outside upper left", ncols=4, fontsize=8, columnspacing=1)
         return to_svg(drawn, f"Shares of {kind} by layer, {clip(agent)} on {clip(panel.panel)}")
 
 
@@ -174,27 +174,27 @@ def doses(panels: Panels) -> Values:
 
 def _dose(agent: str, panel: PanelFigures) -> Markup:
     places = {f"dose {name}": 4 * dose for name, dose in DOSES.items()}
-    places |= {name: 5.0 + number for number, name in enumerate(CONTROLS)}
-    with figure(430, 270) as drawn:
+    places |= {name: 5.2 + 1.3 * number for number, name in enumerate(CONTROLS)}
+    with figure(520, 300) as drawn:
         axes = drawn.subplots()
-        for names, label, colour, shape in (
-            ((SAME, FREE), "as with the whole trace (at 1: as the free reply)", "cot", "o"),
-            ((GOOD,), GOOD, "helpful", "^"),
+        for shift, names, label, colour, shape in (
+            (-0.08, (SAME, FREE), "as with the whole trace (at 1: as the free reply)", "cot", "o"),
+            (0.08, (GOOD,), GOOD, "helpful", "^"),
         ):
             points = list(_points(panel, places, names))
             curve = [(x, e) for x, e in points if x <= 4]
             band(axes, curve, COLOURS[colour], shape, label=label)
             for x, estimate in points:
                 if x > 4:
-                    band(axes, [(x, estimate)], COLOURS[colour], shape)
+                    band(axes, [(x + shift, estimate)], COLOURS[colour], shape)
         axes.axvline(4.5, color=COLOURS["line"], linewidth=1, linestyle=(0, (4, 3)))
         labels = [place.removeprefix("dose ") for place in places]
         axes.set_xticks(list(places.values()), labels)
-        axes.set_xlim(-0.3, 4.7 + len(CONTROLS))
+        axes.set_xlim(-0.3, 4.7 + 1.3 * len(CONTROLS))
         axes.set_ylim(-2, 102)
         axes.set_ylabel("states, %")
         axes.set_xlabel("share of the trace that is kept; controls")
-        axes.legend(loc="upper left", fontsize=8)
+        drawn.legend(loc="outside upper left", fontsize=8.5)
         return to_svg(drawn, f"Dose curve of {clip(agent)} on {clip(panel.panel)}")
 
 

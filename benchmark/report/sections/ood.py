@@ -105,7 +105,7 @@ def pairs(panels: Sequence[str], card: Mapping[str, Any]) -> list[tuple[str, str
     """
     if not trained_on(card):
         named = [(reference(panel), panel, "by its name") for panel in panels]
-        return [(inside, panel, axis) for inside, panel, axis in named if inside in panels]
+        return [(one, panel, axis) for one, panel, axis in named if one and one in panels]
     relations = {panel: relate(card, get_panel(panel)) for panel in panels}
     found = []
     for panel, relation in relations.items():
