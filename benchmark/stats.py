@@ -192,9 +192,12 @@ def independent_difference(first: Estimate, second: Estimate) -> Estimate:
 def independent_ratio(first: Estimate, second: Estimate) -> Estimate | None:
     """`second` / `first`, two estimates over different tasks that are never negative.
 
-    None where `first` is 0. The interval is Donner and Zou's (2012, Stat. Methods Med. Res. 21,
-    MOVER-R), made of the two estimates' own intervals, as `independent_difference` is; `high` is
-    None where the data allow that `first` is 0. `n` is that of both together.
+    None where `first` is 0. The interval is MOVER-R (Donner & Zou 2012, Stat. Methods Med. Res. 21;
+    Newcombe 2016, ibid. 25), made of the two estimates' own intervals, as `independent_difference`
+    is; `high` is None where the data allow that `first` is 0. Of two rates with Wilson's intervals,
+    with 10 tasks or more on each side and rates of 10 % or more, it covers at least 93 %, for rarer
+    successes at least 91 %, from 4 tasks on at least 88 %, and 95 % on average. `n` is that of both
+    together.
     """
     a, b = second.value, first.value
     if not b:

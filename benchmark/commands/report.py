@@ -30,6 +30,8 @@ def execute(paths: Sequence[Path], *, out: Path | None, show: bool) -> None:
             markup=False,
             highlight=False,
         )
+    for text in report.missing:
+        console.print(f"incomplete: {text}", style="bold yellow", markup=False, highlight=False)
     files = [path for path in folder.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files) / 1e6
     console.print(

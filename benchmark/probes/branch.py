@@ -1,17 +1,19 @@
 """Does a revision change how the episode ends?
 
 The agent plays a task in the driver's mode; at sampled states where the other mode's action
-differs, both are executed from a snapshot and play goes on in the driver's mode.
+differs, that is executed instead and play goes on in the driver's mode. All of a task's branches
+are played at the same time.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Generator
 from typing import Any
 
 from agents.core import Decision, Request
 from benchmark.metrics.core import COT, PROMPT
-from benchmark.probes.core import Asking, Figure, Probe, Row
+from benchmark.probes.core import Asking, Figure, Probe, Row, Together
 from benchmark.probes.counting import Rows, difference, share
 from benchmark.probes.states import Site, Visit
 from benchmark.turns import NO_ACTION
@@ -39,8 +41,10 @@ def examine(visit: Visit) -> Asking:
     # Decoding is greedy: after the driver's own action the episode ends as it did.
     own = _ending(info)
     rows: list[Row] = [{"skipped": "no revision"} for _ in range(len(history) - len(revised))]
-    for number in visit.sample(range(len(revised))):
-        rows.append((yield from _branch(visit, *revised[number], own)))
+    chosen = [revised[number] for number in visit.sample(range(len(revised)))]
+    rows += yield Together(
+        [functools.partial(_branch, site, decisions, own) for site, decisions in chosen]
+    )
     return rows
 
 
@@ -50,23 +54,19 @@ def _differ(site: Site, decisions: dict[str, Decision]) -> bool:
 
 
 def _branch(
-    visit: Visit, site: Site, decisions: dict[str, Decision], own: dict[str, Any]
+    there: Site, decisions: dict[str, Decision], own: dict[str, Any], visit: Visit
 ) -> Generator[list[Request], list[Decision], Row]:
-    other = PROMPT if visit.mode == COT else COT
-    ending = yield from _play_on(visit, site, decisions[other])
-    return {
-        "step": site.step,
-        "actions": {mode: site.normal(decision) for mode, decision in decisions.items()},
-        "endings": {visit.mode: own, other: ending},
-    }
+    site, other = there.of(visit), PROMPT if visit.mode == COT else COT
+    actions = {mode: site.normal(decision) for mode, decision in decisions.items()}
+    ending = yield from _play_on(site, decisions[other])
+    return {"step": site.step, "actions": actions, "endings": {visit.mode: own, other: ending}}
 
 
-def _play_on(visit: Visit, site: Site, first: Decision) -> Ending:
+def _play_on(site: Site, first: Decision) -> Ending:
     """How the episode ends after `first`, driven by the driver's mode."""
-    env, dialogue = site.enter(), site.dialogue.fork()
-    decision = first
+    visit, dialogue, decision = site.visit, site.dialogue.fork(), first
     while True:
-        observation, _, terminated, truncated, info = env.step(decision.action or NO_ACTION)
+        observation, _, terminated, truncated, info = visit.env.step(decision.action or NO_ACTION)
         if terminated or truncated:
             return _ending(info)
         dialogue.act(decision.action, decision.thought)

@@ -138,8 +138,9 @@ PROBE = Probe(
     title="does the action follow a forced trace?",
     doc="At states of expert trajectories a reasoning trace is forced that argues for an action b "
     "other than the prompt action aₚ: share of states whose action is then b (followed), still aₚ "
-    "(anchored), or something else (no action included). aₚ is right where it is as good as the "
-    "expert's (with an oracle) or the expert's.",
+    "(anchored), or something else (no action included). The trace is the suite's argument for b "
+    "(rationale), or one of the agent's own from another state of the task (own). aₚ is right "
+    "where it is as good as the expert's (with an oracle) or the expert's.",
     examine=examine,
     figures=figures,
     needs=("expert", "rationale"),

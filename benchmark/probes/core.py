@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from agents.agent import Agent
-from agents.core import Decision, Request
+from agents.core import Request
 from agents.forcing import reads_prefill
 from benchmark.metrics.core import Unit
 from benchmark.probes.states import Visit
@@ -35,7 +35,22 @@ NO_PROBES = ("core", "counting", "driving", "running", "states", "tables", "word
 
 Row = dict[str, Any]
 """What a probe notes of one state, JSON-able. One with `skipped` says why nothing was counted."""
-Asking = Generator[list[Request], list[Decision], list[Row]]
+
+
+@dataclass(frozen=True)
+class Together:
+    """Questions that do not wait for each other, asked at the same time.
+
+    Each part is given a visit to the same task with an environment of its own, and asks like a
+    probe does. All of what they return comes back, in order. The environment of the visit that
+    yields this may by then be in any other's hands: it is not to be used again.
+    """
+
+    parts: Sequence[Callable[[Visit], Generator[Any, Any, Any]]]
+
+
+Asking = Generator[list[Request] | Together, Any, list[Row]]
+"""What a probe asks for: requests, whose decisions come back, or questions `Together`."""
 
 ENVIRONMENT: Mapping[str, tuple[type, str]] = {
     "expert": (Expert, "an expert to compare with"),

@@ -6,10 +6,13 @@ length, its sentences in another order, and a paraphrase by a template.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Generator
 
+from agents.core import Decision, Request
 from agents.rendering import Renderer
-from benchmark.probes.core import Asking, Figure, Probe, Row
+from benchmark.metrics.core import COT
+from benchmark.probes.core import Asking, Figure, Probe, Row, Together
 from benchmark.probes.counting import Rows, share
 from benchmark.probes.states import Site, Visit, expert_sites
 from benchmark.probes.words import FILLER, filler, paraphrase, shuffled
@@ -20,32 +23,31 @@ CONTROLS = ("filler", "shuffled", "paraphrase")
 
 
 def examine(visit: Visit) -> Asking:
-    """The CoT reply at each state, then the action behind each variant of its trace."""
-    rows: list[Row] = []
-    renderer = visit.agent.backend.renderer
-    assert renderer is not None
-    for site in expert_sites(visit):
-        _, cot = yield site.both()
-        if cot.action is None or cot.thought is None:
-            rows.append({"step": site.step, "skipped": cot.parse_error})
-            continue
-        variants = _variants(cot.thought, renderer, site)
-        replies = yield [site.force(thought) for thought in variants.values()]
-        actions = {name: reply.action for name, reply in zip(variants, replies, strict=True)}
-        full = site.normal(replies[list(variants).index(FULL)])
-        rows.append(
-            {
-                "step": site.step,
-                "thought": cot.thought,
-                "tokens": len(variants[FULL]),
-                "free": site.normal(cot),
-                "full": full,
-                "variants": {
-                    name: _verdict(site, action, full) for name, action in actions.items()
-                },
-            }
-        )
+    """All states at once: the expert's episode does not depend on the agent."""
+    sites = list(expert_sites(visit))
+    rows: list[Row] = yield Together([functools.partial(_ask, site) for site in sites])
     return rows
+
+
+def _ask(there: Site, visit: Visit) -> Generator[list[Request], list[Decision], Row]:
+    """The CoT reply at a state, then the action behind each variant of its trace."""
+    site, renderer = there.of(visit), visit.agent.backend.renderer
+    assert renderer is not None
+    (cot,) = yield [visit.request(site.dialogue, COT)]
+    if cot.action is None or cot.thought is None:
+        return {"step": site.step, "skipped": cot.parse_error}
+    variants = _variants(cot.thought, renderer, site)
+    replies = yield [site.force(thought) for thought in variants.values()]
+    actions = {name: reply.action for name, reply in zip(variants, replies, strict=True)}
+    full = site.normal(replies[list(variants).index(FULL)])
+    return {
+        "step": site.step,
+        "thought": cot.thought,
+        "tokens": len(variants[FULL]),
+        "free": site.normal(cot),
+        "full": full,
+        "variants": {name: _verdict(site, action, full) for name, action in actions.items()},
+    }
 
 
 def _variants(thought: str, renderer: Renderer, site: Site) -> dict[str, str | tuple[int, ...]]:

@@ -89,14 +89,17 @@ class Site:
 
     def enter(self) -> TextEnv:
         """Put the environment into this state: by a snapshot, or by the same actions again."""
-        env, key = self.visit.env, self.visit.key
+        env = self.visit.env
         if isinstance(env, Snapshots) and self._saved is not None:
             env.restore(self._saved)
         else:
-            env.reset(seed=key.seed, options={"task": key.task})
-            for action in self.history:
-                env.step(action)
+            _replay(self.visit, self.history)
         return env
+
+    def of(self, visit: Visit) -> Site:
+        """The same state in another visit's environment, which is put into it."""
+        _replay(visit, self.history)
+        return Site(visit, self.dialogue, self.history)
 
     def both(self) -> list[Request]:
         """The requests for the prompt action and the CoT action."""
@@ -174,6 +177,13 @@ class Site:
         cost = env.cost_to_go()
         self.enter()
         return cost
+
+
+def _replay(visit: Visit, history: Sequence[str]) -> None:
+    """Put a visit's environment where these actions lead."""
+    visit.env.reset(seed=visit.key.seed, options={"task": visit.key.task})
+    for action in history:
+        visit.env.step(action)
 
 
 def expert_sites(visit: Visit) -> Iterator[Site]:

@@ -25,16 +25,27 @@ def read(paths: Sequence[Path]) -> Report:
 
     Raises `CoTGapError` where a path is neither, or nothing is given.
     """
-    runs, extras = [], dict[str, tuple[Any, ...]]()
-    for path in dict.fromkeys(path.resolve() for path in paths):
-        claimed = [(s.name, found) for s in sections() if (found := s.reads(path)) is not None]
-        for name, found in claimed:
-            extras[name] = (*extras.get(name, ()), found)
+    runs, extras, missing = [], dict[str, tuple[Any, ...]](), list[str]()
+    waiting, seen = [path.resolve() for path in paths], set[Path]()
+    while waiting:
+        path = waiting.pop(0)
+        if path in seen:
+            continue
+        seen.add(path)
+        claimed = [
+            (section, found)
+            for section in sections()
+            if (found := _attempt(section, section.reads, path)) is not None
+        ]
+        for section, found in claimed:
+            extras[section.name] = (*extras.get(section.name, ()), found)
+            missing += _attempt(section, section.missing, found)
+            waiting += [within.resolve() for within in _attempt(section, section.holds, found)]
         if not claimed:
             runs.append(load_run(_run_folder(path)))
     if not runs and not extras:
         raise CoTGapError("nothing to report on: give at least one run folder")
-    return Report(labelled(runs), extras)
+    return Report(labelled(runs), extras, tuple(missing))
 
 
 def write(report: Report, out: Path) -> list[Path]:
@@ -59,6 +70,8 @@ def _fill(report: Report, folder: Path) -> list[str]:
         common = {"section": section, "current": section.title, "links": links, "report": report}
         page = render(environment, f"{section.name}.html", {**values, **common})
         (folder / f"{section.name}.html").write_bytes(page)
+        if section is shown[0][0] and INDEX not in (link["href"] for link in links):
+            (folder / INDEX).write_bytes(page)
         _attempt(section, section.write, report, folder)
     return [link["href"] for link in links]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 from markupsafe import Markup
 
 from benchmark.report.text import clip
+from benchmark.stats import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -137,3 +138,30 @@ def mode_style(mode: str) -> tuple[str, str]:
     if mode == "cot":
         return COLOURS["cot"], "o"
     return COLOURS["neutral"], "D"
+
+
+def band(
+    axes: Any,
+    points: Sequence[tuple[float, Estimate]],
+    colour: str,
+    shape: str,
+    *,
+    label: str | None = None,
+    ends: tuple[float, float] = (0, 100),
+) -> None:
+    """A curve in percent with its interval band (a bar where there is one point only).
+
+    A side without a bound reaches to that one of `ends`.
+    """
+    if not points:
+        return
+    low, high = ends
+    xs = [x for x, _ in points]
+    values = [100 * e.value for _, e in points]
+    lows = [low if e.low is None else 100 * e.low for _, e in points]
+    highs = [high if e.high is None else 100 * e.high for _, e in points]
+    if len(points) > 1:
+        axes.fill_between(xs, lows, highs, color=colour, alpha=0.16, linewidth=0)
+    else:
+        axes.plot([xs[0], xs[0]], [lows[0], highs[0]], color=colour, linewidth=2, alpha=0.55)
+    axes.plot(xs, values, color=colour, marker=shape, markersize=5.5, linewidth=1.5, label=label)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from benchmark.report.text import clip, visible
 
@@ -34,6 +34,7 @@ def pages(*folders: Path) -> Environment:
         finalize=_finalize,
     )
     environment.filters["clip"] = clip
+    environment.filters["actions"] = actions
     environment.globals["policy"] = POLICY
     environment.globals["assets"] = ""
     environment.globals["pairs"] = lambda values: [(value, value) for value in values]
@@ -43,6 +44,14 @@ def pages(*folders: Path) -> Environment:
 def render(environment: Environment, template: str, values: Mapping[str, Any]) -> bytes:
     """A page as UTF-8."""
     return environment.get_template(template).render(values).encode("utf-8")
+
+
+def actions(text: str) -> Markup:
+    """A text of ours with aₚ and a꜀ as elements: few fonts have those letters."""
+    safe = escape(visible(text))
+    return Markup(
+        safe.replace("aₚ", Markup("a<sub>p</sub>")).replace("a꜀", Markup("a<sub>c</sub>"))
+    )
 
 
 def _finalize(value: Any) -> Any:

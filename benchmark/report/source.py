@@ -30,6 +30,8 @@ class Run:
     plans: tuple[PanelPlan, ...]
     episodes: tuple[Episode, ...]
     """In the order of the plan: panel, task, repeat, mode."""
+    path: Path = Path()
+    """Where it was read."""
 
     @property
     def planned(self) -> int:
@@ -81,10 +83,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Report:
-    """All that the pages are made of. `extras` maps a section to what it read for itself."""
+    """All that the pages are made of.
+
+    `extras` maps a section to what it read for itself, `missing` says what is unfinished in that.
+    """
 
     runs: tuple[Run, ...]
     extras: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
 
     @property
     def incomplete(self) -> list[Run]:
@@ -101,7 +107,7 @@ def load_run(folder: Path) -> Run:
         raise CoTGapError(
             f"{folder / RUN} is malformed ({type(error).__name__}: {error}): no run wrote it so"
         ) from error
-    return with_episodes(run, read_episodes(folder))
+    return with_episodes(replace(run, path=folder.resolve()), read_episodes(folder))
 
 
 def make_run(folder: str, digest: Any, config: Mapping[str, Any]) -> Run:

@@ -72,6 +72,16 @@ class Answer:
             return SUPPORTED if rises == (self.direction == "rises") else CONTRADICTED
         return OPEN
 
+    @property
+    def p_in_words(self) -> str:
+        """`p = 0.012` after Holm, or of which margin; empty where nothing was tested."""
+        stays = self.direction == "stays"
+        p = self.p_margin_adjusted if stays else self.p_adjusted
+        if p is None:
+            return ""
+        against = f" of {100 * self.margin:g} pp or more" if stays else ""
+        return f"p{against} {'< 0.001' if p < 0.001 else f'= {p:.3f}'}"
+
 
 def answers(outcomes: Sequence[Outcome], margin: float) -> list[Answer]:
     """All four questions for every series; `margin` is the rise of the CoT gap that matters."""

@@ -23,6 +23,7 @@ from agents.agent import Agent
 from agents.core import Sampling
 from agents.fingerprint import fingerprint
 from benchmark.config import Limits, PanelPlan, RunConfig, differences
+from benchmark.domain import trained_on
 from benchmark.engines.core import AgentRecipe, Placement
 from benchmark.engines.local import LocalSite
 from benchmark.files import write_json
@@ -109,7 +110,7 @@ def open_folder(folder: Path, config: SweepConfig, checkpoints: Sequence[Checkpo
                 "step": one.step,
                 "mask_fraction": one.mask_fraction,
                 "path": str(one.path),
-                "trained_on": one.card.get("trained_on"),
+                "trained_on": list(trained_on(one.card)),
             }
             for one in checkpoints
         ]

@@ -148,12 +148,10 @@ def _effect(answer: Answer) -> str:
     """The change with its interval, test and n, or why there is none."""
     if answer.effect is None:
         return answer.note
-    stays = answer.direction == "stays"
-    p = answer.p_margin_adjusted if stays else answer.p_adjusted
-    against = f" of {100 * answer.margin:g} pp or more" if stays else ""
-    shown = "" if p is None else f", p{against} {'< 0.001' if p < 0.001 else f'= {p:.3f}'}"
-    note = f", {answer.note}" if answer.note else ""
-    return f"{_points(answer.effect)}{shown}, {answer.effect.n} {answer.effect.unit}{note}"
+    counted = f"{answer.effect.n} {answer.effect.unit}"
+    return ", ".join(
+        filter(None, (_points(answer.effect), answer.p_in_words, counted, answer.note))
+    )
 
 
 def _interval(estimate: Estimate, unit: Unit) -> str:

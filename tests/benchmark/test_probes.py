@@ -380,3 +380,111 @@ def test_a_suite_that_lacks_something_hears_who_has_it() -> None:
     env = Unsaved(SUITE.panel("id"), SUITE._layouts["id"])
     with pytest.raises(CoTGapError, match=r"needs snapshots .*which suite 'toy' lacks.*household"):
         check_environment(get_probe("branch"), env)
+
+
+class Streamed(doubles.Ruled):
+    """Answers one request at a time, the last one first; fails once after `fails_after` answers."""
+
+    fails_after: int | None = None
+
+    def __init__(self, base: TransformersBackend, thinks: doubles.Rule, acts: doubles.Rule) -> None:
+        super().__init__(base, thinks, acts)
+        self.waiting: list[tuple[int, Request]] = []
+        self.given = 0
+
+    def submit(self, requests: list[Request]) -> list[int]:
+        tickets = [len(self.asked) + number for number in range(len(requests))]
+        self.asked += requests
+        self.waiting += zip(tickets, requests, strict=True)
+        return tickets
+
+    def collect(self) -> list[tuple[int, Completion]]:
+        if self.given == self.fails_after:
+            self.given += 1
+            raise BackendError("the stream broke")
+        if not self.waiting:
+            return []
+        self.given += 1
+        ticket, request = self.waiting.pop()
+        return [(ticket, Completion(self._reply(request), "stop"))]
+
+    def forget(self) -> None:
+        self.waiting.clear()
+
+
+@pytest.mark.parametrize("fails_after", [None, 7])
+@pytest.mark.parametrize("name", ["branch", "conflict", "dose", "offline"])
+def test_a_stream_changes_no_record(
+    tiny: TransformersBackend, tmp_path: Path, name: str, fails_after: int | None
+) -> None:
+    plain = doubles.agent(tiny, expert, follow(another))
+    streamed = replace(plain, backend=Streamed(tiny, expert, follow(another)))
+    streamed.backend.fails_after = fails_after  # type: ignore[attr-defined]
+    run(plain, name, tmp_path / "plain")
+    config = configure(plain, name)
+    assert run_probe(streamed, config, tmp_path / "streamed", Watch(), width=3).complete
+    one, other = (
+        {line["task_key"]: line for line in lines(tmp_path / folder)}
+        for folder in ("plain", "streamed")
+    )
+    assert one == other != {}
+
+
+def rounds(agent: Agent) -> list[int]:
+    """How many requests each later call of the backend gets."""
+    backend, found = agent.backend, list[int]()
+    real = backend.complete
+
+    def complete(requests: list[Request]) -> list[Completion]:
+        found.append(len(requests))
+        return list(real(requests))
+
+    backend.complete = complete  # type: ignore[assignment, method-assign]
+    return found
+
+
+def test_dose_asks_at_all_states_at_once(tiny: TransformersBackend, tmp_path: Path) -> None:
+    agent = doubles.agent(tiny, expert, follow(another))
+    asked = rounds(agent)
+    config = configure(agent, "dose", states=2)
+    done = run_probe(agent, config, tmp_path / "p", Watch(), width=20)
+    states = done.panels[0].states
+    assert asked == [states, 8 * states], "a reply at each state, then every variant of each"
+
+
+def test_branches_are_played_at_the_same_time(tiny: TransformersBackend, tmp_path: Path) -> None:
+    agent = doubles.agent(tiny, expert, follow(another))
+    asked = rounds(agent)
+    config = configure(agent, "branch", states=3, panels=(plan_panel(get_panel("toy/id"), 1, 9),))
+    (line,) = _probed(agent, config, tmp_path / "p")
+    branched = [row for row in line["rows"] if "skipped" not in row]
+    assert len(branched) == 3
+    own = branched[0]["endings"]["cot"]["steps"]
+    longest = max(row["endings"]["prompt"]["steps"] - row["step"] - 1 for row in branched)
+    assert len(asked) == own + longest, "the episode, then as long as the longest branch"
+
+
+def test_a_part_that_fails_costs_its_task_alone(tiny: TransformersBackend, tmp_path: Path) -> None:
+    agent = doubles.agent(tiny, expert, follow(another))
+    backend = agent.backend
+    real = backend.complete
+
+    def failing(requests: list[Request]) -> list[Completion]:
+        if any("0002" in r.cache_key and r.step == 1 for r in requests):
+            raise BackendError("out of luck")
+        return list(real(requests))
+
+    backend.complete = failing  # type: ignore[assignment, method-assign]
+    config = configure(agent, "dose", states=None)
+    result = run_probe(agent, config, tmp_path / "p", Watch(), width=4)
+    assert [error.task_key for error in result.errors] == ["toy/id/0002#0"]
+    assert result.done == 4
+    assert sorted(line["task_key"] for line in lines(tmp_path / "p")) == [
+        f"toy/id/000{n}#0" for n in range(5)
+    ], "each task has one record"
+    assert "out of luck" in str(result.errors[0].error)
+
+
+def _probed(agent: Agent, config: ProbeConfig, folder: Path) -> list[dict[str, Any]]:
+    run_probe(agent, config, folder, Watch(), width=20)
+    return lines(folder)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from fractions import Fraction
+from functools import cache
 from itertools import combinations, product
 from math import comb, sqrt
 
@@ -505,3 +506,63 @@ def test_estimates_are_json_numbers() -> None:
         assert found is not None
         for name, value in asdict(found).items():
             assert value is None or type(value) in (int, float, str, dict), name
+
+
+def ratio_coverage(n: int, m: int, first: float, second: float) -> float:
+    """How often the interval of second / first holds it: exact, over all outcomes."""
+    covered = 0.0
+    for a, b in product(range(n + 1), range(m + 1)):
+        chance = float(binom.pmf(a, n, first) * binom.pmf(b, m, second))
+        if chance < 1e-7:
+            continue
+        found = stats.independent_ratio(share_of(a, n), share_of(b, m))
+        low = None if found is None else found.low
+        high = None if found is None else found.high
+        truth = second / first
+        covered += chance * ((low is None or low <= truth) and (high is None or truth <= high))
+    return covered
+
+
+@cache
+def share_of(won: int, n: int) -> stats.Estimate:
+    low, high = stats.wilson(won / n, n)
+    return stats.Estimate(won / n, low, high, n, "episodes", "Wilson")
+
+
+def test_a_ratio_of_rates_covers_the_truth() -> None:
+    rates = (0.1, 0.35, 0.7, 0.95)
+    for n, m in ((10, 10), (25, 25), (20, 50)):
+        found = [ratio_coverage(n, m, a, b) for a, b in product(rates, rates)]
+        assert min(found) >= 0.9295, (n, m)  # 93 %, to a tenth
+        assert sum(found) / len(found) >= 0.945, (n, m)
+    rare = [ratio_coverage(10, 10, a, b) for a, b in ((0.02, 0.02), (0.02, 0.95), (0.95, 0.02))]
+    assert min(rare) >= 0.91
+    assert min(ratio_coverage(4, 4, a, b) for a, b in product(rates, rates)) >= 0.89
+
+
+def test_a_ratio_at_the_ends() -> None:
+    assert stats.independent_ratio(share_of(0, 8), share_of(4, 8)) is None
+    none = stats.independent_ratio(share_of(8, 8), share_of(0, 8))
+    assert none is not None
+    assert (none.value, none.low) == (0.0, 0.0)
+    assert none.high is not None
+    assert 0 < none.high < 1
+    same = stats.independent_ratio(share_of(20, 25), share_of(20, 25))
+    assert same is not None
+    assert (same.value, same.n, same.method) == (1.0, 50, "MOVER-R")
+    assert same.low is not None
+    assert same.high is not None
+    assert same.low < 1 < same.high
+    # Swapping the rates turns the interval over.
+    one = stats.independent_ratio(share_of(20, 25), share_of(5, 20))
+    other = stats.independent_ratio(share_of(5, 20), share_of(20, 25))
+    assert one is not None
+    assert other is not None
+    assert one.low is not None
+    assert one.high is not None
+    assert (1 / one.high, 1 / one.low) == pytest.approx((other.low, other.high))
+    open_ended = stats.independent_ratio(
+        stats.Estimate(0.5, 0.0, 0.9, 2, "episodes", "any"), share_of(5, 20)
+    )
+    assert open_ended is not None
+    assert open_ended.high is None

@@ -35,10 +35,12 @@ def with_kinds(episodes: list[Episode]) -> list[Episode]:
 
 def test_every_section_has_its_template() -> None:
     assert [s.name for s in sections()] == [
+        "sweeps",
         "index",
         "panels",
         "ood",
         "revisions",
+        "probes",
         "tokens",
         "episodes",
     ]

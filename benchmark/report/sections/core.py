@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,8 +21,9 @@ class Section:
     the template shows, as plain values, or None where these runs have nothing for it (the page is
     then left out). `reads` is for sections about something other than runs: it is given each path
     of the command line and returns what it read there, or None where the path is not its own;
-    `build` finds it in `Report.extras[name]`. `accepts` says in words what that is. `write` adds
-    files beside the page.
+    `build` finds it in `Report.extras[name]`. `accepts` says in words what that is, `holds` which
+    paths within are to be read like those of the command line, `missing` what is unfinished in it.
+    `write` adds files beside the page.
     """
 
     name: str
@@ -31,6 +32,8 @@ class Section:
     build: Callable[[Report], Mapping[str, Any] | None]
     reads: Callable[[Path], Any | None] = lambda path: None
     accepts: str = ""
+    holds: Callable[[Any], Sequence[Path]] = lambda found: ()
+    missing: Callable[[Any], Sequence[str]] = lambda found: ()
     write: Callable[[Report, Path], None] = lambda report, folder: None
 
 

@@ -1,4 +1,8 @@
-"""In-domain against out-of-domain: panels of one suite that differ along one axis."""
+"""In-domain against out-of-domain: panels of one suite that differ along one axis.
+
+What an agent was trained on decides which are which, where its description or the sweep it belongs
+to says so (`trained_on`, as a checkpoint's card has it); else the suites' naming does.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from typing import Any
 from markupsafe import Markup
 
 from benchmark import stats
+from benchmark.domain import relate, trained_on
 from benchmark.metrics.summary import PAIR, PanelSummary
 from benchmark.report.bars import Axis, Mark, in_words, interval, mark, reach
 from benchmark.report.charts import figure, mode_style, to_svg
@@ -19,6 +24,7 @@ from benchmark.report.source import Report, Run
 from benchmark.report.text import clip
 from benchmark.stats import Estimate
 from benchmark.tables import show
+from envs.registry import get_panel
 
 # Split → the split of the same suite that it holds something out of.
 HELD_OUT = (
@@ -30,12 +36,17 @@ HELD_OUT = (
 
 @dataclass(frozen=True)
 class Contrast:
-    """One quantity on both panels and its loss, in-domain less out-of-domain."""
+    """One quantity on both panels and its loss, in-domain less out-of-domain.
+
+    `retained` is OOD over in-domain success; None for other quantities, and where no task of the
+    in-domain panel succeeded.
+    """
 
     what: str
     inside: Estimate
     outside: Estimate
     loss: Estimate
+    retained: Estimate | None = None
 
 
 def reference(panel: str) -> str | None:
@@ -60,48 +71,93 @@ def contrasts(inside: PanelSummary, outside: PanelSummary) -> list[Contrast]:
             if part in here and part in there:
                 what = "CoT gap" if part == PAIR else f"success, {part}"
                 loss = stats.independent_difference(there[part], here[part])
-                found.append(Contrast(what, here[part], there[part], loss))
+                kept = None if part == PAIR else stats.independent_ratio(here[part], there[part])
+                found.append(Contrast(what, here[part], there[part], loss, kept))
     return found
 
 
 def build(report: Report) -> Mapping[str, Any] | None:
     """A block for each run and in-domain panel; None where no run has such a pair of panels."""
-    blocks = [block for run in report.runs for block in _blocks(run)]
+    blocks = [block for run in report.runs for block in _blocks(run, card_of(run, report))]
     return {"blocks": blocks} if blocks else None
 
 
-def _blocks(run: Run) -> Iterator[dict[str, Any]]:
+def card_of(run: Run, report: Report) -> Mapping[str, Any]:
+    """What is known of a run's agent's training; empty where nothing is.
+
+    A sweep's folder says it of the checkpoints whose runs it holds.
+    """
+    if run.agent.get("trained_on"):
+        return run.agent
+    for sweep in report.extras.get("sweeps", ()):
+        for checkpoint in sweep.checkpoints:
+            path = sweep.runs().get(checkpoint.label)
+            if path is not None and path.resolve() == run.path:
+                return dict(checkpoint.card)
+    return {}
+
+
+def pairs(panels: Sequence[str], card: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """(in-domain panel, OOD panel, along which axis) of panels that were played.
+
+    By the card where it says what was trained on. An OOD panel then goes with the panel that it
+    holds something out of, if that is in-domain, else with the first in-domain one of its suite.
+    """
+    if not trained_on(card):
+        named = [(reference(panel), panel, "by its name") for panel in panels]
+        return [(one, panel, axis) for one, panel, axis in named if one and one in panels]
+    relations = {panel: relate(card, get_panel(panel)) for panel in panels}
+    found = []
+    for panel, relation in relations.items():
+        suite = panel.partition("/")[0]
+        inside = [
+            one
+            for one, its in relations.items()
+            if its.in_domain and one.partition("/")[0] == suite
+        ]
+        if relation.ood and inside:
+            nearest = reference(panel)
+            found.append((nearest if nearest in inside else inside[0], panel, str(relation)))
+    return [(inside, panel, axis) for inside, panel, axis in found if inside]
+
+
+def _blocks(run: Run, card: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     by_name = {summary.panel: summary for summary in run.summaries}
-    groups: dict[str, list[PanelSummary]] = {}
-    for summary in run.summaries:
-        inside_name = reference(summary.panel)
-        if inside_name in by_name:
-            groups.setdefault(inside_name, []).append(summary)
-    for name, outside in groups.items():
+    found = pairs(list(by_name), card)
+    learned = dict.fromkeys(str(facts["panel"]) for facts in trained_on(card))
+    for name in dict.fromkeys(inside for inside, _, _ in found):
         inside = by_name[name]
-        found = [(other, contrast) for other in outside for contrast in contrasts(inside, other)]
-        width = reach([contrast.loss for _, contrast in found])
+        outside = [(by_name[panel], axis) for one, panel, axis in found if one == name]
+        rows = [
+            (other.panel, axis, contrast)
+            for other, axis in outside
+            for contrast in contrasts(inside, other)
+        ]
+        width = reach([contrast.loss for _, _, contrast in rows])
         yield {
             "run": run.label,
             "complete": run.complete,
             "inside": name,
-            "chart": _chart(run, [inside, *outside]),
+            "learned": list(learned),
+            "chart": _chart(run, [inside, *(other for other, _ in outside)]),
             "reach": f"{100 * width:.0f}",
-            "rows": [_row(other.panel, contrast, width) for other, contrast in found],
+            "rows": [_row(panel, axis, contrast, width) for panel, axis, contrast in rows],
         }
 
 
-def _row(panel: str, contrast: Contrast, width: float) -> dict[str, Any]:
+def _row(panel: str, axis: str, contrast: Contrast, width: float) -> dict[str, Any]:
     unit: Axis = "points" if contrast.what == "CoT gap" else "rate"
     loss: Mark = mark("gap", contrast.loss, "points", width)
     return {
         "panel": panel,
+        "axis": axis,
         "what": contrast.what,
         "inside": in_words(contrast.inside, unit),
         "outside": in_words(contrast.outside, unit),
         "value": show(contrast.loss.value, "points"),
         "interval": interval(contrast.loss, "points"),
         "detects": _detects(contrast.loss),
+        "retained": _retained(contrast),
         "loss": loss,
     }
 
@@ -110,6 +166,14 @@ def _detects(loss: Estimate) -> str:
     if loss.mde is None:
         return ""
     return f"minimum detectable effect {100 * loss.mde:.1f} pp"
+
+
+def _retained(contrast: Contrast) -> str:
+    if contrast.what == "CoT gap":
+        return ""
+    if contrast.retained is None:
+        return "not defined (no in-domain success)"
+    return in_words(contrast.retained, "rate")
 
 
 def _chart(run: Run, summaries: Sequence[PanelSummary]) -> Markup:
@@ -142,7 +206,7 @@ def _chart(run: Run, summaries: Sequence[PanelSummary]) -> Markup:
             range(len(summaries)), [clip(s.panel.partition("/")[2], 18) for s in summaries]
         )
         axes.set_xlim(-0.5, len(summaries) - 0.5)
-        axes.set_ylim(0, 103)
+        axes.set_ylim(-3, 103)
         axes.grid(visible=False, axis="x")
         axes.set_ylabel("success, %")
         suite = summaries[0].panel.partition("/")[0]

@@ -39,7 +39,9 @@ class Kind:
 
 
 def build(report: Report) -> Mapping[str, Any] | None:
-    """A block for each panel of each run."""
+    """A block for each panel of each run; None without a run."""
+    if not report.runs:
+        return None
     return {
         "blocks": [
             _block(place, run, summary)

@@ -58,7 +58,9 @@ class Row:
 
 
 def build(report: Report) -> Mapping[str, Any] | None:
-    """Rows, panel by panel within each run, and what is missing where."""
+    """Rows, panel by panel within each run, and what is missing where; None without a run."""
+    if not report.runs:
+        return None
     gaps = [g for run in report.runs for s in run.summaries if (g := _gap_of(s)) is not None]
     width = reach(gaps)
     return {

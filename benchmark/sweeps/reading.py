@@ -1,0 +1,99 @@
+"""A sweep's folder, finished or not, as others read it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.config import Limits, PanelPlan
+from benchmark.probes.running import PROBE
+from benchmark.store import RUN, SUMMARY
+from benchmark.sweeps.running import SWEEP, SweepConfig, probe_folder, run_folder
+from benchmark.sweeps.series import Checkpoint
+from envs.core import CoTGapError
+
+MARGIN = 0.05  # what the command line asks about by default
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep's folder says of it. `checkpoints` are in order of series and step.
+
+    `margin` is the rise of the CoT gap that its answers are asked about.
+    """
+
+    folder: Path
+    config: SweepConfig
+    checkpoints: tuple[Checkpoint, ...]
+    margin: float
+
+    def runs(self) -> dict[str, Path]:
+        """Checkpoint's label → its run's folder, where that was begun."""
+        found = {one.label: run_folder(self.folder, one) for one in self.checkpoints}
+        return {label: path for label, path in found.items() if (path / RUN).is_file()}
+
+    def probes(self) -> dict[tuple[str, str], Path]:
+        """(checkpoint's label, probe) → the probe's folder, where that was begun."""
+        found = {
+            (one.label, name): probe_folder(self.folder, one, name)
+            for one in self.checkpoints
+            for name in self.config.probes
+        }
+        return {key: path for key, path in found.items() if (path / PROBE).is_file()}
+
+
+def read_sweep(folder: Path) -> Sweep:
+    """Read `sweep.json`; raises `CoTGapError` where there is none, or no sweep wrote it so."""
+    path = folder / SWEEP
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Sweep(
+            folder=folder,
+            config=_config(content["config"]),
+            checkpoints=tuple(map(_checkpoint, content["checkpoints"])),
+            margin=_margin(folder / SUMMARY),
+        )
+    except FileNotFoundError:
+        raise CoTGapError(f"{folder} is no sweep's folder: it has no {SWEEP}") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CoTGapError(
+            f"{path} is malformed ({type(error).__name__}: {error}): no sweep wrote it so"
+        ) from error
+
+
+def _config(data: Mapping[str, Any]) -> SweepConfig:
+    fields = dict(data)
+    fields["limits"] = Limits(**fields["limits"])
+    fields["panels"] = tuple(
+        PanelPlan(**{**plan, "tasks": tuple(map(str, plan["tasks"]))}) for plan in fields["panels"]
+    )
+    fields["probes"] = tuple(map(_name, fields["probes"]))
+    return SweepConfig(**fields)
+
+
+def _checkpoint(data: Mapping[str, Any]) -> Checkpoint:
+    fraction = data["mask_fraction"]
+    return Checkpoint(
+        path=Path(data["path"]),
+        label=_name(data["label"]),
+        step=int(data["step"]),
+        mask_fraction=None if fraction is None else float(fraction),
+        card={"trained_on": data["trained_on"]},
+    )
+
+
+def _name(text: str) -> str:
+    """The name of a folder within the sweep's: it may not lead out of it."""
+    if text in ("", ".", "..") or any(sign in text for sign in "/\\\0"):
+        raise ValueError(f"{text!r} names no folder")
+    return text
+
+
+def _margin(path: Path) -> float:
+    if not path.is_file():
+        return MARGIN
+    answers = json.loads(path.read_text(encoding="utf-8"))["answers"]
+    return next((float(a["margin"]) for a in answers if a["direction"] == "stays"), MARGIN)
