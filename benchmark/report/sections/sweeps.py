@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmark.domain import relate
 from benchmark.probes.running import ProbeResult
+from benchmark.published import Published
 from benchmark.report.bars import in_words, interval, mark, reach
 from benchmark.report.curves import ARMS, QUANTITIES, SHAPES, Measured, chart, series
 from benchmark.report.sections.core import Section
@@ -18,7 +19,7 @@ from benchmark.sweeps.alarm import DOC, Alarm, alarms
 from benchmark.sweeps.outcomes import Outcome, outcome
 from benchmark.sweeps.questions import CONTRADICTED, SUPPORTED, Answer, answers
 from benchmark.sweeps.reading import Sweep, read_sweep
-from benchmark.sweeps.rescore import Published, Rescored, rescore
+from benchmark.sweeps.rescore import Rescored, rescore
 from benchmark.sweeps.rows import COLUMNS, Row, rows
 from benchmark.sweeps.running import SWEEP
 from benchmark.tables import show
