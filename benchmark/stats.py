@@ -204,9 +204,9 @@ def independent_ratio(first: Estimate, second: Estimate) -> Estimate | None:
         return None
     low = high = None
     if second.low is not None and first.high is not None:
-        low = _mover_ratio(a, second.low, b, first.high)
+        low = _mover_low(a, second.low, b, first.high)
     if second.high is not None and first.low is not None:
-        high = _mover_ratio(a, second.high, b, first.low)
+        high = _mover_high(a, second.high, b, first.low)
     return Estimate(
         value=a / b,
         low=None if low is None else min(max(low, 0.0), a / b),
@@ -336,16 +336,19 @@ def rate_mde(value: float, size: float) -> float | None:
     return max(found, default=None)
 
 
-def _mover_ratio(a: float, end: float, b: float, other: float) -> float | None:
-    """The bound of a / b where a is at `end` of its interval and b at the opposite `other` of its.
+def _mover_low(a: float, low: float, b: float, high: float) -> float:
+    """The lower bound of a / b, where a is at least `low` and b at most `high`.
 
-    Written so that the lower bound does not divide by what vanishes where `other` is 2b.
+    Written so that it does not divide by what vanishes where `high` is 2b.
     """
-    top, bottom = end * (2 * a - end), other * (2 * b - other)
-    root = sqrt(max((a * b) ** 2 - top * bottom, 0.0))
-    if end <= a:
-        return top / (a * b + root) if a else 0.0
-    return (a * b + root) / bottom if bottom > 0 else None
+    top, bottom = low * (2 * a - low), high * (2 * b - high)
+    return top / (a * b + sqrt(max((a * b) ** 2 - top * bottom, 0.0))) if a else 0.0
+
+
+def _mover_high(a: float, high: float, b: float, low: float) -> float | None:
+    """The upper bound of a / b, where a is at most `high` and b at least `low`; None: b may be 0."""
+    top, bottom = high * (2 * a - high), low * (2 * b - low)
+    return (a * b + sqrt(max((a * b) ** 2 - top * bottom, 0.0))) / bottom if bottom > 0 else None
 
 
 def mcnemar_power(effect: float, discordance: float, n: int) -> float:

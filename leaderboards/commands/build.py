@@ -34,5 +34,6 @@ def execute(out: Path, entries: Path | None) -> Path:
     console.print(
         f"{built.pages[0]} ({len(built.pages)} pages, {len(files)} files, {size:.1f} MB)",
         style="dim",
+        soft_wrap=True,
     )
     return built.pages[0]
