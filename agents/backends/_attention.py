@@ -1,13 +1,16 @@
-"""Attention that reads from each row about as much as the row holds.
+"""Attention that reads from each row about as much as the row holds, and a common beginning once.
 
 A batched kernel reads every row up to the longest one, masked or not. On a CPU that is most of the
-work of decoding, so rows of like lengths go to the kernel together, and others on their own.
+work of decoding, so rows of like lengths go to the kernel together, and others on their own. What
+all rows begin with (the system message) is read from one of them for all queries, and the two
+parts' results are merged by their log-sum-exps, as in FlashAttention (arXiv:2205.14135).
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,29 +18,61 @@ from transformers import AttentionInterface
 
 NAME = "cotgap_rows"
 # Slots read in vain (rows × slots) that take as long as another call of the kernel.
-WASTE = 512
+WASTE = 128
+# The kernel behind torch's own attention on a CPU. Called by its name, it also returns the
+# log-sum-exps, which the public function drops; without it, nothing is read in common.
+KERNEL = getattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu", None)
+# What some models ask of a kernel and this one does not do.
+UNCOMMON = ("softcap", "position_bias", "s_aux")
 
 Spans = list[tuple[int, int, int]]
-"""(first row, row after the last, slots to read) of each call."""
+"""(first row, row after the last, slots to read up to) of each call."""
 
 
-def spans(lengths: Sequence[int]) -> Spans:
-    """Consecutive rows whose lengths are so much alike that one call serves them all."""
+@dataclass(frozen=True)
+class Reading:
+    """How a pass reads its rows: the slots that all have in common, then each span's own."""
+
+    common: int
+    spans: Spans
+
+
+def plan(lengths: Sequence[int], common: int = 0) -> Reading:
+    """How to read rows of these lengths that begin with the same `common` tokens."""
+    if KERNEL is None or (len(lengths) - 1) * common < 4 * WASTE:
+        common = 0
+    return Reading(common, spans(lengths, common))
+
+
+def spans(lengths: Sequence[int], skipped: int = 0) -> Spans:
+    """Consecutive rows that one call serves, such that all calls together take the least time.
+
+    The first `skipped` slots of each row are not read.
+    """
+    least, cuts = [0], [0]  # of the first rows: what they take, and where their last call begins
+    for end in range(1, len(lengths) + 1):
+        longest, best = 0, None
+        for first in range(end - 1, -1, -1):
+            longest = max(longest, lengths[first] - skipped)
+            took = least[first] + WASTE + longest * (end - first)
+            if best is None or took < best[0]:
+                best = took, first
+            elif longest * (end - first) > best[0]:
+                break
+        assert best is not None
+        least.append(best[0])
+        cuts.append(best[1])
     found: Spans = []
-    for row, length in enumerate(lengths):
-        if found:
-            first, end, extent = found[-1]
-            longest = max(extent, length)
-            if (longest - extent) * (end - first) + longest - length <= WASTE:
-                found[-1] = (first, end + 1, longest)
-                continue
-        found.append((row, row + 1, length))
-    return found
+    end = len(lengths)
+    while end:
+        found.append((cuts[end], end, max(lengths[cuts[end] : end])))
+        end = cuts[end]
+    return found[::-1]
 
 
 @contextlib.contextmanager
 def by_rows(model: Any) -> Iterator[None]:
-    """Within it, a model on a CPU that attends by torch's kernel heeds `spans` of its masks."""
+    """Within it, a model on a CPU that attends by torch's kernel heeds its masks' `reading`."""
     config = model.config.get_text_config(decoder=True)
     before = config._attn_implementation
     if before == "sdpa" and model.device.type == "cpu":
@@ -56,11 +91,14 @@ def _attend(
     attention_mask: torch.Tensor | None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """What transformers calls with (rows, heads, tokens, dim) each."""
+    """What transformers calls with (rows, heads, tokens, dim) each; gives (rows, tokens, ...)."""
     kernel = AttentionInterface()["sdpa"]
-    parts: Spans | None = getattr(attention_mask, "spans", None)
-    if attention_mask is None or parts is None or len(parts) == 1:
+    reading: Reading | None = getattr(attention_mask, "reading", None)
+    if attention_mask is None or reading is None or not (reading.common or reading.spans[1:]):
         return kernel(module, query, key, value, attention_mask, **options)[0], None
+    if reading.common and all(options.get(name) is None for name in UNCOMMON):
+        scale = options.get("scaling")
+        return _attend_in_parts(query, key, value, attention_mask, reading, scale), None
     outputs = [
         kernel(
             module,
@@ -70,9 +108,46 @@ def _attend(
             attention_mask[first:end, ..., :extent],
             **options,
         )[0]
-        for first, end, extent in parts
+        for first, end, extent in reading.spans
     ]
     return torch.cat(outputs), None
+
+
+def _attend_in_parts(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor,
+    reading: Reading,
+    scale: float | None,
+) -> torch.Tensor:
+    """The common slots for all queries at once, each row's own slots, and both merged."""
+    assert KERNEL is not None
+    rows, heads, width, dim = query.shape
+    # Query heads that share a key's head become more queries of that head.
+    grouped = query.reshape(rows, key.shape[1], -1, dim)
+    per_head = grouped.shape[2]
+    together = grouped.transpose(0, 1).reshape(1, key.shape[1], rows * per_head, dim)
+    if per_head > width:
+        mask = mask.repeat(1, 1, per_head // width, 1)
+    common = slice(reading.common)
+    found, sums = KERNEL(together, key[:1, :, common], value[:1, :, common], scale=scale)
+    first_part = found.view(-1, rows, per_head, value.shape[3]).transpose(0, 1)
+    first_sums = sums.view(-1, rows, per_head).transpose(0, 1)
+    own = [
+        KERNEL(
+            grouped[first:end],
+            key[first:end, :, reading.common : extent],
+            value[first:end, :, reading.common : extent],
+            attn_mask=mask[first:end, ..., reading.common : extent],
+            scale=scale,
+        )
+        for first, end, extent in reading.spans
+    ]
+    second_part = torch.cat([part for part, _ in own])
+    share = torch.sigmoid(first_sums - torch.cat([sums for _, sums in own]))
+    merged = torch.lerp(second_part, first_part, share[..., None].to(query.dtype))
+    return merged.reshape(rows, heads, width, -1).transpose(1, 2).contiguous()
 
 
 AttentionInterface.register(NAME, _attend)

@@ -196,7 +196,10 @@ class LockstepDecoder:
         ids = [row.pending[:count] for row, count in zip(rows, counts, strict=True)]
         width = max(counts)
         padded = torch.tensor([[0] * (width - len(some)) + some for some in ids])
-        placed = self._cache.place(indices, [len(row.tokens) for row in rows], counts, model)
+        # Long pieces are read by rows of few tokens in common with what others hold.
+        common = beginning([row.tokens for row in rows]) if width <= SHORT else 0
+        lengths = [len(row.tokens) for row in rows]
+        placed = self._cache.place(indices, lengths, counts, model, common)
         with by_rows(model):
             out = model(input_ids=padded.to(model.device), logits_to_keep=1, **placed)
         for row, some in zip(rows, ids, strict=True):
@@ -220,6 +223,11 @@ class LockstepDecoder:
         self._rules.write(replies, logits.float())
         for number, reply in zip(ready, replies, strict=True):
             rows[number].pending = reply.ids[-1:]
+
+
+def beginning(rows: Sequence[list[int]]) -> int:
+    """The length of the longest common prefix of all: that of the least and the greatest."""
+    return shared(min(rows), max(rows))
 
 
 def shared(one: list[int], other: list[int]) -> int:

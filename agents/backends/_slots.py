@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
-from agents.backends._attention import Spans, spans
+from agents.backends._attention import plan
 
 UNIT = 256  # slots are allocated in multiples of this
 
@@ -71,11 +72,17 @@ class SlotLayer(CacheLayerMixin):  # type: ignore[misc]
     def _empty(self, like: torch.Tensor) -> torch.Tensor:
         # Zeros, not rubbish: a NaN in a masked slot would still spoil a sum.
         heads, dim = like.shape[1], like.shape[3]
-        return like.new_zeros(self._owner.row_count, heads, self._owner.capacity + 1, dim)
+        shape = self._owner.row_count, heads, self._owner.capacity + 1, dim
+        if like.device.type != "cpu":
+            return like.new_zeros(shape)
+        # numpy asks the system for zeroed pages, which cost nothing until they are written to.
+        bytes_ = np.zeros((*shape[:3], dim * like.element_size()), np.uint8)
+        return torch.from_numpy(bytes_).view(like.dtype)
 
     def _resized(self, old: torch.Tensor) -> torch.Tensor:
         new = self._empty(old)
         rows, slots = min(len(old), len(new)), min(old.shape[2], new.shape[2]) - 1
+        slots = min(slots, self._owner.filled)
         new[:rows, :, :slots] = old[:rows, :, :slots]
         return new
 
@@ -94,6 +101,8 @@ class SlotCache(Cache):  # type: ignore[misc]
         self.row_count, self.capacity = 0, 0
         self.extent = 0
         """How many slots the longest of the rows read has filled, the new tokens included."""
+        self.filled = 0
+        """How many slots any row has ever filled."""
 
     def resize(self, rows: int, slots: int) -> None:
         """Give every layer another size; rows and slots beyond it are lost."""
@@ -117,15 +126,21 @@ class SlotCache(Cache):  # type: ignore[misc]
         )
 
     def place(
-        self, rows: Sequence[int], lengths: Sequence[int], widths: Sequence[int], model: Any
+        self,
+        rows: Sequence[int],
+        lengths: Sequence[int],
+        widths: Sequence[int],
+        model: Any,
+        common: int = 0,
     ) -> dict[str, Any]:
         """Prepare a forward pass; returns the model's arguments for it but the token ids.
 
         Row `rows[i]`, which holds `lengths[i]` tokens, is continued by `widths[i]` tokens, padded
-        on the left to the widest.
+        on the left to the widest. All of them begin with the same `common` tokens.
         """
         width, device = max(widths), model.device
         self.extent = max(map(sum, zip(lengths, widths, strict=True)))
+        self.filled = max(self.filled, self.extent)
         ends = torch.tensor([sum(pair) for pair in zip(lengths, widths, strict=True)])
         positions = ends[:, None] - width + torch.arange(width)
         pads = positions < torch.tensor(lengths)[:, None]
@@ -138,12 +153,14 @@ class SlotCache(Cache):  # type: ignore[misc]
         positions = positions.masked_fill(pads, 0).to(device)
         return {
             "position_ids": positions,
-            "attention_mask": self._masks(positions, model.dtype, spans(ends.tolist())),
+            "attention_mask": self._masks(positions, model.dtype, ends.tolist(), common),
             "past_key_values": self,
             "use_cache": True,
         }
 
-    def _masks(self, positions: torch.Tensor, dtype: torch.dtype, parts: Spans) -> Any:
+    def _masks(
+        self, positions: torch.Tensor, dtype: torch.dtype, ends: Sequence[int], common: int
+    ) -> Any:
         """Additive masks (rows, 1, width, extent), one for all layers or one for each type."""
         distance = positions[:, None, :, None] - torch.arange(self.extent, device=positions.device)
         masks = {}
@@ -153,7 +170,9 @@ class SlotCache(Cache):  # type: ignore[misc]
                 hidden = hidden | (distance >= window)
             mask = torch.zeros(hidden.shape, dtype=dtype, device=positions.device)
             masks[window] = mask.masked_fill_(hidden, torch.finfo(dtype).min)
-            masks[window].spans = parts  # type: ignore[attr-defined]  # for our own attention
+            # For our own attention; what a window hides cannot be read for all alike.
+            reading = plan(ends, common if window is None else 0)
+            masks[window].reading = reading  # type: ignore[attr-defined]
         if len(self._windows) == 1:
             return next(iter(masks.values()))
         return {name: masks[window] for name, window in self._windows.items()}

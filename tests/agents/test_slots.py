@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.agent import Agent
+from agents.backends import _attention
 from agents.backends._attention import spans
+from agents.backends._fit import fit
 from agents.backends._lockstep import LockstepDecoder, shared
 from agents.backends._threads import set_threads
 from agents.backends.transformers import TransformersBackend
@@ -113,6 +115,30 @@ def test_tokens_are_those_of_generate(tokenizer: Any, name: str) -> None:
     expected = plainly(backend, episodes)
     assert len(set(expected)) > 4
     assert texts(play(backend, episodes)) == expected
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_a_common_beginning_is_read_once(
+    tokenizer: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, sizes = SERVED[name]
+    model = random_model(kind, sizes, len(tokenizer), tokenizer.eos_token_id)
+    episodes = [states(TransformersBackend(model, tokenizer, "", 2), n) for n in range(3)]
+    common: list[int] = []
+    attend = _attention._attend_in_parts
+
+    def noted(*arguments: Any) -> torch.Tensor:
+        common.append(arguments[4].common)
+        return attend(*arguments)
+
+    monkeypatch.setattr(_attention, "_attend_in_parts", noted)
+    expected = texts(play(TransformersBackend(model, tokenizer, "", 3), episodes))
+    assert not common, "as short as it is, it is not worth it"
+    monkeypatch.setattr(_attention, "WASTE", 0)
+    assert texts(play(TransformersBackend(model, tokenizer, "", 3), episodes)) == expected
+    ours = model.config._attn_implementation == "sdpa" and None in fit(model).windows
+    assert bool(common) is ours
+    assert all(common)
 
 
 @pytest.mark.parametrize("name", UNSERVED)
