@@ -150,7 +150,9 @@ def _cells(metric: Metric, estimate: Estimate | None) -> tuple[str, str, str]:
         for bound in (estimate.low, estimate.high)
     ]
     interval = "" if bounds == ["?", "?"] else "…".join(bounds)
-    return value, interval, f"{estimate.n:,}"
+    # A yield counts tokens, which have a row of their own.
+    n = estimate.clusters if metric.unit == "yield" and estimate.clusters else estimate.n
+    return value, interval, f"{n:,}"
 
 
 def show(value: float, unit: Unit, *, bare: bool = False) -> str:

@@ -25,7 +25,7 @@ def compute(episodes: Sequence[Episode]) -> Estimate | None:
 
 METRIC = Metric(
     name="success_per_1000_tokens",
-    title="success / 1,000 tokens",
+    title="wins / 1k tokens",
     doc="Successful episodes for every 1,000 tokens that the driving decisions wrote (shadows are "
     "not counted): all successes over all tokens of the scored episodes.",
     unit="yield",
