@@ -1,0 +1,49 @@
+"""What every number means, from the docstrings: `python -m benchmark.definitions` prints Markdown.
+
+`docs/definitions.md` is its output; a test holds them equal.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+from benchmark import stats
+from benchmark.metrics.core import NEEDS, metrics
+from benchmark.probes.core import probes
+
+
+def markdown() -> str:
+    """The whole document."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield "# Definitions"
+    yield ""
+    yield "Made from the docstrings by `python -m benchmark.definitions`."
+    yield ""
+    yield "## Metrics"
+    yield ""
+    for metric in metrics().values():
+        needs = "".join(f" Needs {NEEDS[need]}." for need in metric.needs)
+        yield f"- **{metric.title}** (`{metric.name}`, {metric.unit}). {metric.doc}{needs}"
+    yield ""
+    yield "## Probes"
+    yield ""
+    for name, probe in probes().items():
+        yield f"- **{name}**. {' '.join(probe.doc.split())}"
+    yield ""
+    yield "## Statistics"
+    yield ""
+    yield inspect.getdoc(stats) or ""
+    for name, function in inspect.getmembers(stats, inspect.isfunction):
+        if function.__module__ == stats.__name__ and not name.startswith("_"):
+            yield ""
+            yield f"### `{name}`"
+            yield ""
+            yield inspect.getdoc(function) or ""
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")
