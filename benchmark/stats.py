@@ -346,7 +346,7 @@ def _mover_low(a: float, low: float, b: float, high: float) -> float:
 
 
 def _mover_high(a: float, high: float, b: float, low: float) -> float | None:
-    """The upper bound of a / b, where a is at most `high` and b at least `low`; None if b may be 0."""
+    """The upper bound of a / b, where a is at most `high`, b at least `low`; None if b may be 0."""
     top, bottom = high * (2 * a - high), low * (2 * b - low)
     return (a * b + sqrt(max((a * b) ** 2 - top * bottom, 0.0))) / bottom if bottom > 0 else None
 
