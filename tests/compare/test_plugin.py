@@ -30,10 +30,13 @@ LOADED = [] if entry_points(group="pytest11", name="cotgap") else ["-p", MODULE]
 def run(folder: Path, *args: str, plugin: bool = True) -> subprocess.CompletedProcess[str]:
     load = LOADED if plugin else ["-p", "no:cotgap"]
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    # What the outer pytest tells its own workers is not for this one: pytest-benchmark, for one,
+    # measures nothing in a worker.
+    inherited = {name: v for name, v in os.environ.items() if not name.startswith("PYTEST_")}
     return subprocess.run(
         [sys.executable, "-m", "pytest", *load, *args],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": path, "COLUMNS": "120"},
+        env={**inherited, "PYTHONPATH": path, "COLUMNS": "120"},
         capture_output=True,
         text=True,
         timeout=300,
@@ -112,7 +115,8 @@ def test_marked_and_chosen(project: Path) -> None:
 
 
 def test_speed_is_recorded(project: Path) -> None:
-    run(project, "-k", "speed", "--benchmark-json", "speed.json")
+    done = run(project, "-k", "speed", "--benchmark-json", "speed.json")
+    assert done.returncode == 0, done.stdout
     text = (project / "speed.json").read_text()
     assert '"steps_per_second"' in text
     assert '"tokens_per_step"' in text
