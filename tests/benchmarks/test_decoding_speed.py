@@ -1,4 +1,4 @@
-"""The slot cache, padded batches and `generate`, timed on the same requests in the same run.
+"""The slot cache, padded and continuous batches, and `generate`, timed on the same requests.
 
 `python -m benchmark.speed` prints the ratios in one table, for any local model.
 """
@@ -14,7 +14,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from agents.agent import Agent
 from agents.backends.transformers import TransformersBackend
 from agents.modes import modes
-from benchmark.speed import Batches, Game, game, generate, in_step, streamed, tiny
+from benchmark.speed.games import Game, game, tiny
+from benchmark.speed.ways import Batches, continuous, generate, in_step, streamed
 from envs.registry import get_panel
 
 GROUP = "two household games in both modes"
@@ -40,8 +41,9 @@ def games(backend: TransformersBackend) -> Sequence[Game]:
 def test_slot_cache(
     benchmark: BenchmarkFixture, backend: TransformersBackend, games: Sequence[Game]
 ) -> None:
-    def fresh() -> tuple[tuple[TransformersBackend, Sequence[Game]], dict[str, object]]:
-        return (TransformersBackend(backend.model, backend.renderer.tokenizer, ""), games), {}
+    def fresh() -> tuple[tuple[TransformersBackend, Sequence[Game], int], dict[str, object]]:
+        made = TransformersBackend(backend.model, backend.renderer.tokenizer, "")
+        return (made, games, made.batch_size), {}
 
     benchmark.pedantic(streamed, setup=fresh, rounds=3)
 
@@ -55,11 +57,22 @@ def test_padded_batches(
 
 
 @pytest.mark.benchmark(group=GROUP)
+def test_continuous_batching(
+    benchmark: BenchmarkFixture, backend: TransformersBackend, games: Sequence[Game]
+) -> None:
+    answers = streamed(backend, games, backend.batch_size)
+    texts = benchmark.pedantic(
+        continuous, (backend, games, answers, backend.batch_size), rounds=3, warmup_rounds=1
+    )
+    assert texts == [answer.text for answer in answers]
+
+
+@pytest.mark.benchmark(group=GROUP)
 def test_generate(
     benchmark: BenchmarkFixture, backend: TransformersBackend, games: Sequence[Game]
 ) -> None:
     requests = [one for states in games for state in states for one in state]
-    pairs = list(zip(requests, streamed(backend, games), strict=True))
+    pairs = list(zip(requests, streamed(backend, games, backend.batch_size), strict=True))
 
     def one_by_one() -> list[str]:
         return [generate(backend, *pair) for pair in pairs]
