@@ -322,8 +322,12 @@ def _percent(share: float | None) -> str:
 
 
 def helps_bf16(device: str) -> bool:
-    """Whether the device multiplies bfloat16 faster than float32."""
+    """Whether the device multiplies bfloat16 faster than float32.
+
+    On a CPU that takes tiles (AMX): with AVX-512's bfloat16 alone, SmolLM2 trained at two thirds of
+    the speed of float32.
+    """
     if device.startswith("cuda"):
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    supported = getattr(torch.cpu, "_is_amx_tile_supported", None)
     return bool(supported and supported())

@@ -136,7 +136,7 @@ PRESETS: dict[str, Preset] = {
         # Actions alone as well: it has no base stage, and from thoughts alone its prompt actions
         # stayed at 14 to 20 % exact when its CoT actions were at 100 %.
         stage=Stage(
-            steps=192,
+            steps=768,
             batch_size=1,
             learning_rate=7e-4,
             warmup=20,
