@@ -71,7 +71,8 @@ def rate_difference(first: Counted, second: Counted, unit: str) -> Estimate | No
         rates = [stats.rate([x for x, _ in s], [n for _, n in s], unit) for s in (first, second)]
         apart = stats.independent_difference(*rates)
         return replace(apart, n=found.n, p=found.p)
-    return replace(found, low=max(-1.0, found.low), high=min(1.0, found.high))
+    mde = None if found.mde is None or found.mde > 1 else found.mde  # more than there can be
+    return replace(found, low=max(-1.0, found.low), high=min(1.0, found.high), mde=mde)
 
 
 def _array(counted: Counted) -> Floats:

@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 ALPHA = 0.05  # of every interval (two-sided) and test
 POWER = 0.8  # of every minimum detectable effect
 Z = NormalDist().inv_cdf(1 - ALPHA / 2)
+NEGLIGIBLE = 1e-12  # chance of a number of tasks that differ
 # The exact sign-flip distribution is kept on at most about this many points.
 LATTICE = 100_000
 
@@ -280,10 +281,10 @@ def sign_flip_p(differences: Sequence[Fraction]) -> float:
     if not moved:
         return 1.0
     scale = min(lcm(*(d.denominator for d in moved)), max(1, LATTICE // len(moved)))
-    steps = sorted(abs(round(d * scale)) for d in moved)
-    seen = abs(round(sum(moved) * scale))
+    rounded = [round(d * scale) for d in moved]
+    seen = abs(sum(rounded))  # on the same grid, or no pattern might reach it
     chance = np.ones(1)  # of each sum of the steps whose sign is +
-    for step in steps:
+    for step in sorted(map(abs, rounded)):
         chance = np.append(chance, np.zeros(step)) + np.append(np.zeros(step), chance)
         chance /= 2
     total = len(chance) - 1
@@ -359,13 +360,15 @@ def mcnemar_power(effect: float, discordance: float, n: int) -> float:
     """
     from scipy.stats import binom
 
-    moved = np.arange(n + 1)
+    share = min(1.0, discordance)
+    ends = binom.ppf([NEGLIGIBLE, 1 - NEGLIGIBLE], n, share)
+    moved = np.arange(int(ends[0]), int(ends[1]) + 1)
     upwards = min(1.0, (discordance + effect) / (2 * discordance))
     # The largest count on the rarer side that still rejects, -1 where none does.
     critical = binom.ppf(ALPHA / 2, moved, 0.5)
     critical = np.where(binom.cdf(critical, moved, 0.5) > ALPHA / 2, critical - 1, critical)
     rejects = binom.cdf(critical, moved, upwards) + binom.cdf(critical, moved, 1 - upwards)
-    return float((binom.pmf(moved, n, min(1.0, discordance)) * rejects).sum())
+    return float((binom.pmf(moved, n, share) * rejects).sum())
 
 
 def effective_tasks(residuals: Floats) -> float:

@@ -227,6 +227,14 @@ def test_sign_flip_is_every_pattern(differences: list[Fraction]) -> None:
     assert stats.sign_flip_p(differences) == pytest.approx(expected, abs=1e-12)
 
 
+@given(st.lists(st.fractions("1/50", 1, max_denominator=60), min_size=1, max_size=8))
+@settings(max_examples=100, deadline=None)
+def test_sign_flip_of_differences_that_all_rise(differences: list[Fraction]) -> None:
+    """Only all signs, or none, give as much; rounding to a grid may not lose both."""
+    expected = pytest.approx(2 / 2 ** len(differences))
+    assert stats.sign_flip_p(differences) == expected
+
+
 def test_sign_flip_of_unwieldy_fractions() -> None:
     rng = np.random.default_rng(0)
     repeats = rng.integers(20, 60, 140)  # their common denominator has some twenty digits
