@@ -364,7 +364,8 @@ def sweep(
         protocol=protocol,
         action_tokens=action_tokens,
         thought_tokens=thought_tokens,
-        loading=Loading(batch_size, dtype, device, threads, cache_memory),
+        dtype=dtype,
+        loading=Loading(batch_size, device, threads, cache_memory),
         rescore=rescore,
     )
     complete = command.execute(options, as_json=as_json, quiet=quiet)

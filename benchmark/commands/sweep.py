@@ -55,6 +55,7 @@ class SweepOptions:
     protocol: str | None
     action_tokens: int
     thought_tokens: int
+    dtype: str | None
     loading: Loading
     rescore: bool
 
@@ -70,9 +71,10 @@ def execute(options: SweepOptions, *, as_json: bool, quiet: bool) -> bool:
         limits=Limits(options.action_tokens, options.thought_tokens),
         protocol=options.protocol,
         seed=options.seed,
+        dtype=options.dtype,
     )
-    folder = options.out or Path("runs") / f"sweep-{digest(config, checkpoints)[:8]}"
-    open_folder(folder, config, checkpoints)
+    folder = options.out or Path("runs") / f"sweep-{digest(config, options.checkpoints)[:8]}"
+    checkpoints = open_folder(folder, config, checkpoints)
     if not quiet:
         watch.print(
             f"sweep of {len(checkpoints)} checkpoints → {folder}",

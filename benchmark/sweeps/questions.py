@@ -40,7 +40,8 @@ class Answer:
 
     `effect` is the rise over the series, or masked − unmasked, in fractions; None where the sweep
     holds nothing to test it with, which `note` explains. `p` tests for no effect and
-    `p_adjusted` is Holm's; a claim of no rise beyond a margin is tested against that margin.
+    `p_adjusted` is Holm's; a claim of no rise by a margin is tested against that margin, and
+    contradicted where the interval is above it.
     """
 
     question: int
@@ -65,9 +66,10 @@ class Answer:
         rises = significant(self.p_adjusted) and self.effect.value > 0
         falls = significant(self.p_adjusted) and self.effect.value < 0
         if self.direction == "stays":
-            if rises and (self.effect.low or 0.0) > 0:
-                return CONTRADICTED
-            return SUPPORTED if significant(self.p_margin_adjusted) else OPEN
+            if significant(self.p_margin_adjusted):
+                return SUPPORTED
+            beyond = self.effect.low is not None and self.effect.low > self.margin
+            return CONTRADICTED if rises and beyond else OPEN
         if rises or falls:
             return SUPPORTED if rises == (self.direction == "rises") else CONTRADICTED
         return OPEN

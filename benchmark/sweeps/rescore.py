@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from benchmark import stats
 from benchmark.metrics.core import Unit, by_task
+from benchmark.metrics.score import final_score
 from benchmark.published import Published, published
 from benchmark.records import Episode
 from benchmark.stats import Estimate
@@ -69,12 +70,6 @@ def unrepeated(count: int) -> Callable[[Episode], bool]:
         return not any(len(set(run)) == 1 for run in runs)
 
     return won
-
-
-def final_score(episode: Episode) -> float:
-    """The score in the end."""
-    assert episode.score is not None
-    return episode.score
 
 
 def highest_score(episode: Episode) -> float:

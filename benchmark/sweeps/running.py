@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,10 @@ SWEEP, TABLE = "sweep.json", "table.csv"
 
 @dataclass(frozen=True)
 class SweepConfig:
-    """What is measured of every checkpoint; the checkpoints themselves are beside it."""
+    """What is measured of every checkpoint; the checkpoints themselves are beside it.
+
+    `dtype` is the models' precision, None being the backend's own choice.
+    """
 
     panels: tuple[PanelPlan, ...]
     probes: tuple[str, ...]
@@ -50,6 +53,7 @@ class SweepConfig:
     limits: Limits
     protocol: str | None
     seed: int
+    dtype: str | None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-able mapping, the same after a round trip through JSON."""
@@ -58,10 +62,9 @@ class SweepConfig:
 
 @dataclass(frozen=True)
 class Loading:
-    """How checkpoints are loaded; see `make_agent`. Only `dtype` decides answers."""
+    """How checkpoints are loaded, which decides no answer; see `make_agent`."""
 
     batch_size: int | None = None
-    dtype: str | None = None
     device: str | None = None
     threads: int | None = None
     cache_memory: float | None = None
@@ -79,20 +82,25 @@ class Watchers:
     """A context manager that gives the `Watch` of a probe."""
 
 
-def digest(config: SweepConfig, checkpoints: Sequence[Checkpoint]) -> str:
-    """SHA-256 (hex) of the configuration and the checkpoints' places."""
-    text = json.dumps([config.to_json(), [str(c.path.resolve()) for c in checkpoints]])
-    return hashlib.sha256(text.encode()).hexdigest()
+def digest(config: SweepConfig, patterns: Sequence[str]) -> str:
+    """SHA-256 (hex) of the configuration and of where checkpoints are looked for."""
+    places = [str(Path(pattern).expanduser().absolute()) for pattern in patterns]
+    return hashlib.sha256(json.dumps([config.to_json(), places]).encode()).hexdigest()
 
 
-def open_folder(folder: Path, config: SweepConfig, checkpoints: Sequence[Checkpoint]) -> None:
+def open_folder(
+    folder: Path, config: SweepConfig, checkpoints: Sequence[Checkpoint]
+) -> list[Checkpoint]:
     """Make the sweep's folder, or go on in it; raises `CoTGapError` where it is another's.
 
-    Checkpoints may be added to a sweep; what is measured may not change.
+    Checkpoints may be added to a sweep; what is measured may not change. Returns the checkpoints
+    under the labels that the folder knows them by.
     """
     path = folder / SWEEP
     if path.exists():
-        changed = differences(_read(path)["config"], config.to_json())
+        found = _read(path)
+        checkpoints = _relabelled(checkpoints, found["checkpoints"])
+        changed = differences(found["config"], config.to_json())
         if changed:
             raise CoTGapError(
                 f"{folder} holds a sweep of another configuration:\n  "
@@ -117,6 +125,22 @@ def open_folder(folder: Path, config: SweepConfig, checkpoints: Sequence[Checkpo
         write_json(path, {"config": config.to_json(), "checkpoints": listed})
     except OSError as error:
         raise CoTGapError(f"--out {folder}: cannot write there ({error})") from error
+    return list(checkpoints)
+
+
+def _relabelled(
+    checkpoints: Sequence[Checkpoint], listed: Sequence[Mapping[str, Any]]
+) -> list[Checkpoint]:
+    """With the labels of a list of before; new ones get one that is free."""
+    known = {Path(one["path"]).resolve(): str(one["label"]) for one in listed}
+    used, found = set(known.values()), []
+    for one in checkpoints:
+        label = known.get(one.path.resolve(), one.label)
+        while one.path.resolve() not in known and label in used:
+            label += "+"
+        used.add(label)
+        found.append(replace(one, label=label))
+    return found
 
 
 def measure(
@@ -130,7 +154,7 @@ def measure(
     if finished(folder, config, checkpoint):
         watchers.on_checkpoint(checkpoint, None)
         return False
-    options = {"protocol": config.protocol, **asdict(loading)}
+    options = {"protocol": config.protocol, "dtype": config.dtype, **asdict(loading)}
     site = LocalSite(AgentRecipe(str(checkpoint.path), options), Placement())
     try:
         watchers.on_checkpoint(checkpoint, site.agent)

@@ -159,6 +159,23 @@ def test_known_trends_are_answered() -> None:
         assert verdict(found, quantity) == CONTRADICTED
 
 
+def test_a_gap_that_rises_by_less_than_the_margin() -> None:
+    rates = [{PROMPT_SUCCESS: zero, COT_SUCCESS: zero, GAP: zero} for zero in [[0] * 1000] * 2]
+    rates[1] = {**rates[1], GAP: [1] * 20 + [0] * 980}
+    found = []
+    for place, one in enumerate(rates):
+        checkpoint = Checkpoint(Path(f"c{place}"), f"c{place}", place, 0.0)
+        by_task = {q: {f"t{n}": Fraction(x) for n, x in enumerate(v)} for q, v in one.items()}
+        found.append(Outcome(checkpoint, "toy/id", Relation(), by_task))
+    (answer,) = [a for a in answers(found, 0.05) if a.quantity == GAP]
+    assert answer.effect is not None
+    assert answer.effect.low is not None
+    assert answer.effect.low > 0, "it certainly rises, and certainly by less than 5 points"
+    assert answer.verdict == SUPPORTED
+    (answer,) = [a for a in answers(found, 0.005) if a.quantity == GAP]
+    assert answer.verdict == CONTRADICTED
+
+
 @pytest.mark.usefixtures("no_mde")
 def test_no_trend_is_not_resolved() -> None:
     wrong = 0
@@ -289,6 +306,7 @@ def options(root: Path, out: Path, **changes: Any) -> SweepOptions:
         protocol=None,
         action_tokens=6,
         thought_tokens=8,
+        dtype=None,
         loading=Loading(device="cpu", threads=1),
         rescore=True,
     )
@@ -324,7 +342,11 @@ def test_a_sweep_end_to_end(
     with monkeypatch.context() as patched:
         patched.setattr("benchmark.sweeps.running.LocalSite", refuse)
         assert execute(options(root, out), as_json=True, quiet=True)
-    assert json.loads(capsys.readouterr().out) == summary
+        assert json.loads(capsys.readouterr().out) == summary
+        fewer = options(root, out, checkpoints=(f"{root}/plain/step-*",))
+        assert execute(fewer, as_json=True, quiet=True)
+    labels = set(json.loads(capsys.readouterr().out)["rescored"])
+    assert labels == {"plain-step-000001", "plain-step-000008"}, "those it had among all three"
     path = out / "runs" / "masked-step-000008" / EPISODES
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:3]))
     assert execute(options(root, out), as_json=False, quiet=True)
@@ -334,6 +356,8 @@ def test_a_sweep_end_to_end(
         assert words in printed
     with pytest.raises(CoTGapError, match="states: 1 → 2"):
         execute(options(root, out, states=2), as_json=True, quiet=True)
+    with pytest.raises(CoTGapError, match='dtype: null → "bfloat16"'):
+        execute(options(root, out, dtype="bfloat16"), as_json=True, quiet=True)
     shutil.rmtree(root / "masked")
     with pytest.raises(CoTGapError, match="Did you mean"):
         execute(options(root, out, probes=("conflct",)), as_json=True, quiet=True)
