@@ -78,8 +78,8 @@ class AgentGate:
         `candidate` is whatever `--agent` takes; `baseline` a run folder, from pytest's rootdir if
         relative. Panels are the baseline's or those in `panel`; its tasks, modes, repeats,
         protocol, sampling and limits are taken over. Finished episodes are kept (`--cotgap-runs`),
-        but for a server's model and for a function, whose fingerprints do not cover all that
-        decides their answers. `gates` are METRIC or METRIC:MODE, as for
+        but for a server's model and for code of your own, whose fingerprints do not cover all
+        that decides their answers. `gates` are METRIC or METRIC:MODE, as for
         `python -m benchmark compare --gate`. Too few tasks for a verdict fail as well, or skip the
         test with `cannot_tell="skip"`. `options` are those of `agents.specs.make_agent`, such as
         `dtype` and `batch_size`. Returns the comparison.
@@ -91,6 +91,7 @@ class AgentGate:
         from benchmark.compare.words import headline
         from envs.core import CoTGapError
 
+        judged, problem = None, ""
         try:
             judged = regression.judge(
                 str(candidate),
@@ -103,7 +104,9 @@ class AgentGate:
                 options=options,
             )
         except CoTGapError as error:
-            pytest.fail(f"agent_gate: {error}", pytrace=False)
+            problem = str(error)
+        if judged is None:  # said here, so that pytest does not tell of an error within an error
+            pytest.fail(f"agent_gate: {problem}", pytrace=False)
         found = judged.comparison
         self._note(found, judged.played)
         if found.verdict is Verdict.CANNOT_TELL and cannot_tell == "skip":
@@ -161,14 +164,17 @@ class _Measured:
             from benchmark.regression import pace
             from envs.core import CoTGapError
 
+            figures, problem = None, ""
             try:
                 with pace(str(agent), panel, mode, episodes, options) as player:
                     player.play()
                     player.forget()
                     benchmark.pedantic(player.play, rounds=rounds)
+                figures = player.figures()
             except CoTGapError as error:
-                pytest.fail(f"agent_speed: {error}", pytrace=False)
-            figures = player.figures()
+                problem = str(error)
+            if figures is None:
+                pytest.fail(f"agent_speed: {problem}", pytrace=False)
             benchmark.extra_info.update(agent=str(agent), panel=panel, mode=mode, **figures)
             return figures
 

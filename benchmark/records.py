@@ -119,6 +119,8 @@ class Episode:
             fields["status"] = Status(fields["status"])
             fields["usage"] = Usage(**fields["usage"])
             fields["steps"] = tuple(_step(step) for step in fields["steps"])
+            if fields["status"].scored and not isinstance(fields["score"], int | float):
+                raise ValueError(f"score {fields['score']!r} of an episode that has one")
             return cls(**fields)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CoTGapError(

@@ -3,12 +3,13 @@
 Finished episodes are kept: beneath the folder of runs, a candidate's run is found by what decides
 it (the baseline's rules, the agent's fingerprint, device and precision), so that only what has not
 been played is played. A checkpoint that has been is not even loaded: its files are hashed. What has
-no fingerprint to rely on (a server's weights, a function's helpers) is played every time.
+no fingerprint to rely on (a server's weights, code of one's own) is played every time.
 """
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,11 +21,11 @@ from typing import Any
 
 from agents.core import Sampling
 from agents.fingerprint import fingerprint
-from agents.specs import model_path
+from agents.specs import make_agent, model_path
 from benchmark.commands.run import check_usable, resolve_modes
 from benchmark.compare.comparison import Comparison, compare
 from benchmark.compare.gate import Wanted, check_margin
-from benchmark.compare.sides import NotComparableError, Side, read_side
+from benchmark.compare.sides import NotComparableError, Side, read_side, vouched
 from benchmark.config import Limits, PanelPlan, RunConfig, plan_panel
 from benchmark.engines.core import AgentRecipe, Order, Placement
 from benchmark.engines.local import LocalSite
@@ -37,6 +38,7 @@ from envs.registry import get_panel
 
 # What of `make_agent`'s options decides records; the others only decide how fast.
 DECISIVE = ("device", "dtype", "tokenizer")
+OPTIONS = sorted(inspect.signature(make_agent).parameters.keys() - {"spec", "protocol"})
 SILENT = Progress(lambda jobs, before, notices: None, lambda: None, lambda episode: None)
 
 
@@ -67,6 +69,9 @@ def judge(
     Raises `CoTGapError` where that cannot be played or compared.
     """
     share, wanted = check_margin(margin), [Wanted.parse(gate) for gate in gates]
+    for name in options or {}:
+        if name not in OPTIONS:
+            raise UnknownNameError("option of an agent:", name, OPTIONS)
     rules = _rules(read_side(baseline), panels)
     folder, played = _play(spec, rules, runs, scratch, dict(options or {}))
     names = [panel.name for panel in rules.panels]
@@ -109,7 +114,7 @@ def _play(
             card = site.card
             config = replace(rules, agent=card.description, protocol=str(card.protocol))
             label = re.sub(r"[^\w.-]+", "-", Path(spec).name).strip("-.") or "agent"
-            kept = place if _vouched(card.description) else scratch
+            kept = place if vouched(card.description) else scratch
             folder = kept / f"{label[:60]}-{config.digest[:12]}"
             result = run(site, config, folder, SILENT)
         finally:
@@ -135,14 +140,6 @@ def _finished(place: Path, rules: RunConfig, print_: str) -> Path | None:
             if len(scored) == len(plan(rules)):
                 return path.parent
     return None
-
-
-def _vouched(description: Mapping[str, Any]) -> bool:
-    """Whether an equal fingerprint means an equal agent.
-
-    A server's is a name, and a function's is its own source without what it calls.
-    """
-    return description.get("weights") != "not verified" and description.get("policy") != "callable"
 
 
 def _digest(content: Any) -> str:

@@ -58,7 +58,8 @@ class Gate:
     with 80 % power if the two were equal, `needed_as_seen` if they differ as they did here (None:
     it cannot be shown, or takes more than a million), `resolvable` the smallest margin that these
     tasks show with that power of an equal candidate; all three with as many repeats as were played,
-    and only where the verdict is "cannot tell".
+    and only where the verdict is "cannot tell". `difference` and `bound` are None where no task
+    (`n` of 0) has a score in both runs.
     """
 
     panel: str
@@ -67,8 +68,8 @@ class Gate:
     mode: str
     margin: float
     verdict: Verdict
-    difference: float
-    bound: float
+    difference: float | None
+    bound: float | None
     p_no_worse: float
     p: float
     n: int
@@ -113,11 +114,13 @@ def judge(pairs: Sequence[Pairs], wanted: Sequence[Wanted], margin: float) -> li
     """Every wanted gate on every panel; raises `CoTGapError` where there is nothing to judge."""
     asked = _asked(pairs, wanted)
     gates = [_measure(*found, margin) for found in asked]
+    adjusted = iter(holm([gate.p for gate in gates if gate.n]))
     decided = []
-    for gate, p, (one, *_, rates) in zip(gates, holm([g.p for g in gates]), asked, strict=True):
-        verdict = _verdict(gate, p, complete=one.complete)
-        undecided = verdict is Verdict.CANNOT_TELL
-        outlook = _outlook(rates.differences, margin / rates.span, rates.span) if undecided else {}
+    for gate, (one, *_, rates) in zip(gates, asked, strict=True):
+        p = next(adjusted) if gate.n else 1.0
+        verdict, outlook = _verdict(gate, p, complete=one.complete), {}
+        if rates is not None and verdict is Verdict.CANNOT_TELL:
+            outlook = _outlook(rates.differences, margin / rates.span, rates.span)
         decided.append(replace(gate, verdict=verdict, **outlook))
     return decided
 
@@ -131,8 +134,11 @@ def overall(gates: Sequence[Gate]) -> Verdict:
     return Verdict.NO_WORSE
 
 
-def _asked(pairs: Sequence[Pairs], wanted: Sequence[Wanted]) -> list[tuple[Pairs, str, str, Rates]]:
-    found = []
+def _asked(
+    pairs: Sequence[Pairs], wanted: Sequence[Wanted]
+) -> list[tuple[Pairs, str, str, Rates | None]]:
+    """(panel, metric, mode, its rates; None where no task has a score yet), each once."""
+    found: dict[tuple[str, str, str], tuple[Pairs, str, str, Rates | None]] = {}
     for one in pairs:
         for gate in wanted:
             modes = parts_of(one, gate.metric)
@@ -140,44 +146,46 @@ def _asked(pairs: Sequence[Pairs], wanted: Sequence[Wanted]) -> list[tuple[Pairs
                 raise UnknownNameError(f"mode of gate {gate.metric!r}:", gate.mode, modes)
             for mode in (gate.mode,) if gate.mode else modes:
                 rates = task_rates(one, gate.metric, mode)
-                if rates is None:
+                if rates is None and one.complete:
                     raise CoTGapError(
-                        f"gate {gate.metric!r}: {one.panel.name} has nothing to judge it by, "
-                        f"{_lack(gate.metric)}"
+                        f"gate {gate.metric!r}: {one.panel.name} was not played in both modes in "
+                        "both runs. Play them with --mode both"
                     )
-                found.append((one, gate.metric, mode, rates))
-    return found
+                found[one.panel.name, gate.metric, mode] = (one, gate.metric, mode, rates)
+    return list(found.values())
 
 
-def _lack(metric: str) -> str:
-    if metric == "cot_gap":
-        return "no task with a score in both modes in both runs. Play them with --mode both"
-    if metric == "score":
-        return "where scores say no more than success does. Gate on success"
-    return "no task with a score in both runs. Finish the runs first"
-
-
-def _measure(pairs: Pairs, metric: str, mode: str, rates: Rates, margin: float) -> Gate:
-    moved = rates.differences
-    mean = sum(moved, Fraction(0)) / len(moved)
-    return Gate(
+def _measure(pairs: Pairs, metric: str, mode: str, rates: Rates | None, margin: float) -> Gate:
+    gate = Gate(
         panel=pairs.panel.name,
         metric=metric,
         title=get_metric(metric).title,
         mode=mode,
         margin=margin,
-        verdict=Verdict.CANNOT_TELL,
+        verdict=Verdict.INCOMPLETE,
+        difference=None,
+        bound=None,
+        p_no_worse=1.0,
+        p=1.0,
+        n=0,
+        size=pairs.panel.size,
+    )
+    if rates is None:
+        return gate
+    moved = rates.differences
+    mean = sum(moved, Fraction(0)) / len(moved)
+    return replace(
+        gate,
         difference=rates.span * float(mean),
         bound=rates.span * lower_bound(moved),
         p_no_worse=p_no_worse(moved, margin / rates.span),
         p=stats.sign_flip_p(moved),
         n=len(moved),
-        size=pairs.panel.size,
     )
 
 
 def _verdict(gate: Gate, p: float, *, complete: bool) -> Verdict:
-    if not complete:
+    if not complete or gate.difference is None:
         return Verdict.INCOMPLETE
     if gate.p_no_worse <= ALPHA:
         return Verdict.NO_WORSE

@@ -15,15 +15,24 @@ from benchmark.metrics.summary import PAIR
 from benchmark.paired import Counted, mean_difference, rate_difference
 from benchmark.records import Episode
 from benchmark.stats import Estimate
+from envs.core import CoTGapError
+from envs.registry import get_suite
 
 
 @dataclass(frozen=True)
 class Rates:
-    """One number in [0, 1] for each task and run; a difference of two is one of `span` in truth."""
+    """One number in [0, 1] for each task and run, and what it stands for.
+
+    A rate r is `low` + `width`·r in the metric's own unit. A difference of two rates is `span` of
+    them to a margin: a CoT gap goes from −100 to 100 points, and of a score's range, 3 points are
+    three hundredths.
+    """
 
     first: tuple[Fraction, ...]
     second: tuple[Fraction, ...]
     span: int = 1
+    low: float = 0.0
+    width: float = 1.0
 
     @property
     def differences(self) -> list[Fraction]:
@@ -72,13 +81,20 @@ def _success(pairs: Pairs, mode: str) -> Rates | None:
 
 
 def _score(pairs: Pairs, mode: str) -> Rates | None:
-    """None where scores say no more than success, or do not lie in [0, 1]."""
-    runs = (pairs.first[mode], pairs.second[mode])
-    episodes = [e for tasks in runs for task in tasks.values() for e in task]
-    within = all(0 <= score.final_score(episode) <= 1 for episode in episodes)
-    if not within or not score.says_more(episodes):
-        return None
-    return _means(pairs, mode, score.final_score)
+    """Scores as shares of the suite's range; raises `CoTGapError` for one that is outside."""
+    low, high = get_suite(pairs.panel.name.partition("/")[0]).score_range
+
+    def share(episode: Episode) -> float:
+        found = score.final_score(episode)
+        if not low <= found <= high:
+            raise CoTGapError(
+                f"{episode.task_key}: score {found:g} is outside the suite's range, {low:g} to "
+                f"{high:g}: the record is damaged, or of another version"
+            )
+        return (found - low) / (high - low)
+
+    rates = _means(pairs, mode, share)
+    return None if rates is None else replace(rates, low=low, width=high - low)
 
 
 def _gap(pairs: Pairs, mode: str) -> Rates | None:
@@ -93,7 +109,7 @@ def _gap(pairs: Pairs, mode: str) -> Rates | None:
     first, second = (
         tuple(gap(tasks, key) for key in keys) for tasks in (pairs.first, pairs.second)
     )
-    return Rates(first, second, span=2)
+    return Rates(first, second, span=2, low=-1.0, width=2.0)
 
 
 BOUNDED: Mapping[str, Callable[[Pairs, str], Rates | None]] = {
@@ -119,25 +135,32 @@ def _of_rates(pairs: Pairs) -> Iterator[Difference]:
     for name in BOUNDED:
         metric = get_metric(name)
         for mode in parts_of(pairs, name):
-            if (rates := task_rates(pairs, name, mode)) is None:
+            rates = task_rates(pairs, name, mode)
+            if rates is None or not metric.applies(_episodes(pairs, mode)):
                 continue
-            centre = Fraction(rates.span - 1, 2)
             first, second = (
-                float(rates.span * (sum(run) / len(run) - centre))
+                rates.low + rates.width * float(sum(run) / len(run))
                 for run in (rates.first, rates.second)
             )
-            estimate = stats.paired_difference(rates.first, rates.second, "tasks")
-            yield Difference(
-                name, metric.title, mode, metric.unit, first, second, _scaled(estimate, rates.span)
+            estimate = _scaled(
+                stats.paired_difference(rates.first, rates.second, "tasks"), rates.width
             )
+            yield Difference(name, metric.title, mode, metric.unit, first, second, estimate)
 
 
-def _scaled(estimate: Estimate, span: int) -> Estimate:
+def _episodes(pairs: Pairs, mode: str) -> list[Episode]:
+    """Those that a mode drove, or all modes for "pair"."""
+    modes = pairs.modes if mode == PAIR else (mode,)
+    runs = [run[mode] for run in (pairs.first, pairs.second) for mode in modes]
+    return [episode for tasks in runs for task in tasks.values() for episode in task]
+
+
+def _scaled(estimate: Estimate, width: float) -> Estimate:
     """In the unit of the quantity itself."""
     low, high, mde = (
-        None if x is None else span * x for x in (estimate.low, estimate.high, estimate.mde)
+        None if x is None else width * x for x in (estimate.low, estimate.high, estimate.mde)
     )
-    return replace(estimate, value=span * estimate.value, low=low, high=high, mde=mde)
+    return replace(estimate, value=width * estimate.value, low=low, high=high, mde=mde)
 
 
 def _of_counts(pairs: Pairs) -> Iterator[Difference]:

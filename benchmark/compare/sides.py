@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agents.backends.scripted import ScriptedBackend
+from agents.specs import SCRIPTS
 from benchmark.config import PanelPlan, RunConfig, differences
 from benchmark.records import Episode
 from benchmark.report.text import clip
@@ -94,6 +96,16 @@ def share(a: Side, b: Side, panels: Sequence[str] = ()) -> Shared:
     return Shared(found, modes, tuple(_notices(a, b, found, modes)))
 
 
+def vouched(description: Mapping[str, Any]) -> bool:
+    """Whether an equal fingerprint means an equal agent, by an agent's description.
+
+    A server's is a name, and that of a script of one's own leaves out what its code calls.
+    """
+    if description.get("backend") == ScriptedBackend.name:
+        return description.get("policy") in SCRIPTS
+    return description.get("weights") != "not verified"
+
+
 def _check_rules(a: RunConfig, b: RunConfig) -> None:
     """Raise `NotComparableError` at the first rule of play that differs."""
     rules = {
@@ -172,8 +184,15 @@ def _shared_panel(name: str, a: Side, b: Side) -> SharedPanel:
 def _notices(
     a: Side, b: Side, panels: Sequence[SharedPanel], modes: Sequence[str]
 ) -> Iterator[str]:
-    if a.config.agent.get("fingerprint") == b.config.agent.get("fingerprint"):
-        yield "the same agent in both runs, by its fingerprint: differences are sampling noise"
+    one, two = a.config.agent, b.config.agent
+    if one.get("fingerprint") and one.get("fingerprint") == two.get("fingerprint"):
+        if vouched(one) and vouched(two):
+            yield "the same agent in both runs, by its fingerprint: differences are chance"
+        else:
+            yield (
+                "both runs have one fingerprint, which does not cover all that decides this "
+                "agent's answers (a server's weights, what a function calls)"
+            )
     for panel in panels:
         played = len(a.plan(panel.name).tasks), len(b.plan(panel.name).tasks)
         if max(played) > len(panel.tasks):

@@ -11,6 +11,7 @@ from benchmark.compare.quantities import Difference
 from benchmark.metrics.core import Unit
 from benchmark.metrics.summary import PAIR
 from benchmark.report.text import clip
+from benchmark.stats import ALPHA
 from benchmark.tables import p_value, show
 
 COLUMNS = ("", "baseline", "candidate", "difference", "95 % CI", "p", "MDE")
@@ -86,6 +87,8 @@ def _named(found: Comparison, verdict: Verdict) -> str:
 
 def sentence(gate: Gate) -> str:
     """What a gate found, and for "cannot tell" what would resolve it."""
+    if gate.difference is None or gate.bound is None:
+        return "incomplete: no task has a score in both runs."
     value, bound = _points(gate.difference), _points(gate.bound)
     margin = f"{100 * gate.margin:g} pp"
     if gate.verdict is Verdict.NO_WORSE:
@@ -113,14 +116,14 @@ def _outlook(gate: Gate, margin: str) -> str:
         if gate.needed_as_seen is not None:
             text += f" If it is worse by what was seen, {gate.needed_as_seen:,} tasks would tell."
     if gate.needed is not None and gate.needed > gate.size:
-        text += f" The panel has {gate.size:,}: play repeats, or add panels."
+        text += f" The panel has {gate.size:,}: take a larger one, or a larger margin."
     if gate.resolvable is not None and gate.resolvable > gate.margin:
         text += f" These tasks can show a margin of {100 * gate.resolvable:.1f} pp."
     return text
 
 
 def _lower(gate: Gate) -> bool:
-    return gate.difference < 0 and gate.p <= 0.05
+    return gate.difference is not None and gate.difference < 0 and gate.p <= ALPHA
 
 
 def _points(value: float) -> str:

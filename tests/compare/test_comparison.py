@@ -76,6 +76,14 @@ def test_the_same_agent_again(good: Path, tmp_path: Path) -> None:
     assert {one.estimate.value for one in panel.differences} == {0}
 
 
+def test_a_fingerprint_that_does_not_cover_everything(tmp_path: Path) -> None:
+    runs = [outcomes(tmp_path / str(won), {"prompt": [won] * 8}) for won in (0, 1)]
+    assert any("does not cover all" in notice for notice in compare(*runs).notices)
+    nameless = {"name": "agent", "backend": "mine"}
+    runs = [outcomes(tmp_path / f"n{won}", {"prompt": [won] * 8}, agent=nameless) for won in (0, 1)]
+    assert not any("fingerprint" in notice for notice in compare(*runs).notices)
+
+
 def test_flips_are_the_tasks_that_changed(good: Path, bad: Path) -> None:
     (panel,) = compare(good, bad).panels
     for mode in ("prompt", "cot"):

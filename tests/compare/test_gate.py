@@ -10,8 +10,11 @@ import pytest
 from benchmark.compare.comparison import Comparison, compare
 from benchmark.compare.gate import Verdict, Wanted, check_margin, overall
 from benchmark.compare.words import headline, sentence
+from benchmark.config import PanelPlan
+from benchmark.records import Status
 from envs.core import CoTGapError, UnknownNameError
-from tests.compare.folders import outcomes
+from tests.benchmark.building import episode
+from tests.compare.folders import config, outcomes, write
 
 N = 200
 
@@ -88,6 +91,53 @@ def test_incomplete_runs_never_pass(tmp_path: Path) -> None:
     assert found.panels[0].pairs.lacking == (0, 1)
 
 
+def test_a_run_without_any_score_is_incomplete(tmp_path: Path) -> None:
+    n = 20
+    a = outcomes(tmp_path / "a", {"prompt": [1] * n, "cot": [1] * n})
+    b = outcomes(tmp_path / "b", {"prompt": [0] * n, "cot": [None] * n})
+    gates = [Wanted("success"), Wanted("cot_gap")]
+    found = compare(a, b, gates=gates, margin=0.1)
+    assert [(gate.name, gate.verdict, gate.n) for gate in found.gates] == [
+        ("success[prompt]", Verdict.INCOMPLETE, n),
+        ("success[cot]", Verdict.INCOMPLETE, 0),
+        ("cot_gap", Verdict.INCOMPLETE, 0),
+    ]
+    assert sentence(found.gates[1]) == "incomplete: no task has a score in both runs."
+    nothing = outcomes(tmp_path / "nothing", {"prompt": [None] * n})
+    assert compare(a, nothing, gates=gates[:1], margin=0.1).verdict is Verdict.INCOMPLETE
+
+
+def test_scores_are_judged_as_shares_of_the_suite_s_range(tmp_path: Path) -> None:
+    names = [f"{number:04d}" for number in range(200)]
+    plan = PanelPlan("scienceworld/test", "lock", 100, 200, tuple(names))
+    runs = []
+    for place, points in enumerate((50.0, 48.0)):
+        episodes = [episode(name, "prompt", Status.FAILURE, score=points) for name in names]
+        keys = [replace(e.task_key, suite="scienceworld", split="test") for e in episodes]
+        moved = [replace(e, task_key=key) for e, key in zip(episodes, keys, strict=True)]
+        runs.append(write(tmp_path / str(place), config(names, ["prompt"], panels=(plan,)), moved))
+    wide = compare(*runs, gates=[Wanted("score")], margin=0.05)
+    assert wide.verdict is Verdict.NO_WORSE
+    assert wide.gates[0].difference == pytest.approx(-0.02), "2 of 100 points"
+    assert compare(*runs, gates=[Wanted("score")], margin=0.01).verdict is Verdict.WORSE
+    (row,) = (d for d in wide.panels[0].differences if d.metric == "score")
+    assert (row.first, row.second) == (50, 48)
+    assert row.estimate.value == pytest.approx(-2)
+
+
+def test_scores_that_say_what_success_does_are_judged_all_the_same(tmp_path: Path) -> None:
+    for lost, verdict in ((0, Verdict.NO_WORSE), (30, Verdict.WORSE)):
+        found = judged(tmp_path / str(lost), lost, 0, 0.05, "score")
+        assert found.verdict is verdict
+        assert not any(d.metric == "score" for d in found.panels[0].differences)
+
+
+def test_a_gate_counts_once(tmp_path: Path) -> None:
+    found = judged(tmp_path, 6, 0, 0.01, "success", "success:prompt", n=100)
+    assert len(found.gates) == 1
+    assert found.verdict is Verdict.WORSE, "p = 0.031; among two gates it would be twice that"
+
+
 def test_all_gates_must_hold(tmp_path: Path) -> None:
     n = 100
     a = outcomes(tmp_path / "a", {"prompt": [1] * n, "cot": [1] * n})
@@ -135,7 +185,6 @@ def test_bad_gates(tmp_path: Path) -> None:
     for gate, error in (
         ("success:cot", "mode of gate"),
         ("cot_gap", "both modes"),
-        ("score", "no more"),
     ):
         with pytest.raises(CoTGapError, match=error):
             judged(tmp_path / gate.replace(":", "-"), 1, 1, 0.1, gate)

@@ -132,6 +132,7 @@ def test_mistakes_are_one_message(project: Path) -> None:
     assert "agent_gate: " in done.stdout
     assert "nowhere is not a run folder" in done.stdout
     assert "Traceback" not in done.stdout
+    assert "During handling" not in done.stdout
 
 
 def test_others_do_not_notice_it(tmp_path: Path) -> None:
@@ -191,6 +192,8 @@ def test_what_cannot_be_played(good: Path, tmp_path: Path) -> None:
         regression.judge("expert", good, *places, panels=["toy/od"], margin=5)
     with pytest.raises(CoTGapError, match="--margin"):
         regression.judge("expert", good, *places, margin=0)
+    with pytest.raises(UnknownNameError, match="option of an agent: 'protocol'"):
+        regression.judge("expert", good, *places, margin=5, options={"protocol": "tags-1"})
     older = outcomes(tmp_path / "older", {"prompt": [1, 1]})
     with pytest.raises(NotComparableError, match="Run the baseline again"):
         regression.judge("expert", older, *places, margin=5)

@@ -1,11 +1,11 @@
-"""An agent of one's own: it knows the way, and errs now and then."""
+"""Agents of one's own: they know the way, and err now and then."""
 
 import random
 
 from my_helpers import ERRORS
 
 from agents.agent import Agent
-from agents.backends.scripted import from_policy
+from agents.backends.scripted import noisy_agent
 from agents.core import Request
 
 
@@ -27,20 +27,13 @@ def function():
 
     def answer(request: Request) -> str:
         closing = "" if request.mode == "prompt" else "I know the way.</think>\n<action>"
-        return f"{closing}{_choose(ERRORS, request)}</action>"
+        assert request.env is not None
+        dice = random.Random(request.seed)
+        action = "look" if dice.random() < ERRORS else request.env.expert_action()
+        return f"{closing}{action}</action>"
 
     return answer
 
 
 def _agent(name: str, errors: float) -> Agent:
-    backend = from_policy(
-        lambda request: ("I know the way.", _choose(errors, request)),
-        {"name": name, "errors": errors},
-    )
-    return Agent(name, name, backend)
-
-
-def _choose(errors: float, request: Request) -> str:
-    assert request.env is not None
-    dice = random.Random(request.seed)
-    return "look" if dice.random() < errors else request.env.expert_action()
+    return Agent(name, name, noisy_agent({"prompt": errors, "cot": errors}))
