@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from envs.core import Panel
+from envs.core import CoTGapError, Panel
+from envs.registry import get_panel
 
 # Panels that hold something out and do not say so in their name (`ood_AXIS`): what it is.
 HELD_OUT: Mapping[str, str] = {
@@ -20,6 +21,7 @@ HELD_OUT: Mapping[str, str] = {
     "bfcl/miss_func": "category",
     "bfcl/miss_param": "category",
 }
+EXAMPLE = 'Give the names of panels, such as "trained_on": ["household/train"], or their facts.'
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,42 @@ def relate(card: Mapping[str, Any], panel: Panel) -> Relation:
 
 
 def trained_on(card: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Everything that a checkpoint, and the one it started from, was trained on."""
-    parent = card.get("parent") or {}
-    return [*(card.get("trained_on") or []), *(parent.get("trained_on") or [])]
+    """Everything that a checkpoint, and the one it started from, was trained on.
+
+    A panel's name stands for all facts of it. Raises `CoTGapError` for what is neither a name nor
+    facts, and for a name that is not known.
+    """
+    found = []
+    for one in (card, card.get("parent") or {}):
+        listed = (one.get("trained_on") if isinstance(one, Mapping) else one) or []
+        if not isinstance(listed, list | tuple):
+            raise CoTGapError(f"trained_on {listed!r:.80} is no list. {EXAMPLE}")
+        found += [_facts(entry) for entry in listed]
+    return found
+
+
+def panel_facts(name: str) -> dict[str, Any]:
+    """What a card says of a panel that was trained on; raises `CoTGapError` for another name."""
+    panel = get_panel(name)
+    return {
+        "suite": panel.suite,
+        "panel": panel.name,
+        "kinds": sorted({task.kind for task in panel.tasks}),
+        "wording": panel.wording,
+        "suite_version": panel.version,
+        "lock": panel.lock,
+    }
+
+
+def _facts(entry: Any) -> Mapping[str, Any]:
+    if isinstance(entry, str):
+        return panel_facts(entry)
+    if isinstance(entry, Mapping):
+        texts = all(isinstance(entry.get(name), str) for name in ("suite", "panel", "wording"))
+        kinds = entry.get("kinds")
+        if texts and isinstance(kinds, list | tuple) and all(isinstance(k, str) for k in kinds):
+            return entry
+    raise CoTGapError(f"trained_on holds {entry!r:.80}. {EXAMPLE}")
 
 
 def held_out_by(panel: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.training.checkpoints import CARD, read_card
+from benchmark.domain import trained_on
 from envs.core import CoTGapError
 
 
@@ -48,6 +49,8 @@ def find(patterns: Sequence[str], order: Sequence[str]) -> list[Checkpoint]:
             "were saved to, such as 'runs/masked/step-*' (in quotes, or let the shell expand it)"
         )
     cards = {path: read_card(path) if path.is_dir() else {} for path in paths}
+    for path, card in cards.items():
+        _check(path, card)
     steps = _ordered(paths, order) if order else _by_card(paths, cards)
     root = Path(os.path.commonpath([path.resolve().parent for path in paths]))
     found = [
@@ -81,6 +84,10 @@ def _matches(pattern: str) -> list[str]:
 
 
 def _by_card(paths: Sequence[Path], cards: Mapping[Path, Mapping[str, Any]]) -> dict[Path, int]:
+    for path in paths:
+        step = cards[path].get("step", 0)
+        if not isinstance(step, int) or step < 0:
+            raise CoTGapError(f"{path / CARD}: step {step!r:.40} is no number of updates")
     without = [path for path in paths if "step" not in cards[path]]
     if without:
         names = ",".join(path.name for path in paths)
@@ -101,6 +108,17 @@ def _ordered(paths: Sequence[Path], order: Sequence[str]) -> dict[Path, int]:
     return {path: order.index(path.name) + 1 for path in paths}
 
 
+def _check(path: Path, card: Mapping[str, Any]) -> None:
+    """Raise `CoTGapError` for a card that a sweep could not use in the end."""
+    try:
+        trained_on(card)
+        fraction = _mask_fraction(card)
+    except (CoTGapError, AttributeError) as error:
+        raise CoTGapError(f"{path / CARD}: {error}") from error
+    if fraction is not None and not (isinstance(fraction, int | float) and 0 <= fraction <= 1):
+        raise CoTGapError(f"{path / CARD}: action_mask_fraction {fraction!r:.40} is no share")
+
+
 def _mask_fraction(card: Mapping[str, Any]) -> float | None:
-    fraction = (card.get("config") or {}).get("action_mask_fraction")
-    return None if fraction is None else float(fraction)
+    fraction: float | None = (card.get("config") or {}).get("action_mask_fraction")
+    return fraction

@@ -6,24 +6,14 @@ from typing import Any
 
 import pytest
 
-from benchmark.domain import Relation, relate
-from envs.core import Panel
+from benchmark.domain import Relation, panel_facts, relate, trained_on
+from envs.core import CoTGapError, Panel
 from envs.registry import get_panel, suites
 
 
-def facts(name: str) -> dict[str, Any]:
-    panel = get_panel(name)
-    return {
-        "suite": panel.suite,
-        "panel": panel.name,
-        "kinds": sorted({task.kind for task in panel.tasks}),
-        "wording": panel.wording,
-    }
-
-
 def card(*panels: str, parent: tuple[str, ...] = ()) -> dict[str, Any]:
-    before = {"trained_on": [facts(name) for name in parent]} if parent else None
-    return {"trained_on": [facts(name) for name in panels], "parent": before}
+    before = {"trained_on": [panel_facts(name) for name in parent]} if parent else None
+    return {"trained_on": [panel_facts(name) for name in panels], "parent": before}
 
 
 @pytest.mark.parametrize(
@@ -70,3 +60,23 @@ def test_every_panel_is_like_itself() -> None:
     panels: list[Panel] = [p for suite in suites().values() for p in suite.panels.values()]
     for panel in panels:
         assert relate(card(panel.name), panel) == Relation(seen=True), panel.name
+
+
+def test_a_panel_s_name_stands_for_its_facts() -> None:
+    named = {"trained_on": ["household/train"], "parent": {"trained_on": ["toy/train"]}}
+    assert trained_on(named) == trained_on(card("household/train", parent=("toy/train",)))
+
+
+@pytest.mark.parametrize(
+    ("listed", "message"),
+    [
+        ("household/train", "no list"),
+        ([7], "trained_on holds 7"),
+        ([{"suite": "toy"}], "trained_on holds {'suite': 'toy'}"),
+        (["household/trian"], "Did you mean"),
+        ({"panel": "toy/id"}, "no list"),
+    ],
+)
+def test_what_no_card_says(listed: Any, message: str) -> None:
+    with pytest.raises(CoTGapError, match=message):
+        relate({"trained_on": listed}, get_panel("toy/id"))

@@ -81,6 +81,25 @@ def test_without_cards_an_order_is_asked_for(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"step": "late"}, "step 'late' is no number"),
+        ({"trained_on": "toy/train"}, "trained_on 'toy/train' is no list"),
+        ({"config": {"action_mask_fraction": "much"}}, "action_mask_fraction 'much' is no share"),
+        ({"config": [1]}, "card.json"),
+    ],
+)
+def test_cards_are_checked_before_anything_is_played(
+    tmp_path: Path, wrong: dict[str, Any], message: str
+) -> None:
+    path = folder(tmp_path / "one", 4)
+    card = json.loads((path / "card.json").read_text())
+    (path / "card.json").write_text(json.dumps({**card, **wrong}))
+    with pytest.raises(CoTGapError, match=message):
+        find([str(path)], [])
+
+
 def test_no_checkpoint_and_equal_steps_are_errors(tmp_path: Path) -> None:
     with pytest.raises(CoTGapError, match="no checkpoint there"):
         find([f"{tmp_path}/*"], [])
