@@ -71,6 +71,8 @@ def metrics() -> Mapping[str, Metric]:
         for name in names
         if name not in ("core", "summary")
     ]
+    if odd := {metric.name for metric in found} ^ (set(names) - {"core", "summary"}):
+        raise ValueError(f"a metric's name is its file's; not so: {', '.join(sorted(odd))}")
     return MappingProxyType(
         {metric.name: metric for metric in sorted(found, key=lambda m: (m.order, m.name))}
     )

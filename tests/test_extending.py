@@ -1,0 +1,84 @@
+"""docs/extending.md, followed to the letter in a copy of the project."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmark.sweeps.series import find
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+COPIED = ("envs", "benchmark", "leaderboards", "tests", "docs")
+LINKED = ("agents", "pyproject.toml")
+
+
+def blocks(language: str) -> list[str]:
+    found = re.findall(rf"```{language}\n(.*?)```", TEXT, flags=re.DOTALL)
+    assert found
+    return found
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project with every file of the document in its place."""
+    folder = tmp_path_factory.mktemp("extended")
+    ignored = shutil.ignore_patterns("__pycache__", "*.zip")
+    for name in COPIED:
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    for name in LINKED:
+        (folder / name).symlink_to(ROOT / name)
+    for block in blocks("python"):
+        place, _, text = block.removeprefix("# ").partition("\n")
+        (folder / place).write_text(text, encoding="utf-8")
+    return folder
+
+
+def run(project: Path, line: str, *more: str) -> str:
+    command = [sys.executable, *shlex.split(line)[1:], *more]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    # A copy is found before an installed project, and its tests before its neighbours' as well.
+    env |= {"PYTHONPATH": str(project), "COLUMNS": "120"}
+    done = subprocess.run(
+        command, cwd=project, env=env, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, f"{line}:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_every_command(project: Path) -> None:
+    """The agent plays; the environment is published, audited, played and conforms."""
+    lines = "".join(blocks("sh")).splitlines()
+    printed = {line: run(project, line) for line in lines}
+    agent, locks, audit, played, tests = printed.values()
+    assert "complete: all 10 episodes" in agent
+    assert "no reply" not in agent, "every reply could be read"
+    assert re.search(r"won in five", agent), "the metric is in the table"
+    assert "panels" in locks
+    assert "counter/id" in audit
+    assert "complete: all 10 episodes" in played
+    assert "floor and ceiling: expert 100.0%" in played
+    assert re.search(r"\d+ passed", tests)
+    assert "failed" not in tests
+
+
+def test_the_board(project: Path) -> None:
+    code = "from leaderboards.boards.core import boards; print(*boards())"
+    assert "quick" in run(project, f"python -c {shlex.quote(code)}").split()
+
+
+def test_the_card(tmp_path: Path) -> None:
+    (card,) = blocks("json")
+    (tmp_path / "config.json").touch()
+    (tmp_path / "card.json").write_text(card)
+    (found,) = find([str(tmp_path)], [])
+    assert (found.step, found.series) == (500, "k=0")
+    assert found.card == json.loads(card)
