@@ -62,13 +62,13 @@ TRAIN_EXAMPLES = """Examples:
 
     python -m agents train --preset tiny --out runs/tiny
 
-    python -m agents train --preset tiny --init runs/tiny/base/step-010000
+    python -m agents train --preset tiny --init agents/checkpoints/tiny-base
     --action-mask-fraction 0.3 --out runs/masked
 
     python -m agents train --preset smollm2 --data alfworld.jsonl --lora 8 --out runs/smollm2
 
 The same command resumes a stopped run. Every step-NNNNNN folder is a checkpoint with a card:
-`python -m benchmark run --agent runs/tiny/step-008192`."""
+`python -m benchmark run --agent runs/tiny/step-000128`."""
 
 
 @app.command(epilog=TRAIN_EXAMPLES)
@@ -76,7 +76,9 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for checkpoints.")],
     preset: Annotated[
         str,
-        typer.Option(help="tiny (drills, base, CoT), tiny-base (without CoT), smollm2."),
+        typer.Option(
+            help="tiny (echoes, drills, transcripts, base, CoT), tiny-base (no CoT), smollm2."
+        ),
     ] = "tiny",
     panel: Annotated[
         list[str] | None,
@@ -95,11 +97,8 @@ def train(
         str | None, typer.Option(help="Shares of targets, as cot=0.7,direct=0.2,both=0.1.")
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Updates.", min=1)] = None,
-    drill_steps: Annotated[
-        int | None, typer.Option(help="Updates of the drills stage.", min=1)
-    ] = None,
-    base_steps: Annotated[
-        int | None, typer.Option(help="Updates of the base stage.", min=1)
+    stage_steps: Annotated[
+        list[str] | None, typer.Option(help="Updates of an earlier stage: base=100; repeat.")
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Episodes a pass.", min=1)] = None,
     learning_rate: Annotated[float | None, typer.Option(help="At its highest.")] = None,
@@ -116,7 +115,7 @@ def train(
     device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
 ) -> None:
     """Train on the expert's episodes, with its reasons, and save a series of checkpoints."""
-    from agents.training.presets import parse_mix
+    from agents.training.presets import parse_mix, parse_steps
     from agents.training.train import TrainOptions, execute
 
     options = TrainOptions(
@@ -128,8 +127,7 @@ def train(
         mask_fraction=action_mask_fraction,
         mix=None if mix is None else parse_mix(mix),
         steps=steps,
-        drill_steps=drill_steps,
-        base_steps=base_steps,
+        stage_steps=parse_steps(stage_steps or ()),
         batch_size=batch_size,
         learning_rate=learning_rate,
         drills=drills,

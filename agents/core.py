@@ -82,7 +82,7 @@ NO_USAGE = Usage()
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """The four tags of a protocol; a checkpoint's card may name others (its own convention)."""
+    """The four tags of a protocol; an `Agent` may bring others (its model's own convention)."""
 
     think_open: str = "<think>"
     think_close: str = "</think>"

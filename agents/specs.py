@@ -213,7 +213,10 @@ def _made(spec: str, factory: Callable[[], Any]) -> Any:
     except CoTGapError:
         raise
     except (Exception, SystemExit) as error:  # a user's code: whatever it raises, say where
-        raise CoTGapError(f"{spec} failed: {type(error).__name__}: {error}") from error
+        raise CoTGapError(
+            f"{spec} failed: {type(error).__name__}: {error}. It is called without arguments, and "
+            "returns what answers: see docs/extending.md"
+        ) from error
 
 
 def _factory(spec: str, module_name: str, name: str) -> Callable[[], Any]:
@@ -232,7 +235,11 @@ def _factory(spec: str, module_name: str, name: str) -> Callable[[], Any]:
             f"agent {spec!r}: importing {module_name} failed: {type(error).__name__}: {error}"
         ) from error
     if not callable(factory):
-        functions = [key for key, value in vars(module).items() if callable(value)]
+        functions = [
+            key
+            for key, value in vars(module).items()
+            if callable(value) and getattr(value, "__module__", "") == module.__name__
+        ]
         raise UnknownNameError(f"factory in {module_name}:", name, functions)
     made: Callable[[], Any] = factory
     return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -161,6 +161,17 @@ def get_preset(name: str) -> Preset:
 def geometric(steps: int, count: int) -> list[int]:
     """At most `count` numbers of updates, each twice the one before, the last being `steps`."""
     return sorted({max(1, steps >> power) for power in range(count)})
+
+
+def parse_steps(texts: Sequence[str]) -> dict[str, int]:
+    """Read several of `base=100`; raises `CoTGapError` for another form."""
+    found = {}
+    for text in texts:
+        name, _, steps = text.partition("=")
+        if not steps.isdecimal():
+            raise CoTGapError(f"bad --stage-steps {text!r}: expected base=100 or so")
+        found[name] = int(steps)
+    return found
 
 
 def parse_mix(text: str) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from agents.training.presets import Preset, Stage, get_preset
 from agents.training.sequences import Objective
 from agents.training.sources import Source, digest, open_sources, openings
 from agents.training.vocabulary import train_tokenizer
-from envs.core import CoTGapError
+from envs.core import CoTGapError, UnknownNameError
 
 CORPUS = 400  # episodes that a vocabulary and the names of drills are taken from
 # What adapters are put on: every matrix of a decoder layer.
@@ -40,8 +40,7 @@ class TrainOptions:
     mask_fraction: float = 0.0
     mix: Mapping[str, float] | None = None
     steps: int | None = None
-    drill_steps: int | None = None
-    base_steps: int | None = None
+    stage_steps: Mapping[str, int] = field(default_factory=dict)
     batch_size: int | None = None
     learning_rate: float | None = None
     drills: int | None = None
@@ -75,9 +74,8 @@ def execute(options: TrainOptions) -> Path:
 def _before(preset: Preset, options: TrainOptions) -> dict[str, Stage]:
     """The preset's earlier stages by name, as the options change them."""
     stages = dict(preset.before)
-    for name, steps in (("drills", options.drill_steps), ("base", options.base_steps)):
-        if steps is not None:
-            stages[name] = replace(stages[name], steps=steps)
+    for name, steps in options.stage_steps.items():
+        stages[name] = replace(stages[name], steps=steps)
     if options.drills is not None and "base" in stages:
         stages["base"] = replace(stages["base"], drills=options.drills)
     return stages
@@ -86,10 +84,13 @@ def _before(preset: Preset, options: TrainOptions) -> dict[str, Stage]:
 def _check_used(options: TrainOptions, preset: Preset) -> None:
     """Raise `CoTGapError` for an option that would change nothing."""
     before = preset.before if options.init is None else {}
+    for name, steps in options.stage_steps.items():
+        if name not in before:
+            raise UnknownNameError("earlier stage in --stage-steps:", name, before)
+        if steps < 1:
+            raise CoTGapError(f"--stage-steps {name}={steps}: at least 1")
     drilled = "base" in before or preset.stage.drills
     idle = {
-        "--drill-steps": (options.drill_steps, "drills" in before, "there is no drills stage"),
-        "--base-steps": (options.base_steps, "base" in before, "there is no base stage"),
         "--drills": (options.drills, drilled, "only a base stage has drills"),
         "--panel": (options.panels or None, not options.data, "--data is trained on"),
         "--noise": (options.noise, not options.data, "--data brings its own"),

@@ -297,9 +297,10 @@ def test_no_episode_is_written_twice(tmp_path: Path) -> None:
         (["--preset", "test", "--panel", "toy/none"], "unknown panel"),
         (["--preset", "test", "--data", "none.jsonl"], "cannot read none.jsonl"),
         (["--preset", "test", "--init", "none"], "no checkpoint at none"),
-        (["--preset", "smollm2", "--base-steps", "1"], "--base-steps has no effect here"),
+        (["--preset", "smollm2", "--stage-steps", "base=1"], "unknown earlier stage"),
         (["--preset", "test", "--data", "x", "--panel", "toy/id"], "--panel has no effect here"),
-        (["--preset", "test", "--base-steps", "1", "--drills", "2"], "drills need names"),
+        (["--preset", "test", "--stage-steps", "base=1", "--drills", "2"], "drills need names"),
+        (["--preset", "test", "--stage-steps", "base"], "expected base=100"),
     ],
 )
 def test_bad_options(tmp_path: Path, arguments: list[str], message: str) -> None:
