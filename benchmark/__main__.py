@@ -551,7 +551,10 @@ def audit(
     """Play expert, random and do-nothing: each panel's ceiling, floor and unpassable tasks."""
     from benchmark.commands.audit import execute
     from envs.audits import FILE
+    from envs.core import CoTGapError
 
+    if episodes is not None and out is None:
+        raise CoTGapError("--episodes N: the published file holds whole panels; give --out FILE")
     audited = execute(
         panel or [],
         episodes=episodes,

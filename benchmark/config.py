@@ -124,16 +124,24 @@ def plan_panel(panel: Panel, episodes: int | None, max_steps: int | None) -> Pan
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """The fields in which two configurations differ, as `path: old → new`."""
+    """The fields in which two configurations differ, as `path: old → new`.
+
+    Lists of things with names are compared by name.
+    """
     found: list[str] = []
     for name in sorted({*old, *new}):
         path = f"{prefix}{name}"
-        before, after = old.get(name), new.get(name)
+        before, after = _by_name(old.get(name)), _by_name(new.get(name))
         if isinstance(before, Mapping) and isinstance(after, Mapping):
             found += differences(before, after, f"{path}.")
         elif before != after:
             found.append(f"{path}: {_short(before)} → {_short(after)}")
     return found
+
+
+def _by_name(value: Any) -> Any:
+    named = isinstance(value, list) and all(isinstance(v, Mapping) and "name" in v for v in value)
+    return {one["name"]: one for one in value} if value and named else value
 
 
 def _short(value: Any) -> str:

@@ -9,12 +9,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from agents.core import DEFAULT_TAGS
+from agents.modes import get_mode
 from benchmark.config import PanelPlan
 from benchmark.metrics.core import COT, PROMPT, Metric, Unit, metrics
 from benchmark.metrics.summary import PAIR, PanelSummary
+from benchmark.report.text import clip
 from benchmark.runner import RunResult
 from benchmark.sessions import Session
 from benchmark.stats import Estimate, wilson
+from benchmark.store import read_episodes
 from envs.audits import Audit, Played, audit_of
 
 SHOWN_ERRORS = 5
@@ -26,6 +30,7 @@ def print_result(result: RunResult, console: Console) -> None:
         for panel in result.panels:
             if panel.panel == plan.name:
                 _print_panel(panel, plan, result, console)
+    _print_unread(result, console)
     _print_errors(result, console)
     if result.session is not None:
         console.print(time_line(result.session), style="dim", highlight=False)
@@ -173,6 +178,34 @@ def show(value: float, unit: Unit, *, bare: bool = False) -> str:
 def p_value(p: float) -> str:
     """With its relation, as in `p = 0.031`."""
     return "< 0.001" if p < 0.001 else f"= {p:.3f}"
+
+
+def _print_unread(result: RunResult, console: Console) -> None:
+    """Where no reply of a mode could be read, one of them: it shows what the agent got wrong."""
+    found = [(p, mode) for p in result.panels for mode in result.config.modes if _unread(p, mode)]
+    if not found:
+        return
+    for mode in dict.fromkeys(mode for _, mode in found):
+        panels = {panel.panel for panel, driver in found if driver == mode}
+        decision = next(
+            step.decision
+            for episode in read_episodes(result.folder)
+            if episode.mode == mode and episode.task_key.panel in panels
+            for step in episode.steps
+        )
+        begun = get_mode(mode).prefill(DEFAULT_TAGS)
+        console.print(
+            f"no reply of mode {mode} could be read on {', '.join(sorted(panels))}. One of them, "
+            f"which {begun} begins ({decision.parse_error}):",
+            style="bold yellow",
+            highlight=False,
+        )
+        console.print(f"  {clip(decision.raw, 200)}", markup=False, highlight=False)
+
+
+def _unread(panel: PanelSummary, mode: str) -> bool:
+    errors = panel.metrics["parse_errors"].get(mode)
+    return errors is not None and errors.value == 1
 
 
 def _print_errors(result: RunResult, console: Console) -> None:

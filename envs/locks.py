@@ -6,6 +6,7 @@ make numbers incomparable (and say so in the changelog).
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
@@ -32,6 +33,7 @@ def changed() -> list[Panel]:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser("python -m envs.locks", description=__doc__).parse_args()
     locks = {p.name: p.lock for suite in suites().values() for p in suite.panels.values()}
     FILE.write_text(json.dumps(locks, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     print(f"{FILE.name}: {len(locks)} panels")

@@ -140,6 +140,11 @@ def test_a_report_without_its_packages(tmp_path: Path) -> None:
         "error: jinja2 and matplotlib not installed. To fix it: pip install -e '.[report]'"
     )
 
+    # With the code of bad usage, not with that of a candidate that is worse.
+    tried = benchmark(env, "compare", str(tmp_path), str(tmp_path), "--report", str(tmp_path / "x"))
+    assert tried.returncode == 2
+    assert "pip install -e '.[report]'" in tried.stderr
+
 
 def test_doctor_names_each_missing_package(tmp_path: Path) -> None:
     env = blind(tmp_path, [package for package, *_ in NEEDS.values()], {})

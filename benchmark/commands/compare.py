@@ -54,6 +54,10 @@ def execute(options: CompareOptions, *, as_json: bool) -> int:
     margin = 0.0 if options.margin is None else check_margin(options.margin)
     names = options.gates or ((DEFAULT_GATE,) if margin else ())
     gates = [Wanted.parse(name) for name in dict.fromkeys(names)]
+    if options.report:
+        from benchmark.commands.report import check_needed
+
+        check_needed()
     if options.junit and not gates:
         raise CoTGapError("--junit writes the gates as test cases: set one with --margin PP")
     found = compare(
@@ -79,11 +83,9 @@ def _no_link(flip: Flip) -> str | None:
 
 def _write_report(found: Comparison, folder: Path) -> Link:
     """Write both runs as pages; returns how a flipped task is addressed in their viewer."""
-    from benchmark.commands.report import check_needed
     from benchmark.report import build
     from benchmark.report.sections.episodes import SECTION, numbered
 
-    check_needed()
     report = build.read([found.a.folder, found.b.folder])
     build.write(report, folder)
     numbers = {(place, e.id): number for number, (place, e) in enumerate(numbered(report))}

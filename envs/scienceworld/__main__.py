@@ -6,6 +6,7 @@ and test splits have. The splits are consecutive: train begins at 0, dev where t
 
 from __future__ import annotations
 
+import argparse
 import json
 
 from envs.scienceworld.java import give_back, jar_path, pool
@@ -14,6 +15,7 @@ from envs.scienceworld.suite import SPLITS, TASKS
 
 def main() -> None:
     """Ask the simulator for every task's splits."""
+    argparse.ArgumentParser("python -m envs.scienceworld", description=__doc__).parse_args()
     names = json.loads(jar_path().with_name("tasks.json").read_text(encoding="utf-8"))
     simulator = pool().take()
     lines = []

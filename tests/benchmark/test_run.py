@@ -163,7 +163,20 @@ def test_another_configuration_is_refused_and_named(tmp_path: Path) -> None:
     assert other.returncode == 2
     assert "seed: 0 → 5" in other.stderr
     assert "sampling.temperature: 0.0 → 0.5" in other.stderr
+    shorter = run(out, "--episodes", "2", "--max-steps", "9")
+    assert 'panels.toy/id.tasks: ["0000", "0001", "0002"] → ["0000", "0001"]' in shorter.stderr
+    assert "panels.toy/id.step_limit: 12 → 9" in shorter.stderr
     assert (out / EPISODES).read_bytes() == before
+
+
+def test_an_agent_that_cannot_be_read_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "mute.py").write_text("def make():\n    return lambda request: 'go north'\n")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    where = ("--panel", "toy/id", "--episodes", "1", "--out", tmp_path / "run")
+    done = cli("run", "--agent", "mute:make", *where, PYTHONPATH=path)
+    said = " ".join(done.stdout.split())
+    assert "no reply of mode prompt could be read on toy/id" in said
+    assert "<action>go north" in said
 
 
 def test_failures_are_data_and_are_retried(tmp_path: Path) -> None:

