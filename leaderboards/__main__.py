@@ -64,8 +64,8 @@ VERIFY_EXAMPLES = """Examples:
 
     python -m leaderboards verify my-agent.zip --redecode 60 --agent path/to/my-checkpoint --receipt
 
-Exit codes: 0 verified, 1 something is not as it says, 2 no submission file, 3 some of it could not
-be replayed here."""
+Exit codes: 0 verified, 1 something is not as it says, 2 no submission file or bad usage, 3 some of
+it could not be replayed here."""
 
 
 @app.command(epilog=VERIFY_EXAMPLES)
@@ -78,7 +78,15 @@ def verify(
     agent: Annotated[
         str | None, typer.Option(help="The submission's checkpoint, as for `benchmark run`.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Decides which steps are drawn.")] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="Decides which steps are drawn. [default: a secret one, so that nobody knows "
+            "beforehand which]",
+            min=0,
+            show_default=False,
+        ),
+    ] = None,
     tokenizer: Annotated[
         Path | None, typer.Option(help="With a server as --agent: as for `benchmark run`.")
     ] = None,
@@ -134,7 +142,7 @@ def check(
         bool,
         typer.Option(
             "--trust-redecoded",
-            help="Accept receipts that claim re-decoded, which replaying cannot show.",
+            help="With --since: accept receipts that claim re-decoded, too.",
         ),
     ] = False,
     workers: Annotated[

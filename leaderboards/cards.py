@@ -13,8 +13,8 @@ from typing import Any
 
 from agents.checkpoints import bundled
 from agents.fingerprint import fingerprint as fingerprint_of
+from benchmark.domain import panel_facts
 from envs.core import CoTGapError
-from envs.registry import get_panel
 from leaderboards.form import CARD_FIELDS, ENTRANT_FIELDS, PARENT_FIELDS
 from leaderboards.schema import FieldError, fields
 from leaderboards.submission import Entrant
@@ -45,8 +45,10 @@ def read_card(path: Path) -> dict[str, Any]:
         raise CoTGapError(f"--card {path}: cannot be read ({error})") from error
     except (ValueError, yaml.YAMLError) as error:
         raise CoTGapError(f"--card {path}: {error}") from error
-    if not isinstance(content, dict):
-        raise CoTGapError(f"--card {path}: not a list of fields. {EXAMPLE}")
+    except RecursionError:
+        raise CoTGapError(f"--card {path}: nested too deep") from None
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
+        raise CoTGapError(f"--card {path}: not a list of fields with names. {EXAMPLE}")
     return content
 
 
@@ -103,16 +105,4 @@ def _trained_on(listed: Any) -> Any:
         listed = [listed]
     if not isinstance(listed, list):
         return listed  # the check says what is wrong with it
-    return [_facts(entry) if isinstance(entry, str) else entry for entry in listed]
-
-
-def _facts(name: str) -> dict[str, Any]:
-    panel = get_panel(name)
-    return {
-        "suite": panel.suite,
-        "panel": panel.name,
-        "kinds": sorted({task.kind for task in panel.tasks}),
-        "wording": panel.wording,
-        "suite_version": panel.version,
-        "lock": panel.lock,
-    }
+    return [panel_facts(entry) if isinstance(entry, str) else entry for entry in listed]

@@ -9,12 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmark.files import write_json
+from benchmark.stats import wilson
 from benchmark.store import versions
 from envs.core import CoTGapError
 from leaderboards import form
 from leaderboards.reading import SubmissionError, check, parse, read_submission
 from leaderboards.schema import fields
-from leaderboards.submission import Entry, Receipt, Tier
+from leaderboards.submission import INEXACT, LEAST, Entry, Receipt, Tier
 
 FOLDER = Path(__file__).with_name("entries")
 FILE, RECEIPT = ".zip", ".json"
@@ -65,7 +66,9 @@ def read_entry(path: Path) -> Entry:
 
 
 def receipt_path(path: Path) -> Path:
-    """Where a submission's receipt lies."""
+    """Where a submission's receipt lies; raises `SubmissionError` for a file that is no `.zip`."""
+    if path.suffix != FILE:
+        raise SubmissionError(f"{path}: a receipt lies beside SLUG{FILE}: rename the file first")
     return path.with_suffix(RECEIPT)
 
 
@@ -80,15 +83,24 @@ def read_receipt(path: Path) -> Receipt:
             raise CoTGapError("the receipt: agreed: more than were decoded again")
         if (content["tier"] == "re-decoded") != (content["redecoded"] > 0):
             raise CoTGapError("the receipt: redecoded: does not go with its tier")
+        if content["tier"] == "re-decoded" and not _earned(content["redecoded"], content["agreed"]):
+            raise CoTGapError("the receipt: agreed: too few for its tier")
     except (OSError, CoTGapError) as error:
         raise SubmissionError(f"{path}: {error}") from error
     return Receipt(**content)
 
 
-def make_receipt(path: Path, tier: Tier, redecoded: int = 0, agreed: int = 0) -> Receipt:
+def _earned(redecoded: int, agreed: int) -> bool:
+    """Whether so many may be "re-decoded" by the rule for agents that round differently."""
+    return redecoded >= LEAST and wilson(agreed / redecoded, redecoded)[0] >= INEXACT
+
+
+def make_receipt(
+    path: Path, tier: Tier, redecoded: int = 0, agreed: int = 0, seed: int = 0
+) -> Receipt:
     """Today's receipt of a file that was verified with this outcome."""
     today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-    return Receipt(sha256(path), tier, today, versions(), redecoded, agreed)
+    return Receipt(sha256(path), tier, today, versions(), redecoded, agreed, seed)
 
 
 def write_receipt(path: Path, receipt: Receipt) -> Path:

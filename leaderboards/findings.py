@@ -18,6 +18,7 @@ Kind = Literal[
     "lock",  # the panel is another one here: tasks, wording, step limit or the suite's version
     "tasks",  # the tasks are not the first ones of the panel, in its order
     "config",  # a setting that no run has
+    "card",  # what it says of panels that were trained on is not so
     # which episodes there are
     "missing",
     "unplanned",
@@ -39,6 +40,7 @@ Kind = Literal[
     "action",
     "thought",
     "parse_error",
+    "finish_reason",  # it does not go with the text
     "observation",
     "reward",
     "valid",
@@ -48,8 +50,6 @@ Kind = Literal[
     # of what the checkpoint gave when it was asked again
     "redecoded",
     "tokens",  # the same text, but other counts or another end
-    # of a receipt
-    "receipt",
 ]
 KEPT = 20  # findings of a kind that are kept; the rest are counted
 

@@ -6,6 +6,9 @@ run of all 274 ALFWorld games in both modes has 548 episodes of at most 50 steps
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from leaderboards.schema import (
     Check,
     fields,
@@ -160,6 +163,13 @@ AGENT_FIELDS: dict[str, Check] = {
 }
 # Of these, all runs of a file hold the same: they are of one agent.
 SAME_AGENT = ("name", "fingerprint", "tags", "backend", "dtype")
+
+
+def other_agent(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """The first of `SAME_AGENT` in which two runs' agents differ; empty where they are one."""
+    return next((name for name in SAME_AGENT if one.get(name) != other.get(name)), "")
+
+
 RUN = fields(
     {
         "digest": SHA256,
@@ -231,6 +241,7 @@ RECEIPT_FIELDS: dict[str, Check] = {
     "versions": CIRCUMSTANCES,
     "redecoded": whole(0, 10**9),
     "agreed": whole(0, 10**9),
+    "seed": whole(0, 2**63),
 }
 # A slug is a file's name and part of a page's address.
 SLUG = "[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?"

@@ -5,6 +5,7 @@ The same runs and the same entrant give the same bytes. `leaderboards.reading` r
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -41,13 +42,11 @@ def load_runs(folders: Sequence[Path], hardware: Mapping[str, str]) -> tuple[Sub
     first = runs[0].config["agent"]
     for folder, run in zip(folders[1:], runs[1:], strict=True):
         agent = run.config["agent"]
-        for name in form.SAME_AGENT:
-            if agent.get(name) != first.get(name):
-                raise CoTGapError(
-                    f"a submission is of one agent, but {folder} has the {name} "
-                    f"{agent.get(name)!r}, and {folders[0]} has {first.get(name)!r}. "
-                    "Submit them in files of their own"
-                )
+        if name := form.other_agent(first, agent):
+            raise CoTGapError(
+                f"a submission is of one agent, but {folder} has the {name} {agent.get(name)!r}, "
+                f"and {folders[0]} has {first.get(name)!r}. Submit them in files of their own"
+            )
     return runs
 
 
@@ -68,7 +67,8 @@ def write_submission(path: Path, submission: Submission) -> None:
     except SubmissionError as error:
         raise CoTGapError(f"this cannot be submitted: {error}") from error
     finally:
-        fresh.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # as where the name is none
+            fresh.unlink()
 
 
 def packed(submission: Submission) -> bytes:

@@ -1,8 +1,8 @@
 """What an entry played, by what makes its numbers comparable with another's.
 
 Numbers stand in one table only where their `Setting` is the same: panel, lock, step limit, the
-very tasks, protocol, repeats and sampling. Who played on what (backend, dtype, hardware) and how
-it was checked (tier) stand beside the numbers; they divide no table.
+very tasks, protocol, repeats, sampling and token limits. Who played on what (backend, dtype,
+hardware) and how it was checked (tier) stand beside the numbers; they divide no table.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ class Setting:
     repeats: int
     temperature: float
     top_p: float
+    action_tokens: int
+    thought_tokens: int
     step_limit: int
     size: int
     lock: str
@@ -45,9 +47,10 @@ class Setting:
         return self.panel.partition("/")[0]
 
     @property
-    def conditions(self) -> tuple[str, int, float, float]:
+    def conditions(self) -> tuple[str | float, ...]:
         """What is the same for all panels of a run."""
-        return self.protocol, self.repeats, self.temperature, self.top_p
+        sampling = (self.temperature, self.top_p)
+        return (self.protocol, self.repeats, *sampling, self.action_tokens, self.thought_tokens)
 
     @property
     def digest(self) -> str:
@@ -119,7 +122,7 @@ def played(entry: Entry) -> tuple[list[Played], list[LeftOut]]:
 
 
 def _setting(run: SubmittedRun, plan: PanelPlan) -> Setting:
-    sampling = run.config["sampling"]
+    sampling, limits = run.config["sampling"], run.config["limits"]
     temperature = float(sampling["temperature"])
     return Setting(
         panel=plan.name,
@@ -128,6 +131,8 @@ def _setting(run: SubmittedRun, plan: PanelPlan) -> Setting:
         repeats=int(run.config["repeats"]),
         temperature=temperature,
         top_p=float(sampling["top_p"]) if temperature else 1.0,
+        action_tokens=int(limits["action_tokens"]),
+        thought_tokens=int(limits["thought_tokens"]),
         step_limit=plan.step_limit,
         size=plan.size,
         lock=plan.lock,

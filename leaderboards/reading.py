@@ -165,8 +165,8 @@ def _check_steps(steps: list[dict[str, Any]], where: str) -> None:
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise ValueError(f"the key {shown(twice)} occurs twice in an object")
     return found
 
@@ -199,12 +199,11 @@ def _check_agents(runs: list[dict[str, Any]]) -> None:
         known = {name: agent[name] for name in form.AGENT_FIELDS if name in agent}
         check(fields(form.AGENT_FIELDS), known, where)
         first = first or agent
-        for name in form.SAME_AGENT:
-            if agent.get(name) != first.get(name):
-                raise CoTGapError(
-                    f"{where}.{name}: {shown(agent.get(name))}, but in the first run "
-                    f"{shown(first.get(name))}: a submission is of one agent"
-                )
+        if name := form.other_agent(first, agent):
+            raise CoTGapError(
+                f"{where}.{name}: {shown(agent.get(name))}, but in the first run "
+                f"{shown(first.get(name))}: a submission is of one agent"
+            )
 
 
 def _check_size(runs: list[dict[str, Any]]) -> int:

@@ -26,20 +26,10 @@ from benchmark.stats import wilson
 from benchmark.turns import start, turn
 from envs.core import CoTGapError
 from leaderboards.findings import Finding
-from leaderboards.submission import Submission
+from leaderboards.submission import INEXACT, Submission
 
-# Drawn steps from which on a file earns "re-decoded": if 30 of 30 agree, then with 95 %
-# confidence fewer than one step in ten was not decoded so (1 - 0.05 ** (1 / 30) = 0.095).
-LEAST = 30
 # Backends that answer the same whatever else they are asked, but for rounding.
 EXACT = ("scripted", "transformers")
-# Where rounding may differ, the lower end of the 95 % interval of the agreement must reach this:
-# most replies must surely be the checkpoint's. In bfloat16, or on a server that batches as it
-# likes, near-ties between tokens flip with the batch, and one flip changes all that follows in a
-# reply, so that long replies of an honest run part in a tenth to a third of cases. It catches
-# texts that the checkpoint never wrote, not a few forged among many; the receipt says how many
-# agreed.
-INEXACT = 0.5
 
 
 @dataclass(frozen=True)
@@ -68,12 +58,13 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Redecoded:
-    """What came of it: `agreed` of `n` raw texts are the same, in a 95 % Wilson interval.
+    """What came of it: `agreed` of `n` replies are the same, in a 95 % Wilson interval.
 
-    `exact`: this agent must agree everywhere, in its counts of tokens and how it ended as well.
-    `differences` holds every reply that does not.
+    The same are the raw text, the counts of tokens and how it ended. `exact`: this agent must agree
+    everywhere. `differences` holds every reply that does not. `seed` drew the steps.
     """
 
+    seed: int
     n: int
     agreed: int
     low: float
@@ -127,7 +118,7 @@ def redecode(
                 on_step,
             )
         ]
-        return _compared(pairs, exact=is_exact(agent))
+        return _compared(pairs, seed, exact=is_exact(agent))
 
 
 def draw(submission: Submission, n: int, seed: int) -> list[Drawn]:
@@ -230,16 +221,13 @@ def _counted(decision: Decision) -> tuple[int, int, str]:
     return usage.prompt_tokens, usage.completion_tokens, decision.finish_reason
 
 
-def _compared(pairs: Sequence[tuple[Drawn, Decision]], *, exact: bool) -> Redecoded:
+def _compared(pairs: Sequence[tuple[Drawn, Decision]], seed: int, *, exact: bool) -> Redecoded:
     differences: list[Finding] = []
-    agreed = 0
     for each, now in pairs:
         said = each.said
         if said.raw != now.raw:
             differences.append(Finding.of("redecoded", each.where, said.raw, now.raw))
-            continue
-        agreed += 1
-        if exact and _counted(said) != _counted(now):
+        elif _counted(said) != _counted(now):
             differences.append(Finding.of("tokens", each.where, _counted(said), _counted(now)))
-    low, high = wilson(agreed / len(pairs), len(pairs))
-    return Redecoded(len(pairs), agreed, low, high, exact, tuple(differences))
+    n, agreed = len(pairs), len(pairs) - len(differences)
+    return Redecoded(seed, n, agreed, *wilson(agreed / n, n), exact, tuple(differences))

@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from math import ceil
 
+from agents.backends._text import cut_at_stop
 from agents.core import NO_USAGE, Decision, Tags, Usage
 from agents.modes import get_mode
 from agents.protocol import PromptProtocol
@@ -25,6 +27,8 @@ from leaderboards.findings import Finding, Kind
 
 CHUNK = 8  # episodes that a process is given at a time
 ALONE = 24  # fewer episodes than these are replayed sooner than a process starts
+COUNTING = "transformers"  # the backend that counts every token that it writes, an end included
+LONGEST = 128  # characters of a token, generously
 
 
 @dataclass(frozen=True)
@@ -189,14 +193,27 @@ class _Check:
         prefill = "" if rules.protocol.asked else decoding.prefill(rules.tags)
         if not said.raw.startswith(prefill):
             self._differs("raw", said.raw, f"{prefill}...", where)
+        text, stopped = cut_at_stop(said.raw.removeprefix(prefill), decoding.stop(rules.tags))
+        self._equal("raw", said.raw, prefill + text, where)  # nothing is decoded behind a stop
+        if (said.finish_reason == "stop") != stopped:
+            found = "with a stop string" if stopped else "without one"
+            self._differs("finish_reason", said.finish_reason, f"it ends {found}", where)
         action, thought, error = decoding.parse(said.raw, rules.tags)
         self._equal("action", said.action, action, where)
         self._equal("thought", said.thought, thought, where)
         self._equal("parse_error", said.parse_error, error, where)
         self._bounded(said.usage, budget(mode, rules.config.limits), index, where)
+        if rules.config.agent["backend"] == COUNTING:
+            least = ceil(len(text) / LONGEST)
+            if said.usage.completion_tokens < least:
+                written = f"{said.usage.completion_tokens} written"
+                self._differs("usage", written, f"at least {least}", where)
         return action
 
     def _bounded(self, usage: Usage, most: int, index: int, where: str) -> None:
+        if usage.cached_tokens > usage.prompt_tokens:
+            found = f"{usage.prompt_tokens} read"
+            self._differs("usage", f"{usage.cached_tokens} of them cached", found, where)
         if usage.completion_tokens > most:
             self._differs("usage", f"{usage.completion_tokens} written", f"at most {most}", where)
         if usage.dropped_steps > index:

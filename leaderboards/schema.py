@@ -222,20 +222,23 @@ def task_key(most: int) -> Check:
     return check
 
 
+def is_web_address(text: str) -> bool:
+    """Whether it is an http(s) address in ASCII that hides no name or password."""
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
+    except ValueError:
+        return False
+    return bool(good) and text.isascii() and not re.search(r"[\s\"'<>\\`]", text)
+
+
 def web_address(most: int) -> Check:
-    """Empty, or an http(s) address in ASCII that hides no name or password."""
+    """Empty, or what `is_web_address` takes."""
     fits = line(most)
 
     def check(value: Any, place: str) -> None:
         fits(value, place)
-        if not value:
-            return
-        try:
-            parts = urlsplit(value)
-            good = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
-        except ValueError:
-            good = False
-        if not good or not value.isascii() or re.search(r"[\s\"'<>\\`]", value):
+        if value and not is_web_address(value):
             raise FieldError(place, f"{shown(value)} is no http:// or https:// address in ASCII")
 
     return check

@@ -21,6 +21,17 @@ beyond the form. replayed: every action was played again in the real environment
 was recomputed from the raw texts. re-decoded: also, the checkpoint was at hand and gave the same
 replies at randomly drawn steps."""
 
+# Drawn steps from which on a file earns "re-decoded": if 30 of 30 agree, then with 95 %
+# confidence fewer than one step in ten was not decoded so (1 - 0.05 ** (1 / 30) = 0.095).
+LEAST = 30
+# Where rounding may differ, the lower end of the 95 % interval of the agreement must reach this:
+# most replies must surely be the checkpoint's. In bfloat16, or on a server that batches as it
+# likes, near-ties between tokens flip with the batch, and one flip changes all that follows in a
+# reply, so that long replies of an honest run part in a tenth to a third of cases. It catches
+# texts that the checkpoint never wrote, not a few forged among many; the receipt says how many
+# agreed.
+INEXACT = 0.5
+
 
 @dataclass(frozen=True)
 class Entrant:
@@ -67,7 +78,7 @@ class Receipt:
     """What a verifier found of a submission file with this SHA-256 (hex), kept beside it.
 
     `date` is ISO (YYYY-MM-DD); `versions` are the verifier's. `redecoded` and `agreed` count the
-    steps that were decoded again, and of these the equal ones.
+    steps that were decoded again, and of these the equal ones; `seed` drew them.
     """
 
     sha256: str
@@ -76,6 +87,7 @@ class Receipt:
     versions: Mapping[str, str] = field(default_factory=dict)
     redecoded: int = 0
     agreed: int = 0
+    seed: int = 0
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ def _held_out(ranked: Sequence[Played]) -> Iterator[tuple[Contender, tuple[str, 
     """Everything that was out of domain, with what the same entry played in-domain."""
     for one in ranked:
         found = relation(one)
-        if not found.ood:
+        if not found.ood or found.seen:  # what was trained on is not held out, whatever else is
             continue
         inside = [
             other
@@ -136,11 +136,19 @@ def _held_out(ranked: Sequence[Played]) -> Iterator[tuple[Contender, tuple[str, 
             if other.entry.slug == one.entry.slug
             and other.setting.suite == one.setting.suite
             and other.setting.conditions == one.setting.conditions
+            and _as_long(other.setting, one.setting)
             and relation(other).in_domain
             and not relation(other).seen
         ]
         named = [p for p in inside if p.setting.panel == reference(one.setting.panel)]
-        yield Contender(one, next(iter(named or inside), None)), found.axes
+        largest = max(named or inside, key=lambda p: len(p.setting.tasks), default=None)
+        yield Contender(one, largest), found.axes
+
+
+def _as_long(one: Setting, other: Setting) -> bool:
+    """Whether both have their panels' own step limits, or the same."""
+    own = [get_panel(s.panel).step_limit == s.step_limit for s in (one, other)]
+    return all(own) or one.step_limit == other.step_limit
 
 
 def _table(
@@ -182,16 +190,22 @@ def _row(board: Board, view: str, contender: Contender) -> Row:
 
 
 def _ranked(rows: Sequence[Row], measure: Measure) -> list[Row]:
-    """The rows with their ranks by a measure, among those that have it."""
-    if measure.by_task is None:
+    """The rows with their ranks by a measure, among those that have it.
+
+    What rests on counts of tokens, which only decoding again can check, ranks no other rows.
+    """
+    by_task = measure.by_task
+    if by_task is None:
         return list(rows)
-    having = [row for row in rows if measure.name in row.estimates]
-    weights = [measure.by_task(row.contender) for row in having]
+
+    def competes(row: Row) -> bool:
+        checked = not measure.counted or row.entry.tier == "re-decoded"
+        return checked and measure.name in row.estimates
+
+    weights = [by_task(row.contender) for row in rows if competes(row)]
     ranks = iter(rank(weights, higher=measure.direction == "higher"))
     return [
-        replace(row, ranks={**row.ranks, measure.name: next(ranks)})
-        if measure.name in row.estimates
-        else row
+        replace(row, ranks={**row.ranks, measure.name: next(ranks)}) if competes(row) else row
         for row in rows
     ]
 
@@ -216,11 +230,12 @@ def _audited(
     inside: Setting | None,
     beside: Sequence[Beside],
 ) -> Iterator[Beside]:
-    """The audit's agents, but for those of whom a checked entry stands beside already.
+    """The audit's agents, but for those of whom a re-decoded entry stands beside already.
 
-    An audit may have played other tasks of the panel: its n says how many.
+    (A replayed one need not be that agent.) An audit may have played other tasks of the panel: its
+    n says how many.
     """
-    entered = {one.name for one in beside if one.entry and one.entry.tier != "self-reported"}
+    entered = {one.name for one in beside if one.entry and one.entry.tier == "re-decoded"}
     if measures[0].rates != "here":
         return
     places = {"here": setting, "inside": inside}

@@ -8,11 +8,13 @@ that a model wrote the texts; see `leaderboards.redecoding`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
+from typing import Any
 
 from benchmark.config import PanelPlan, RunConfig, digest_of
+from benchmark.domain import panel_facts, trained_on
 from benchmark.episode import Job
 from benchmark.hosts import processors
 from benchmark.metrics.summary import PanelSummary, summarise
@@ -39,6 +41,7 @@ def verify(
     """
     begun = perf_counter()
     collected, unplayable, pieces = Collector(), list[Unplayable](), list[Piece]()
+    collected.add(_card_findings(submission.entrant.card or {}))
     for number, run in enumerate(submission.runs, 1):
         where = f"run {number}: " if len(submission.runs) > 1 else ""
         prepared = _Prepared(run, where)
@@ -80,6 +83,26 @@ def recomputed(
     return tuple(summarise(e for e in run.episodes if e.task_key.panel not in left_out))
 
 
+def _card_findings(card: Mapping[str, Any]) -> Iterator[Finding]:
+    """What a card says of panels that are known here, and is not so."""
+    try:
+        trained = trained_on(card)
+    except CoTGapError as error:
+        yield Finding.of("card", "trained_on", "panels", str(error))
+        return
+    for facts in trained:
+        try:
+            known = panel_facts(facts["panel"])
+        except CoTGapError:
+            continue  # of another version, or somebody's own: nothing here contradicts it
+        where = f"trained_on {facts['panel']}"
+        for name in ("suite", "wording"):
+            if facts[name] != known[name]:
+                yield Finding.of("card", f"{where}, {name}", facts[name], known[name])
+        if not facts["kinds"] or set(facts["kinds"]) - set(known["kinds"]):
+            yield Finding.of("card", f"{where}, kinds", facts["kinds"], known["kinds"])
+
+
 class _Prepared:
     """A run checked without an environment: `findings`, what to replay, what cannot be."""
 
@@ -96,6 +119,8 @@ class _Prepared:
             self._add("config", "", "a run's configuration", str(error))
             return
         self._check_agent(config)
+        if str(rules.protocol) != config.protocol:  # one name each, or one would share no table
+            self._add("config", "protocol", config.protocol, str(rules.protocol))
         known = [panel for panel in config.panels if self._known(panel)]
         jobs = plan(replace(config, panels=tuple(known)))
         pairs = self._pairs(config, jobs)

@@ -43,7 +43,8 @@ class Measure:
     """A column: a number with its interval, and its ranks where `by_task` allows to compare.
 
     `rates` says that it is a success rate on the panel itself (`here`) or in-domain (`inside`):
-    there floor, ceiling and published numbers can stand beside.
+    there floor, ceiling and published numbers can stand beside. `counted`: it rests on counts of
+    tokens, which replaying cannot check, so that only re-decoded entries are ranked by it.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Measure:
     estimate: Callable[[Contender], Estimate | None]
     by_task: Callable[[Contender], Weights] | None = None
     rates: Literal["", "here", "inside"] = ""
+    counted: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ def of_metric(name: str, part: str, *, ranked: bool = False, title: str = "") ->
         estimate=lambda contender: estimate(metric, contender.here, part),
         by_task=(lambda contender: weights(metric, contender.here, part)) if ranked else None,
         rates="here" if name == "success" else "",
+        counted="tokens" in metric.needs,
     )
 
 

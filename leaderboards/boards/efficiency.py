@@ -31,8 +31,9 @@ def thinking(contender: Contender, view: str) -> Remark | None:
 BOARD = Board(
     name="efficiency",
     title="Efficiency",
-    doc="Successes for every 1,000 tokens written, in each mode. Ranked by it, higher is better; "
-    "it says nothing of how often an agent succeeds, so the success rate stands beside it. In mode "
+    doc="Successes for every 1,000 tokens written, in each mode. Ranked by it, higher is better, "
+    "are the entries that were decoded again: replaying cannot check counts of tokens. It "
+    "says nothing of how often an agent succeeds, so the success rate stands beside it. In mode "
     "cot, a remark says whether thinking pays where it takes more tokens (their intervals do not "
     "overlap): it does if the CoT gap's interval lies above 0, and does not if it lies at or below "
     "0. Agents whose backend counts no tokens are not here.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -18,8 +19,14 @@ from leaderboards.commands.verify import (
     replayed,
 )
 from leaderboards.entries import entry_files, read_entry, receipt_path
-from leaderboards.submission import Entry
+from leaderboards.submission import Entry, Tier
 
+# What the boards say of an entry whose replay agreed.
+STANDING: Mapping[Tier, str] = {
+    "self-reported": "; on the boards self-reported, until a receipt says more",
+    "replayed": "",
+    "re-decoded": ", and re-decoded by its receipt",
+}
 # The worst of several outcomes comes first.
 WORST = (UNREADABLE, FOUND, NOT_REPLAYED, VERIFIED)
 
@@ -34,8 +41,9 @@ def execute(
 ) -> int:
     """Check and print; returns the worst entry's exit code."""
     console = Console()
+    strict = since is not None and not trust_redecoded
     files = [path for path in entry_files(folder) if since is None or not _same(path, since)]
-    codes = [VERIFIED]
+    codes, entries = [VERIFIED], list[Entry]()
     for path in files:
         try:
             entry = read_entry(path)
@@ -43,15 +51,18 @@ def execute(
             say(console, f"unreadable: {error}", "bold red")
             codes.append(UNREADABLE)
             continue
+        entries.append(entry)
         findings = replayed(entry.submission, workers, quiet=quiet)
         print_findings(path.name, entry.submission, findings, console)
         codes.append(exit_code(findings))
-        claim = _claim(entry, verified=findings.verified, trust_redecoded=trust_redecoded)
+        claim = _claim(entry, refuted=bool(findings.counts), strict=strict)
         if claim:
             say(console, f"receipt: {claim}", "bold red")
             codes.append(FOUND)
         if codes[-1] == VERIFIED:
-            say(console, f"verified: {entry.tier}", "green")
+            say(console, f"verified: replayed{STANDING[entry.tier]}", "green")
+    for twice in _copies(entries):
+        say(console, f"the same run of the same agent: {twice}", "yellow")
     code = next(code for code in WORST if code in codes)
     outcome = {
         VERIFIED: "all verified",
@@ -63,13 +74,24 @@ def execute(
     return code
 
 
-def _claim(entry: Entry, *, verified: bool, trust_redecoded: bool) -> str:
+def _copies(entries: Sequence[Entry]) -> Iterator[str]:
+    """Entries that hold a run that another holds as well: whose it is, replaying cannot tell."""
+    holders: dict[tuple[str, str], list[str]] = {}
+    for entry in entries:
+        for run in entry.submission.runs:
+            holders.setdefault((run.config["agent"]["fingerprint"], run.digest), []).append(
+                entry.slug
+            )
+    yield from sorted({", ".join(slugs) for slugs in holders.values() if len(slugs) > 1})
+
+
+def _claim(entry: Entry, *, refuted: bool, strict: bool) -> str:
     """What is wrong with an entry's receipt; empty if nothing is."""
     if entry.receipt is None or entry.tier == "self-reported":
         return ""
-    if not verified:
+    if refuted:
         return f"claims {entry.tier!r}, which was not found here"
-    if entry.tier == "re-decoded" and not trust_redecoded:
+    if entry.tier == "re-decoded" and strict:
         return (
             "claims 're-decoded', and replaying shows no more than 'replayed'. Leave the receipt "
             "out; who has the checkpoint adds it: python -m leaderboards verify FILE --redecode N "

@@ -49,8 +49,9 @@ def execute(out: Path | None, entries: Path | None, port: int) -> None:
         except OSError as error:
             raise CoTGapError(f"--port {port}: {error}. Give another one, or 0 for any") from error
         with server:
-            build.execute(folder, entries)
             console = Console()
+            console.print("building the site", style="dim")
+            build.execute(folder, entries)
             console.print(f"http://{HOST}:{server.server_port}/ (Ctrl-C stops)", highlight=False)
             try:
                 server.serve_forever()

@@ -36,6 +36,8 @@ def execute(
     _print_entrant(entrant, agent, console)
     for run in loaded:
         console.print(_table(run))
+    if any(len(plan.tasks) < plan.size for run in loaded for plan in run.plans):
+        say(console, "Part of a panel is compared with the same part only: other entries' tables.")
     if left_out:
         say(console, f"left out of the card: {', '.join(left_out)}")
     if entrant.card is None:

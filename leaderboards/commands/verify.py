@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from leaderboards.commands.showing import say, success_cells
-from leaderboards.entries import make_receipt, write_receipt
+from leaderboards.entries import make_receipt, receipt_path, write_receipt
 from leaderboards.findings import Findings
 from leaderboards.reading import read_submission
-from leaderboards.redecoding import LEAST, Redecoded, redecode
-from leaderboards.submission import Submission, Tier
+from leaderboards.redecoding import Redecoded, redecode
+from leaderboards.submission import LEAST, Submission, Tier
 from leaderboards.verifying import unplayable_panels, verify
 
 VERIFIED, FOUND, UNREADABLE, NOT_REPLAYED = 0, 1, 2, 3  # exit codes
@@ -26,11 +27,14 @@ VERIFIED, FOUND, UNREADABLE, NOT_REPLAYED = 0, 1, 2, 3  # exit codes
 
 @dataclass(frozen=True)
 class RedecodeOptions:
-    """How many steps are decoded again, by which agent (see `agents.specs.make_agent`)."""
+    """How many steps are decoded again, by which agent (see `agents.specs.make_agent`).
+
+    Without a `seed` it is drawn: who knew it could be honest at the drawn steps alone.
+    """
 
     n: int
     agent: str
-    seed: int
+    seed: int | None
     options: Mapping[str, Any]
 
 
@@ -44,6 +48,8 @@ def execute(
 ) -> int:
     """Verify and print; returns the exit code."""
     console = Console()
+    if receipt:
+        receipt_path(file)  # or all would be for nothing
     submission = read_submission(file)
     findings = replayed(submission, workers, quiet=quiet)
     print_findings(str(file), submission, findings, console)
@@ -58,7 +64,8 @@ def execute(
         tier, reason = tier_of(again)
         say(console, f"verified: {tier}{reason}", "bold green")
         if receipt:
-            counts = (again.n, again.agreed) if again and tier == "re-decoded" else (0, 0)
+            drawn = again if tier == "re-decoded" else None
+            counts = (drawn.n, drawn.agreed, drawn.seed) if drawn else (0, 0, 0)
             written = write_receipt(file, make_receipt(file, tier, *counts))
             say(console, f"receipt: {written}")
     elif receipt:
@@ -142,7 +149,7 @@ def _redecoded(submission: Submission, wanted: RedecodeOptions, *, quiet: bool) 
             submission,
             wanted.agent,
             wanted.n,
-            wanted.seed,
+            secrets.randbits(63) if wanted.seed is None else wanted.seed,
             options=wanted.options,
             on_step=lambda: bar.advance(task),
         )
@@ -153,7 +160,8 @@ def _print_redecoded(again: Redecoded, console: Console) -> None:
     say(
         console,
         f"decoded again: {again.agreed} of {again.n} replies agree "
-        f"({100 * again.low:.1f}…{100 * again.high:.1f} %); the rule: {again.rule}",
+        f"({100 * again.low:.1f}…{100 * again.high:.1f} %); the rule: {again.rule}; "
+        f"drawn by --seed {again.seed}",
         style,
     )
     for finding in again.differences:

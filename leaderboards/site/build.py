@@ -174,4 +174,4 @@ def _glance(filled: Filled) -> dict[str, Any]:
 def _best(table: Table) -> list[Entry]:
     """The entries that the data do not exclude from the first place, in the table's order."""
     name = table.measures[0].name
-    return [row.entry for row in table.rows if row.ranks[name].best == 1]
+    return [row.entry for row in table.rows if name in row.ranks and row.ranks[name].best == 1]

@@ -16,8 +16,8 @@ from benchmark.report.sections import episodes, panels, summary
 from benchmark.report.source import Report, labelled, make_run, with_episodes
 from benchmark.report.text import clip, shorten
 from leaderboards.played import LeftOut
+from leaderboards.schema import is_web_address
 from leaderboards.site.board_page import anchor
-from leaderboards.site.prose import web_address
 from leaderboards.site.words import TIERS, tasks, view_name
 from leaderboards.submission import Entry, SubmittedRun
 from leaderboards.tables import Filled
@@ -102,8 +102,8 @@ def standings(slug: str, boards: Iterable[Filled]) -> list[dict[str, Any]]:
                 "panel": table.setting.panel,
                 "view": view_name(table.view),
                 "tasks": tasks(table.setting),
-                "rank": str(row.ranks[table.measures[0].name]),
-                "of": len(table.rows),
+                "rank": str(row.ranks.get(table.measures[0].name, "–")),
+                "of": sum(table.measures[0].name in other.ranks for other in table.rows),
             }
             for table in filled.tables
             for row in table.rows
@@ -123,7 +123,7 @@ def _who(entry: Entry) -> dict[str, Any]:
     return {
         "name": str(entrant.name),
         "organisation": str(entrant.organisation),
-        "url": web_address(entrant.url),
+        "url": entrant.url if is_web_address(str(entrant.url)) else "",
         "description": clip(str(entrant.description), LONG),
         "tier": entry.tier,
         "tier_words": TIERS[entry.tier],

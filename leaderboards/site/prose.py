@@ -1,15 +1,11 @@
-"""Docstrings and submitted texts, made ready for a page."""
+"""Docstrings, made ready for a page."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from typing import Any
-from urllib.parse import urlsplit
 
 from markupsafe import Markup, escape
-
-from benchmark.report.text import visible
 
 
 def prose(text: str) -> Markup:
@@ -31,15 +27,3 @@ def _inline(text: str) -> Markup:
     found = str(escape(" ".join(text.split())))
     found = re.sub(r"`([^`]+)`", r"<code>\1</code>", found)
     return Markup(re.sub(r"(?<!\w)\*([^*<>]+)\*(?!\w)", r"<em>\1</em>", found))
-
-
-def web_address(text: Any) -> str:
-    """The text if it is a plain http or https address, else empty: a page links nothing else."""
-    if not isinstance(text, str) or len(text) > 300 or visible(text) != text or not text.isascii():
-        return ""
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return ""
-    plain = re.fullmatch(r"[^\s<>\"'`\\]+", text) and parts.username is None
-    return text if parts.scheme in ("http", "https") and parts.hostname and plain else ""

@@ -10,8 +10,8 @@ from leaderboards.submission import Tier
 
 TIERS: Mapping[Tier, str] = {
     "self-reported": "nothing was checked beyond the file's form",
-    "replayed": "every action was played again in the real environment, and every number "
-    "recomputed from the raw texts",
+    "replayed": "every action was played again in the real environment, and every number but "
+    "counts of tokens recomputed from the raw texts",
     "re-decoded": "replayed, and the checkpoint was at hand and gave the same replies at randomly "
     "drawn steps",
 }
@@ -31,6 +31,7 @@ def conditions(setting: Setting) -> str:
         parts.append(f"temperature {setting.temperature:g}, top-p {setting.top_p:g}")
     else:
         parts.append("greedy")
+    parts.append(f"at most {setting.thought_tokens} + {setting.action_tokens} tokens a reply")
     return " · ".join(parts)
 
 

@@ -24,7 +24,12 @@ from leaderboards.tables import Contender, Filled, Table, fill
 from tests.benchmark.building import episode, random_run, step
 from tests.leaderboards.building import CARD, entry_of, moved, run_of, some_entry
 
-ENTRIES = [some_entry("first", 1), some_entry("second", 2, tier="replayed"), some_entry("third", 3)]
+ENTRIES = [
+    some_entry("first", 1),
+    some_entry("second", 2, tier="replayed"),
+    some_entry("third", 3, tier="re-decoded"),
+    some_entry("fourth", 4, tier="re-decoded"),
+]
 
 
 def everything(entries: Sequence[Entry]) -> list[Played]:
@@ -93,7 +98,8 @@ class TestEveryBoard:
                 assert any(measure.name in row.estimates for row in table.rows)
                 for row in table.rows:
                     ranked = measure.by_task is not None and measure.name in row.estimates
-                    assert (measure.name in row.ranks) == ranked
+                    checked = not measure.counted or row.entry.tier == "re-decoded"
+                    assert (measure.name in row.ranks) == (ranked and checked)
 
     def test_is_blind_to_order(self, board: Board) -> None:
         one, other = fill(board, everything(ENTRIES)), fill(board, everything(ENTRIES[::-1]))
@@ -234,9 +240,12 @@ def test_the_audit_stands_beside() -> None:
 
 
 def test_an_expert_that_was_checked_replaces_the_audits() -> None:
-    assert [b.entry is not None for b in audited("replayed").beside if b.name == "expert"] == [True]
-    claimed = [b.entry is not None for b in audited("self-reported").beside if b.name == "expert"]
-    assert claimed == [True, False], "nobody's word replaces what we played ourselves"
+    def entered(tier: str) -> list[bool]:
+        return [b.entry is not None for b in audited(tier).beside if b.name == "expert"]
+
+    assert entered("re-decoded") == [True]
+    for tier in ("self-reported", "replayed"):
+        assert entered(tier) == [True, False], "nobody's word replaces what we played ourselves"
 
 
 def test_no_audit_of_another_lock() -> None:
@@ -297,6 +306,38 @@ def test_what_was_trained_on_is_not_the_inside() -> None:
     card = {"trained_on": [{**CARD["trained_on"][0], "panel": "toy/id"}]}
     (table,) = filled("ood", ood_entry("a", "1110", "1000", card=card)).tables
     assert table.inside is None
+
+
+def test_the_largest_in_domain_run_of_the_same_kind_is_the_inside() -> None:
+    entry = ood_entry("a", "1" * 4, "0" * 4)
+    own = entry.submission.runs
+    few = run_of(results("0"))
+    (table,) = filled("ood", entry_of("a", few, *own, card=CARD)).tables
+    assert table.inside is not None
+    assert len(table.inside.tasks) == 4
+    hasty = run_of(results("0" * 6), step_limit=3)
+    (table,) = filled("ood", entry_of("a", hasty, *own, card=CARD)).tables
+    assert table.inside is not None
+    assert (len(table.inside.tasks), table.inside.step_limit) == (4, own[0].plans[0].step_limit)
+
+
+def test_what_was_trained_on_is_not_held_out() -> None:
+    facts = {**CARD["trained_on"][0], "panel": "toy/ood_layout", "kinds": []}
+    tables = filled("ood", ood_entry("a", "11", "00", card={"trained_on": [facts]})).tables
+    assert [table.setting.panel for table in tables] == ["toy/id"]
+
+
+# Token limits.
+
+
+def test_other_token_limits_make_another_table() -> None:
+    """With one token for the prompt action, the CoT gap is what anybody likes."""
+    runs = [run_of(results("10", modes=("prompt", "cot"))) for _ in range(2)]
+    short = {**runs[1].config, "limits": {**runs[1].config["limits"], "action_tokens": 1}}
+    entries = [entry_of("a", runs[0]), entry_of("b", replace(runs[1], config=short))]
+    tables = filled("cot_gap", *entries).tables
+    assert [len(table.rows) for table in tables] == [1] * len(tables)
+    assert {table.setting.action_tokens for table in tables} == {1, 64}
 
 
 # Efficiency.

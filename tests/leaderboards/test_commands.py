@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from envs.core import CoTGapError
 from leaderboards.__main__ import app
-from leaderboards.entries import make_receipt, read_entries, receipt_path, write_receipt
+from leaderboards.entries import FOLDER, make_receipt, read_entries, receipt_path, write_receipt
 from leaderboards.reading import SubmissionError
 from tests.leaderboards.making import Content, play, submit
 
@@ -166,11 +166,49 @@ def test_the_repositorys_own_entries_can_be_read() -> None:
 
 
 def test_a_receipt_that_claims_more_than_replaying_shows(entries: Path) -> None:
+    """What is there already is believed; of what is new, only what replaying shows."""
     receipt(entries, tier="re-decoded", redecoded=60, agreed=60)
     code, output = run("check", entries)
+    assert (code, "verified: replayed, and re-decoded by its receipt" in output) == (0, True)
+    before = entries.parent / "before"
+    before.mkdir()
+    code, output = run("check", entries, "--since", before)
     assert code == 1
     assert "claims 're-decoded', and replaying shows no more than 'replayed'" in output
-    assert run("check", entries, "--trust-redecoded")[0] == 0
+    assert run("check", entries, "--since", before, "--trust-redecoded")[0] == 0
+
+
+def test_what_cannot_be_replayed_here_is_no_lie(entries: Path) -> None:
+    """Nor a reason to call a receipt false."""
+    shutil.copy(FOLDER / "tiny.zip", entries)
+    shutil.copy(FOLDER / "tiny.json", entries)
+    code, output = run("check", entries)
+    alfworld = "not replayed: alfworld/" in output
+    assert code == (3 if alfworld else 0)
+    assert "receipt: " not in output
+
+
+def test_a_run_that_two_entries_hold(entries: Path) -> None:
+    shutil.copy(entries / "noisy.zip", entries / "mine.zip")
+    code, output = run("check", entries)
+    assert code == 0
+    assert "the same run of the same agent: mine, noisy" in output
+
+
+def test_a_receipt_never_takes_the_submission_s_place(entries: Path) -> None:
+    path = (entries / "noisy.zip").rename(entries.parent / "noisy.json")
+    before = path.read_bytes()
+    with pytest.raises(SubmissionError, match="rename the file first"):
+        run("verify", path, "--receipt")
+    assert path.read_bytes() == before
+
+
+def test_nobody_knows_what_will_be_decoded_again(honest: Path) -> None:
+    again = ("--redecode", "3", "--agent", "noisy:prompt=0.5,cot=0.3", "--quiet")
+    seeds = [re.findall(r"--seed (\d+)", run("verify", honest, *again)[1]) for _ in range(2)]
+    assert len(seeds[0]) == 1
+    assert seeds[0] != seeds[1]
+    assert "--seed 7" in run("verify", honest, *again, "--seed", "7")[1]
 
 
 def test_a_receipt_for_what_is_not_so(entries: Path) -> None:
@@ -189,6 +227,14 @@ def _other_file(folder: Path) -> None:
 
 def _more_agreed(folder: Path) -> None:
     receipt(folder, tier="re-decoded", redecoded=40, agreed=41)
+
+
+def _too_few_steps(folder: Path) -> None:
+    receipt(folder, tier="re-decoded", redecoded=29, agreed=29)
+
+
+def _too_few_agreed(folder: Path) -> None:
+    receipt(folder, tier="re-decoded", redecoded=60, agreed=33)
 
 
 def _tier_without_steps(folder: Path) -> None:
@@ -235,6 +281,8 @@ BAD: list[tuple[Callable[[Path], None], str]] = [
     (_other_file, r"noisy.json: sha256: is of another file"),
     (_more_agreed, "agreed: more than were decoded again"),
     (_tier_without_steps, "redecoded: does not go with its tier"),
+    (_too_few_steps, "agreed: too few for its tier"),
+    (_too_few_agreed, "agreed: too few for its tier"),
     (_unknown_field, "unknown field 'stars'"),
     (_unknown_tier, "tier: 'perfect' is none of"),
     (_bad_date, "date: 'yesterday' is no date"),

@@ -20,7 +20,7 @@ from leaderboards import form
 from leaderboards.cards import card_of, make_entrant, read_card
 from leaderboards.commands.submit import slug_of
 from leaderboards.hardware import machine
-from leaderboards.packing import load_runs
+from leaderboards.packing import load_runs, write_submission
 from leaderboards.reading import read_submission
 from leaderboards.submission import Entrant
 from tests.leaderboards.making import HARDWARE, Content, play, submit
@@ -174,6 +174,7 @@ def test_another_checkpoints_card_is_refused() -> None:
     ("text", "message"),
     [
         ("- a\n- b\n", "not a list of fields"),
+        ("on: true\n2024: note\n", "not a list of fields with names"),
         ("a: [", "agent.yaml"),
         ("!!python/object/apply:os.system ['true']", "could not determine a constructor"),
         ("name: [1]\n", r"entrant's name: a list of 1 is no text"),
@@ -212,3 +213,17 @@ def test_the_machine_is_described() -> None:
 )
 def test_slugs(name: str, slug: str) -> None:
     assert slug_of(name) == slug
+
+
+def test_a_card_without_a_bottom(tmp_path: Path) -> None:
+    path = tmp_path / "card.json"
+    path.write_text('{"a":' * 100_000)
+    with pytest.raises(CoTGapError, match="nested too deep"):
+        read_card(path)
+
+
+@pytest.mark.parametrize("place", ["file/x.zip", "x" * 300 + ".zip"])
+def test_where_nothing_can_be_written(place: str, honest: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CoTGapError, match="cannot write"):
+        write_submission(tmp_path / place, read_submission(honest))

@@ -62,9 +62,20 @@ def test_tokens_that_were_miscounted(decoded: Path, tmp_path: Path) -> None:
     submission = read_submission(content.write(tmp_path / "cheap.zip"))
     assert verify(submission, workers=1).verified
     again = redecode(submission, "ckpt", 1_000, seed=0, options={"threads": 1})
-    assert again.agreed == again.n
+    assert again.agreed == again.n - 1
     assert [finding.kind for finding in again.differences] == ["tokens"]
     assert not again.passed
+
+
+def test_tokens_that_were_never_counted(decoded: Path, tmp_path: Path) -> None:
+    """A local model writes no text without tokens; that takes no checkpoint to know."""
+    content = Content.of(decoded)
+    for line in content.lines:
+        for step in line["episode"]["steps"]:
+            step["decision"]["usage"]["completion_tokens"] = 0
+        line["episode"]["usage"]["completion_tokens"] = 0
+    findings = verify(read_submission(content.write(tmp_path / "free.zip")), workers=1)
+    assert set(findings.counts) == {"usage"}
 
 
 def test_an_agent_that_reads_its_environment(honest: Path) -> None:
@@ -110,7 +121,7 @@ def test_the_rule_where_rounding_may_differ(honest: Path) -> None:
     def outcome(n: int, agreed: int) -> Redecoded:
         other = Decision("prompt", None, None, "never said", "no_action")
         pairs = [(each, each.said if i < agreed else other) for i, each in enumerate(drawn[:n])]
-        return _compared(pairs, exact=False)
+        return _compared(pairs, 0, exact=False)
 
     assert outcome(60, 48).passed
     assert not outcome(60, 36).passed

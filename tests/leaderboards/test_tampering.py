@@ -325,6 +325,36 @@ def tags(c: Content) -> None:
     c.redigest()
 
 
+def text_after_the_stop(c: Content) -> None:
+    c.episode(HOME, "prompt")["steps"][0]["decision"]["raw"] += " And then?"
+
+
+def finish_reason(c: Content) -> None:
+    c.episode(HOME, "prompt")["steps"][0]["decision"]["finish_reason"] = "length"
+
+
+def cached_more_than_read(c: Content) -> None:
+    episode = c.episode(HOME, "prompt")
+    episode["steps"][0]["decision"]["usage"]["cached_tokens"] = 10
+    episode["usage"]["cached_tokens"] = 10
+
+
+def protocol_by_another_name(c: Content) -> None:
+    """The same protocol, but a table of its own."""
+    name = "tags-1+thoughts+admissible"
+    c.config["protocol"] = c.config["agent"]["protocol"] = name
+    for line in c.lines:
+        line["episode"]["protocol"] = name
+    c.redigest()
+
+
+def card(c: Content) -> None:
+    """Trained on a panel of a wording that it does not have, so that it would be OOD."""
+    panel = get_panel(HOME)
+    facts = {"suite": panel.suite, "panel": panel.name, "kinds": ["look_at_obj_in_light"]}
+    c.manifest["entrant"]["card"] = {"trained_on": [{**facts, "wording": "another"}]}
+
+
 # What replaying finds; of several findings, the one that says best what was done.
 FOUND: list[tuple[Tamper, str]] = [
     (score, "score"),
@@ -383,6 +413,11 @@ FOUND: list[tuple[Tamper, str]] = [
     (unknown_mode, "config"),
     (repeat_renumbered, "unplanned"),
     (tags, "action"),
+    (text_after_the_stop, "raw"),
+    (finish_reason, "finish_reason"),
+    (cached_more_than_read, "usage"),
+    (protocol_by_another_name, "config"),
+    (card, "card"),
 ]
 
 
