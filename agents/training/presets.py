@@ -134,7 +134,8 @@ PRESETS: dict[str, Preset] = {
     "smollm2": Preset(
         panels=("household/train",),
         # Actions alone as well: it has no base stage, and from thoughts alone its prompt actions
-        # stayed at 14 to 20 % exact when its CoT actions were at 100 %.
+        # stayed at 14 to 20 % exact when its CoT actions were at 100 %. A run of 192 updates won 4
+        # of 8 games in mode prompt and none in mode cot; this one wins nearly all in both.
         stage=Stage(
             steps=768,
             batch_size=1,
