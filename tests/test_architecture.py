@@ -25,7 +25,7 @@ VERIFYING = ("agents.core", "agents.modes", "agents.protocol")
 # folder or file within a package → what it may import besides
 MORE = {
     ROOT / "agents" / "training": ("envs.registry",),
-    ROOT / "leaderboards" / "replaying.py": VERIFYING,
+    ROOT / "leaderboards" / "replaying.py": (*VERIFYING, "agents.backends._text"),
     ROOT / "leaderboards" / "redecoding.py": (*VERIFYING, "agents.agent", "agents.specs"),
     # A checkpoint's card, and whether it is the checkpoint that played.
     ROOT / "leaderboards" / "cards.py": ("agents.checkpoints", "agents.fingerprint"),

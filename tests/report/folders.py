@@ -121,6 +121,7 @@ def write_sweep(
         "limits": {"action_tokens": 64, "thought_tokens": 448, "timeout": None},
         "protocol": None,
         "seed": 0,
+        "dtype": None,
     }
     folder.mkdir(parents=True)
     content = {"config": config, "checkpoints": listed}

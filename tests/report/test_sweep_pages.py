@@ -172,7 +172,7 @@ def test_a_sweep_without_anything_has_a_page(tmp_path: Path) -> None:
         ("label", "../../secret", "names no folder"),
         ("label", "..", "names no folder"),
         ("step", "many", "malformed"),
-        ("trained_on", ["nothing"], "a record holds what no run writes"),
+        ("trained_on", ["nothing"], "unknown suite 'nothing'"),
     ],
 )
 def test_a_sweep_that_no_sweep_writes(
