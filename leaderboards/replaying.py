@@ -191,10 +191,9 @@ class _Check:
         """A decision's action by its raw text."""
         decoding, rules = get_mode(mode), self._rules
         prefill = "" if rules.protocol.asked else decoding.prefill(rules.tags)
-        if not said.raw.startswith(prefill):
-            self._differs("raw", said.raw, f"{prefill}...", where)
         text, stopped = cut_at_stop(said.raw.removeprefix(prefill), decoding.stop(rules.tags))
-        self._equal("raw", said.raw, prefill + text, where)  # nothing is decoded behind a stop
+        # It begins with the prefill, and nothing is decoded behind a stop.
+        self._equal("raw", said.raw, prefill + text, where)
         if (said.finish_reason == "stop") != stopped:
             found = "with a stop string" if stopped else "without one"
             self._differs("finish_reason", said.finish_reason, f"it ends {found}", where)
