@@ -9,7 +9,7 @@ its row to the next one at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -18,12 +18,14 @@ import torch
 
 from agents.backends._attention import by_rows
 from agents.backends._replies import Reply, Rules, share_time
-from agents.backends._slots import SlotCache, rounded
+from agents.backends._slots import UNIT, SlotCache, rounded
 from agents.core import BackendError
 
 # Up to this many tokens are read one a pass, together with what the other rows write: a pass of
 # their own would cost as much as a whole round.
 SHORT = 4
+# Slots of a row at first, if memory allows; moving to a larger cache takes long.
+FIRST = 4 * UNIT
 # Tokens read in one pass, pads included; bounds the memory of activations.
 CHUNK = 2048
 
@@ -119,21 +121,31 @@ class LockstepDecoder:
         live = sum(row.reply is not None for row in self._rows)
         if live >= most:
             return False
-        wanted = min(most, max(len(self._rows), live + len(self._waiting)))
-        if slots > self._cache.capacity or wanted != len(self._rows):
-            self._gather()
-            self._cache.resize(wanted, slots)
-            del self._rows[wanted:]
-            self._rows += [_Row() for _ in range(wanted - len(self._rows))]
+        wanted = live + len(self._waiting)
+        if slots > self._cache.capacity or not min(wanted, most) <= len(self._rows) <= most:
+            self._resize(wanted, slots, most)
         return True
+
+    def _resize(self, rows: int, slots: int, most: int) -> None:
+        """Make room for as many rows, up to `most`, of as many slots; doubled, to do so rarely."""
+        have = len(self._rows)
+        if slots > self._cache.capacity:
+            spare = self._memory // (self._most * self._slot_bytes) // UNIT * UNIT
+            slots = max(slots, min(max(2 * self._cache.capacity, FIRST), spare))
+        if rows > have:
+            rows = max(rows, 2 * have)
+        rows = min(most, max(rows, have))
+        self._gather()
+        del self._rows[rows:]
+        self._cache.resize(rows, slots, [len(row.tokens) for row in self._rows])
+        self._rows += [_Row() for _ in range(rows - have)]
 
     def _worth_waiting(self, reply: Reply, taken: Sequence[_Row]) -> bool:
         """Whether a row that is about to be read will hold more of this prompt than any does."""
-        start = list(reply.start)
-        soon = max((shared(row.tokens + row.pending, start) for row in taken), default=0)
+        soon = longest((row.tokens + row.pending for row in taken), reply.start)[1]
         if soon <= SHORT:
             return False
-        return soon > SHORT + max(shared(row.tokens, start) for row in self._rows)
+        return soon > SHORT + longest((row.tokens for row in self._rows), reply.start)[1]
 
     def _own_row(self, reply: Reply) -> _Row | None:
         """The idle row that holds most of the reply's episode."""
@@ -141,32 +153,28 @@ class LockstepDecoder:
         idle = [row for row in self._rows if row.reply is None and row.key == key]
         if not key or not idle:
             return None
-        start = list(reply.start)
-        return max(idle, key=lambda row: shared(row.tokens, start))
+        return idle[longest((row.tokens for row in idle), reply.start)[0]]
 
     def _other_row(self, reply: Reply) -> _Row | None:
         """The idle row that was given away longest ago, filled with the best prefix there is."""
         idle = [row for row in self._rows if row.reply is None]
         if not idle:
             return None
-        start = list(reply.start)
         target = min(idle, key=lambda row: row.used)
-        source = max(self._rows, key=lambda row: shared(row.tokens, start))
-        common = shared(source.tokens, start)
-        if common > shared(target.tokens, start):
-            self._cache.copy(self._rows.index(source), self._rows.index(target), common)
-            target.tokens = start[:common]
+        source, common = longest((row.tokens for row in self._rows), reply.start)
+        if common > shared(target.tokens, reply.start):
+            self._cache.copy(source, self._rows.index(target), common)
+            target.tokens = reply.start[:common]
         return target
 
     def _start(self, reply: Reply, row: _Row) -> None:
         """Go back to where the row and the prompt part, and read on from there."""
-        start = list(reply.start)
         self._waiting.remove(reply)
         self._clock += 1
         # At least one token is read: its logits choose the next.
-        kept = min(shared(row.tokens, start), len(start) - 1)
+        kept = min(shared(row.tokens, reply.start), len(reply.start) - 1)
         reply.cached = kept
-        row.tokens, row.pending = start[:kept], start[kept:]
+        row.tokens, row.pending = reply.start[:kept], reply.start[kept:]
         row.reply, row.key, row.used = reply, reply.request.cache_key, self._clock
 
     def _read(self, taken: Sequence[_Row]) -> None:
@@ -228,6 +236,18 @@ class LockstepDecoder:
 def beginning(rows: Sequence[list[int]]) -> int:
     """The length of the longest common prefix of all: that of the least and the greatest."""
     return shared(min(rows), max(rows))
+
+
+def longest(rows: Iterable[list[int]], tokens: list[int]) -> tuple[int, int]:
+    """(Which row begins with most of the tokens, with how many); the first of several."""
+    best = most = 0
+    for index, row in enumerate(rows):
+        # The next token rules out most rows.
+        if most < min(len(row), len(tokens)) and row[most] == tokens[most]:
+            count = shared(row, tokens)
+            if count > most:
+                best, most = index, count
+    return best, most
 
 
 def shared(one: list[int], other: list[int]) -> int:

@@ -35,9 +35,9 @@ class Reply:
     reason: FinishReason | None = None
 
     @functools.cached_property
-    def start(self) -> tuple[int, ...]:
+    def start(self) -> list[int]:
         """The prompt and the prefill: what is read before the first token is written."""
-        return (self.request.token_ids or ()) + self.request.prefill_ids
+        return [*(self.request.token_ids or ()), *self.request.prefill_ids]
 
     @property
     def ended(self) -> bool:

@@ -6,10 +6,11 @@ written over, so that going back to an earlier length costs nothing.
 
 from __future__ import annotations
 
+import math
+import mmap
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
@@ -44,10 +45,11 @@ class SlotLayer(CacheLayerMixin):  # type: ignore[misc]
         self.values[index, :, slots] = value_states.transpose(1, 2)
         return self.keys[:, :, :extent][rows], self.values[:, :, :extent][rows]
 
-    def resize(self) -> None:
-        """Reallocate at the owner's size and keep what fits."""
+    def resize(self, held: Sequence[int]) -> None:
+        """Reallocate at the owner's size and keep the first slots that each row holds."""
         if self.is_initialized:
-            self.keys, self.values = self._resized(self.keys), self._resized(self.values)
+            self.keys = self._resized(self.keys, held)
+            self.values = self._resized(self.values, held)
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Copy a row's first slots to another row."""
@@ -73,17 +75,12 @@ class SlotLayer(CacheLayerMixin):  # type: ignore[misc]
         # Zeros, not rubbish: a NaN in a masked slot would still spoil a sum.
         heads, dim = like.shape[1], like.shape[3]
         shape = self._owner.row_count, heads, self._owner.capacity + 1, dim
-        if like.device.type != "cpu":
-            return like.new_zeros(shape)
-        # numpy asks the system for zeroed pages, which cost nothing until they are written to.
-        bytes_ = np.zeros((*shape[:3], dim * like.element_size()), np.uint8)
-        return torch.from_numpy(bytes_).view(like.dtype)
+        return like.new_zeros(shape) if like.device.type != "cpu" else lazy_zeros(shape, like.dtype)
 
-    def _resized(self, old: torch.Tensor) -> torch.Tensor:
+    def _resized(self, old: torch.Tensor, held: Sequence[int]) -> torch.Tensor:
         new = self._empty(old)
-        rows, slots = min(len(old), len(new)), min(old.shape[2], new.shape[2]) - 1
-        slots = min(slots, self._owner.filled)
-        new[:rows, :, :slots] = old[:rows, :, :slots]
+        for row, length in enumerate(held):
+            new[row, :, :length] = old[row, :, :length]
         return new
 
 
@@ -101,14 +98,12 @@ class SlotCache(Cache):  # type: ignore[misc]
         self.row_count, self.capacity = 0, 0
         self.extent = 0
         """How many slots the longest of the rows read has filled, the new tokens included."""
-        self.filled = 0
-        """How many slots any row has ever filled."""
 
-    def resize(self, rows: int, slots: int) -> None:
-        """Give every layer another size; rows and slots beyond it are lost."""
+    def resize(self, rows: int, slots: int, held: Sequence[int] = ()) -> None:
+        """Give every layer another size; the first rows keep as many slots as each of them held."""
         self.row_count, self.capacity = rows, slots
         for layer in self.layers:
-            layer.resize()
+            layer.resize(held)
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Copy the first `length` slots of a row to another row."""
@@ -140,7 +135,6 @@ class SlotCache(Cache):  # type: ignore[misc]
         """
         width, device = max(widths), model.device
         self.extent = max(map(sum, zip(lengths, widths, strict=True)))
-        self.filled = max(self.filled, self.extent)
         ends = torch.tensor([sum(pair) for pair in zip(lengths, widths, strict=True)])
         positions = ends[:, None] - width + torch.arange(width)
         pads = positions < torch.tensor(lengths)[:, None]
@@ -176,6 +170,16 @@ class SlotCache(Cache):  # type: ignore[misc]
         if len(self._windows) == 1:
             return next(iter(masks.values()))
         return {name: masks[window] for name, window in self._windows.items()}
+
+
+def lazy_zeros(shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
+    """Zeros on the CPU that take neither time nor memory until they are written to, by pages."""
+    memory = mmap.mmap(
+        -1, math.prod(shape) * dtype.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    )
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):  # rows fill a small part of their slots at first
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
+    return torch.frombuffer(memory, dtype=dtype).view(*shape)
 
 
 def rounded(slots: int) -> int:
