@@ -34,16 +34,19 @@ class Budget:
         self.read = self.written = 0
 
     def add(self, decisions: Iterable[Decision]) -> None:
-        """Count decisions; raises `CoTGapError` where limits are set but nothing is counted."""
+        """Count decisions; see `count`."""
         for decision in decisions:
-            usage = decision.usage
-            if self.limited and not usage.prompt_tokens + usage.completion_tokens:
-                raise CoTGapError(
-                    "this agent does not say how many tokens it uses, so --max-tokens-total and "
-                    "--max-cost cannot be kept. Leave them out"
-                )
-            self.read += usage.prompt_tokens
-            self.written += usage.completion_tokens
+            self.count(decision.usage.prompt_tokens, decision.usage.completion_tokens)
+
+    def count(self, read: int, written: int) -> None:
+        """Count tokens; raises `CoTGapError` where limits are set but there are none to count."""
+        if self.limited and not read + written:
+            raise CoTGapError(
+                "this agent does not say how many tokens it uses, so --max-tokens-total and "
+                "--max-cost cannot be kept. Leave them out"
+            )
+        self.read += read
+        self.written += written
 
     def add_episodes(self, episodes: Iterable[Episode]) -> None:
         """Count what episodes on disk took."""

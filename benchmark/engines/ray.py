@@ -18,6 +18,7 @@ from typing import Any
 
 from agents.agent import Agent, AgentCard
 from agents.specs import NAMES
+from benchmark.budget import Budget
 from benchmark.config import differences
 from benchmark.engines.core import AgentRecipe, Order, Placement, Times
 from benchmark.engines.local import LocalEngine, engine_for
@@ -43,6 +44,9 @@ class Report:
 
     episode: Episode
     steps: int
+    read: int
+    """Tokens, over all steps; so is `written`."""
+    written: int
     times: Times
 
 
@@ -62,7 +66,9 @@ class Worker:
         return self._agent.card()
 
     def prepare(self, order: Order) -> None:
-        """Get ready to play a run's jobs."""
+        """Get ready to play a run's jobs; the budget is not this worker's to keep."""
+        self._used = Budget()
+        order = replace(order, budget=self._used)
         self._engine: LocalEngine = engine_for(self._agent, order, self._count)
         self._playing = self._engine.run(self._waiting)
 
@@ -73,8 +79,10 @@ class Worker:
             episode = next(self._playing)
         except CoTGapError as error:
             return Mistake(str(error))
-        report = Report(episode, self._steps, replace(self._engine.times))
-        self._steps, self._engine.times.model, self._engine.times.environments = 0, 0.0, 0.0
+        used, times = self._used, self._engine.times
+        report = Report(episode, self._steps, used.read, used.written, replace(times))
+        self._steps, used.read, used.written = 0, 0, 0
+        times.model, times.environments = 0.0, 0.0
         return report
 
     def _count(self) -> None:
@@ -126,17 +134,12 @@ class RaySite:
     def play(
         self, order: Order, jobs: Sequence[Job], on_step: Callable[[], None]
     ) -> Iterator[Episode]:
-        """See `benchmark.engines.core.Site`; a budget is not kept across workers, and refused."""
-        if order.budget.limited:
-            raise CoTGapError(
-                "--max-tokens-total and --max-cost are for --engine local, where one process "
-                "counts; leave them out, or choose that engine"
-            )
+        """See `benchmark.engines.core.Site`. The budget is counted whenever an episode ends."""
         waiting = deque(jobs)
         for worker in self._hired:
             if worker.ready:
                 self._prepare(worker, order)
-        while waiting or any(worker.flying for worker in self._hired):
+        while (waiting or any(w.flying for w in self._hired)) and not order.budget.spent:
             self._deal(waiting, order.width)
             worker, answer = self._answer()
             if answer is None:
@@ -149,6 +152,8 @@ class RaySite:
                 self.times += answer.times
                 for _ in range(answer.steps):
                     on_step()
+                if answer.steps:
+                    order.budget.count(answer.read, answer.written)
                 del worker.flying[answer.episode.id]
                 yield answer.episode
 

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from agents.core import Sampling
+from benchmark.budget import Budget
 from benchmark.config import Limits, RunConfig, plan_panel
 from benchmark.engines import open_site
 from benchmark.engines.core import AgentRecipe, Placement
@@ -57,6 +58,7 @@ def play(
     on_episode: Callable[[Episode], None] = lambda episode: None,
     *,
     tasks: int = 30,
+    budget: Budget | None = None,
     **options: Any,
 ) -> RunResult:
     placement = Placement(workers=2) if engine == "ray" else Placement()
@@ -74,7 +76,7 @@ def play(
             seed=0,
         )
         progress = Progress(lambda *_: None, lambda: None, on_episode)
-        return run(site, config, out, progress, width=3, engine=engine)
+        return run(site, config, out, progress, width=3, engine=engine, budget=budget)
     finally:
         site.close()
 
@@ -139,6 +141,7 @@ def test_an_episode_that_ends_workers_is_given_up(tmp_path: Path, cluster: Any) 
 
 
 def test_a_model_s_records_are_the_local_engine_s(tmp_path: Path, cluster: Any) -> None:
+    """A run whose budget was spent and that went on later, too."""
     tokenizer = train_tokenizer()
     tokenizer.chat_template = PLAIN
     sizes = {**SIZES, "max_position_embeddings": 4096}
@@ -146,6 +149,10 @@ def test_a_model_s_records_are_the_local_engine_s(tmp_path: Path, cluster: Any) 
     folder = tmp_path / "model"
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    budget = Budget(tokens=2000)
+    stopped = play("ray", tmp_path / "ray", str(folder), tasks=3, threads=1, budget=budget)
+    assert budget.spent
+    assert 0 < sum(stopped.statuses.values()) < 6
     for engine in ("ray", "local"):
         result = play(engine, tmp_path / engine, str(folder), tasks=3, threads=1)
         assert result.complete
