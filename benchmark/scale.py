@@ -61,11 +61,15 @@ def worker_hours(study: Study, sessions: Sequence[Session], start_seconds: float
 
 def main() -> None:
     """Print what was measured, and what follows for the study."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmark.scale",
+        description=__doc__.splitlines()[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     parser.add_argument("run", type=Path, help="a run's folder, of the model and GPU in question")
-    parser.add_argument("--games", type=int, default=10_000)
-    parser.add_argument("--checkpoints", type=int, default=20)
-    parser.add_argument("--modes", type=int, default=2)
+    parser.add_argument("--games", type=int, default=10_000, help="of the study")
+    parser.add_argument("--checkpoints", type=int, default=20, help="of the study")
+    parser.add_argument("--modes", type=int, default=2, help="in which each is played")
     parser.add_argument("--workers", type=int, default=8, help="GPUs, with a worker on each")
     parser.add_argument("--start-seconds", type=float, default=0.0, help="to load a checkpoint")
     options = parser.parse_args()

@@ -63,7 +63,9 @@ def execute(
     if mode is not None and baseline is None:
         raise CoTGapError("--mode says which episodes of --baseline RUN count; give that, too")
     share = None if margin is None else check_margin(margin)
-    successes = [] if baseline is None else _successes(baseline, panel, mode)
+    successes = list[tuple[int, int]]()
+    if baseline is not None:
+        mode, successes = _successes(baseline, panel, mode)
     plans = [plan(one, size, effect / 100, share, repeats) for one in assumptions(successes)]
     if as_json:
         content = {
@@ -73,11 +75,14 @@ def execute(
             "effect": effect / 100,
             "margin": share,
             "baseline_tasks": len(successes),
+            "baseline_mode": mode,
             "plans": [asdict(one) for one in plans],
         }
         print(json.dumps(content, indent=2))
         return
-    _print(plans, panel, size, effect, margin, repeats, len(successes))
+    known = f"from {len(successes)} tasks of the baseline, in mode {mode}"
+    source = known if successes else "assumed: no baseline was given"
+    _print(plans, panel, size, effect, margin, repeats, source)
 
 
 def plan(
@@ -104,8 +109,8 @@ def plan(
     )
 
 
-def _successes(folder: Path, panel: str, mode: str | None) -> list[tuple[int, int]]:
-    """(successes, repeats) of each task of the baseline on that panel."""
+def _successes(folder: Path, panel: str, mode: str | None) -> tuple[str, list[tuple[int, int]]]:
+    """The mode (by default the first), and (successes, repeats) of each task there."""
     side = read_side(folder)
     modes = side.config.modes
     if mode is not None and mode not in modes:
@@ -117,7 +122,7 @@ def _successes(folder: Path, panel: str, mode: str | None) -> list[tuple[int, in
     tasks = by_task(e for e in side.episodes if e.mode == wanted and e.task_key.panel == panel)
     if not tasks:
         raise CoTGapError(f"{folder} has no episode with a score on {panel} in mode {wanted}")
-    return [(sum(e.success for e in found), len(found)) for found in tasks.values()]
+    return wanted, [(sum(e.success for e in found), len(found)) for found in tasks.values()]
 
 
 def _print(
@@ -127,11 +132,10 @@ def _print(
     effect: float,
     margin: float | None,
     repeats: int,
-    known: int,
+    source: str,
 ) -> None:
     console = Console()
     times = "once" if repeats == 1 else f"{repeats} times"
-    source = f"from {known} tasks of the baseline" if known else "assumed: no baseline was given"
     console.print(Text(f"{panel}: {size} tasks, each played {times}", style="bold"))
     console.print(Text(f"how many tasks differ between two runs: {source}", style="dim"))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))

@@ -36,19 +36,38 @@ def main() -> None:
         description=benchmark.speed.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--agent", default="tiny", help="tiny (random weights) or any local model")
-    parser.add_argument("--panel", default="household/id")
-    parser.add_argument("--games", type=int, default=16, help="each is played twice")
-    parser.add_argument("--steps", type=int, default=20, help="states a game, at most")
-    parser.add_argument("--batch-size", type=int, default=None)
-    parser.add_argument("--action-tokens", type=int, default=12)
-    parser.add_argument("--thought-tokens", type=int, default=36)
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
-        "--every", type=int, default=1, help="`generate` answers every N-th request, scaled up"
+        "--agent",
+        default="tiny",
+        help="tiny (random weights) or any local model (default: %(default)s)",
     )
     parser.add_argument(
-        "--without", choices=LEAVE_OUT, action="append", default=[], help="ways to leave out"
+        "--panel", default="household/id", help="whose games are played (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--games", type=int, default=16, help="each is played twice (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=20, help="states a game, at most (default: %(default)s)"
+    )
+    parser.add_argument("--batch-size", type=int, help="rows; by default the local backend's")
+    parser.add_argument(
+        "--action-tokens", type=int, default=12, help="at most (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--thought-tokens", type=int, default=36, help="at most (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=1, help="of torch, here (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--every",
+        type=int,
+        default=1,
+        help="`generate` answers every N-th request, scaled up (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--without", choices=LEAVE_OUT, action="append", default=[], help="a way to leave out"
     )
     parser.add_argument(
         "--server",

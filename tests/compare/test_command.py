@@ -205,7 +205,7 @@ def test_power(good: Path, tmp_path: Path) -> None:
     from_run = json.loads(
         cli("power", "--panel", "toy/id", "--baseline", repeated, "--json").output
     )
-    assert from_run["baseline_tasks"] == 20
+    assert (from_run["baseline_tasks"], from_run["baseline_mode"]) == (20, "prompt")
     assert from_run["plans"][0]["assumption"]["luck"] == 1
     assert "as if unrelated" in cli("power", "--panel", "toy/id", "--baseline", good).output
     for bad in (
