@@ -125,9 +125,10 @@ def run(
         begun, episodes, steps, interrupted = perf_counter(), 0, 0, False
         try:
             for episode in site.play(order, todo, progress.on_step):
+                # Counted first: Ctrl-C while the disk takes it in must not lose the session.
+                episodes, steps = episodes + 1, steps + len(episode.steps)
                 store.append(episode)
                 progress.on_episode(episode)
-                episodes, steps = episodes + 1, steps + len(episode.steps)
         except KeyboardInterrupt:
             interrupted = True
         session = None
