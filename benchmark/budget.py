@@ -34,19 +34,16 @@ class Budget:
         self.read = self.written = 0
 
     def add(self, decisions: Iterable[Decision]) -> None:
-        """Count decisions; see `count`."""
+        """Count decisions; raises `CoTGapError` where limits are set but nothing is counted."""
         for decision in decisions:
-            self.count(decision.usage.prompt_tokens, decision.usage.completion_tokens)
-
-    def count(self, read: int, written: int) -> None:
-        """Count tokens; raises `CoTGapError` where limits are set but there are none to count."""
-        if self.limited and not read + written:
-            raise CoTGapError(
-                "this agent does not say how many tokens it uses, so --max-tokens-total and "
-                "--max-cost cannot be kept. Leave them out"
-            )
-        self.read += read
-        self.written += written
+            usage = decision.usage
+            if self.limited and not usage.prompt_tokens + usage.completion_tokens:
+                raise CoTGapError(
+                    "this agent does not say how many tokens it uses, so --max-tokens-total and "
+                    "--max-cost cannot be kept. Leave them out"
+                )
+            self.read += usage.prompt_tokens
+            self.written += usage.completion_tokens
 
     def add_episodes(self, episodes: Iterable[Episode]) -> None:
         """Count what episodes on disk took."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -66,8 +67,9 @@ class Worker:
         return self._agent.card()
 
     def prepare(self, order: Order) -> None:
-        """Get ready to play a run's jobs; the budget is not this worker's to keep."""
-        self._used = Budget()
+        """Get ready to play a run's jobs; this worker counts, and keeps no budget of its own."""
+        # Never spent, but minds agents that do not say what they use.
+        self._used = Budget(sys.maxsize if order.budget.limited else None)
         order = replace(order, budget=self._used)
         self._engine: LocalEngine = engine_for(self._agent, order, self._count)
         self._playing = self._engine.run(self._waiting)
@@ -152,8 +154,8 @@ class RaySite:
                 self.times += answer.times
                 for _ in range(answer.steps):
                     on_step()
-                if answer.steps:
-                    order.budget.count(answer.read, answer.written)
+                order.budget.read += answer.read
+                order.budget.written += answer.written
                 del worker.flying[answer.episode.id]
                 yield answer.episode
 

@@ -22,6 +22,7 @@ from benchmark.engines.core import AgentRecipe, Placement
 from benchmark.records import Episode
 from benchmark.runner import Progress, RunResult, run
 from benchmark.store import EPISODES, read_episodes, read_sessions
+from envs.core import CoTGapError
 from envs.registry import get_panel
 from tests.agents.architectures import SIZES, random_model
 from tests.agents.templates import PLAIN, train_tokenizer
@@ -167,6 +168,11 @@ def test_a_model_s_records_are_the_local_engine_s(tmp_path: Path, cluster: Any) 
     assert found == wanted
     digests = {(tmp_path / e / "run.json").read_text()[:80] for e in ("ray", "local")}
     assert len(digests) == 1, "one configuration"
+
+
+def test_a_budget_needs_an_agent_that_counts(tmp_path: Path, cluster: Any) -> None:
+    with pytest.raises(CoTGapError, match="does not say how many tokens"):
+        play("ray", tmp_path, "noisy", tasks=3, budget=Budget(tokens=9))
 
 
 def test_ctrl_c_leaves_a_run_to_resume_and_no_ray(tmp_path: Path) -> None:
