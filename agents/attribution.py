@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 import torch
 
-from agents.prompts import reply_parts
-from agents.rendering import Kind, Renderer, Segment
+from cotgap.agents.prompts import reply_parts
+from cotgap.agents.rendering import Kind, Renderer, Segment
 
 Part = Literal["prompt", "reasoning", "template", "action"]
 PARTS: tuple[Part, ...] = ("prompt", "reasoning", "template", "action")

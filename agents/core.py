@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from envs.core import CoTGapError, TextEnv
+from cotgap.envs.core import CoTGapError, TextEnv
 
 if TYPE_CHECKING:
-    from agents.rendering import Renderer
+    from cotgap.agents.rendering import Renderer
 
 FinishReason = Literal["stop", "length", "eos"]
 

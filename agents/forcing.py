@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from agents.core import Backend, Request
-from agents.modes import get_mode
-from agents.prompts import reply_parts
-from agents.rendering import Renderer, Segment
+from cotgap.agents.core import Backend, Request
+from cotgap.agents.modes import get_mode
+from cotgap.agents.prompts import reply_parts
+from cotgap.agents.rendering import Renderer, Segment
 
 COT = "cot"  # the mode whose replies hold reasoning, and whose parser reads them
 

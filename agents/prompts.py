@@ -6,11 +6,11 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agents.core import AFTER_THOUGHT, Message, Request, Sampling, Tags
-from agents.modes import get_mode
-from agents.protocol import PromptProtocol, ask_for, system_message
-from agents.rendering import Part, Renderer, Segment, Turn
-from envs.core import CoTGapError, TextEnv
+from cotgap.agents.core import AFTER_THOUGHT, Message, Request, Sampling, Tags
+from cotgap.agents.modes import get_mode
+from cotgap.agents.protocol import PromptProtocol, ask_for, system_message
+from cotgap.agents.rendering import Part, Renderer, Segment, Turn
+from cotgap.envs.core import CoTGapError, TextEnv
 
 # Tokens kept free for a reply unless told otherwise: 448 of reasoning and 64 of action.
 REPLY_TOKENS = 512

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from agents.core import AFTER_THOUGHT, Tags
-from envs.core import CoTGapError, UnknownNameError
+from cotgap.agents.core import AFTER_THOUGHT, Tags
+from cotgap.envs.core import CoTGapError, UnknownNameError
 
 BASE = "tags-1"
 EXAMPLE_THOUGHT = "The task needs this next."

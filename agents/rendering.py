@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from envs.core import CoTGapError
+from cotgap.envs.core import CoTGapError
 
 Role = Literal["system", "user", "assistant"]
 Kind = Literal["frame", "instructions", "marker", "observation", "tag", "thought", "action"]

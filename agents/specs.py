@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agents.agent import Agent
-from agents.backends.scripted import (
+from cotgap.agents.agent import Agent
+from cotgap.agents.backends.scripted import (
     ScriptedBackend,
     expert_agent,
     from_callable,
@@ -20,10 +20,10 @@ from agents.backends.scripted import (
     noop_agent,
     random_agent,
 )
-from agents.checkpoints import DEFAULT, bundled_path
-from agents.core import Backend
-from agents.protocol import TAGS_1, PromptProtocol
-from envs.core import CoTGapError, UnknownNameError
+from cotgap.agents.checkpoints import DEFAULT, bundled_path
+from cotgap.agents.core import Backend
+from cotgap.agents.protocol import TAGS_1, PromptProtocol
+from cotgap.envs.core import CoTGapError, UnknownNameError
 
 SCRIPTS: dict[str, Callable[..., ScriptedBackend]] = {
     "expert": expert_agent,
@@ -94,7 +94,9 @@ def make_agent(
         return _served(spec, rules or TAGS_1, batch_size, served)
     _refuse(spec, served)
     if path := model_path(spec):
-        from agents.backends.transformers import TransformersBackend  # torch: seconds to import
+        from cotgap.agents.backends.transformers import (
+            TransformersBackend,
+        )  # torch: seconds to import
 
         backend = TransformersBackend.open(path, batch_size=batch_size, **chosen)
         reason = backend.fallback_reason
@@ -118,7 +120,7 @@ def _served(
     spec: str, rules: PromptProtocol, batch_size: int | None, options: Mapping[str, Any]
 ) -> Agent:
     """A model behind servers, under a protocol that they can serve."""
-    from agents.backends.openai import OpenAIBackend  # httpx: a tenth of a second to import
+    from cotgap.agents.backends.openai import OpenAIBackend  # httpx: a tenth of a second to import
 
     backend = OpenAIBackend.open(spec.removeprefix(SERVER), **options)
     notice = TEXT_NOTICE if backend.dialect.prompts == "text" else ""

@@ -1,4 +1,4 @@
-"""The command line: `python -m benchmark COMMAND`. Heavy imports wait for their command."""
+"""The command line: `cotgap COMMAND`. Heavy imports wait for their command."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EXIT_INCOMPLETE, EXIT_USAGE = 3, 2
 app = typer.Typer(
     name="benchmark",
     help="CoTGap: where do the gains of chain-of-thought agent training land?",
-    epilog="Start with: python -m benchmark run --agent ckpt --mode both",
+    epilog="Start with: cotgap run --agent ckpt --mode both",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
@@ -21,14 +21,14 @@ app = typer.Typer(
 
 RUN_EXAMPLES = """Examples:
 
-    python -m benchmark run --agent ckpt --mode both
+    cotgap run --agent ckpt --mode both
 
-    python -m benchmark run --agent smollm2 --panel alfworld/valid_unseen --episodes 8
+    cotgap run --agent smollm2 --panel alfworld/valid_unseen --episodes 8
 
-    python -m benchmark run --agent ./my-checkpoint --panel alfworld/valid_seen --repeats 3
+    cotgap run --agent ./my-checkpoint --panel alfworld/valid_seen --repeats 3
     --temperature 0.7 --out runs/mine
 
-    python -m benchmark run --agent openai:http://localhost:8000/v1 --tokenizer ./my-checkpoint
+    cotgap run --agent openai:http://localhost:8000/v1 --tokenizer ./my-checkpoint
 
 The same command resumes a stopped run. Exit codes: 0 complete, 3 incomplete, 2 bad usage."""
 
@@ -171,7 +171,7 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress display.")] = False,
 ) -> None:
     """Play panels with an agent and report success, CoT gap and revision rate."""
-    from benchmark.commands import run as command
+    from cotgap.benchmark.commands import run as command
 
     options = command.RunOptions(
         agent=agent,
@@ -213,9 +213,9 @@ PROBE_EXAMPLES = """Probes: **offline** (accuracy on expert states), **conflict*
 follow a forced trace?), **dose** (how much of its trace does it need?), **attribution** (prompt or
 reasoning?), **branch** (does a revision change the outcome?).
 
-    python -m benchmark probe offline --agent smollm2 --panel household/id --episodes 4
+    cotgap probe offline --agent smollm2 --panel household/id --episodes 4
 
-    python -m benchmark probe conflict --agent path/to/checkpoint --panel household/id
+    cotgap probe conflict --agent path/to/checkpoint --panel household/id
 
 The same command resumes a stopped probe. Exit codes: 0 complete, 3 incomplete, 2 bad usage."""
 
@@ -263,7 +263,7 @@ def probe(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress display.")] = False,
 ) -> None:
     """Ask an agent at chosen states what its actions rest on."""
-    from benchmark.commands import probe as command
+    from cotgap.benchmark.commands import probe as command
 
     options = command.ProbeOptions(
         probe=name,
@@ -290,10 +290,10 @@ def probe(
 
 SWEEP_EXAMPLES = """Examples:
 
-    python -m benchmark sweep --checkpoints 'runs/plain/step-*' --checkpoints 'runs/masked/step-*'
+    cotgap sweep --checkpoints 'runs/plain/step-*' --checkpoints 'runs/masked/step-*'
     --panel household/id --panel household/ood_task --probe conflict --probe offline
 
-    python -m benchmark sweep --checkpoints 'mine/*' --order early,middle,late --panel toy/id
+    cotgap sweep --checkpoints 'mine/*' --order early,middle,late --panel toy/id
 
 The same command resumes. Exit codes: 0 complete, 3 incomplete, 2 bad usage."""
 
@@ -347,8 +347,8 @@ def sweep(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress display.")] = False,
 ) -> None:
     """Measure a series of checkpoints alike and say where training's gains land."""
-    from benchmark.commands import sweep as command
-    from benchmark.sweeps.running import Loading
+    from cotgap.benchmark.commands import sweep as command
+    from cotgap.benchmark.sweeps.running import Loading
 
     options = command.SweepOptions(
         checkpoints=tuple(checkpoints),
@@ -374,9 +374,9 @@ def sweep(
 
 COMPARE_EXAMPLES = """Examples:
 
-    python -m benchmark compare runs/main runs/mine
+    cotgap compare runs/main runs/mine
 
-    python -m benchmark compare runs/main runs/mine --margin 3 --gate success --gate cot_gap
+    cotgap compare runs/main runs/mine --margin 3 --gate success --gate cot_gap
     --markdown summary.md --junit gate.xml --report reports/mine
 
 Gates: **success** and **score** (in every mode, or `success:prompt`), **cot_gap**. Verdicts: no
@@ -424,7 +424,7 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
 ) -> None:
     """Compare two runs task by task, and gate on B being no worse than A."""
-    from benchmark.commands import compare as command
+    from cotgap.benchmark.commands import compare as command
 
     options = command.CompareOptions(
         baseline=baseline,
@@ -441,9 +441,9 @@ def compare(
 
 POWER_EXAMPLES = """Examples:
 
-    python -m benchmark power --panel alfworld/valid_unseen --effect 5
+    cotgap power --panel alfworld/valid_unseen --effect 5
 
-    python -m benchmark power --panel household/id --baseline runs/main --effect 5 --margin 3
+    cotgap power --panel household/id --baseline runs/main --effect 5 --margin 3
     --repeats 3
 
 With 80 % power at the 5 % level."""
@@ -473,7 +473,7 @@ def power(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
 ) -> None:
     """How many tasks and repeats does an effect need, and what can this panel resolve?"""
-    from benchmark.commands import power as command
+    from cotgap.benchmark.commands import power as command
 
     command.execute(
         panel,
@@ -495,12 +495,12 @@ def panels(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, with full locks.")] = False,
 ) -> None:
     """List suites and panels: sizes, locks, and what each needs to be played."""
-    from benchmark.commands.panels import execute
+    from cotgap.benchmark.commands.panels import execute
 
     execute(suite, every=every, as_json=as_json)
 
 
-@app.command(epilog="Example: `python -m benchmark play toy/id`")
+@app.command(epilog="Example: `cotgap play toy/id`")
 def play(
     panel: Annotated[str, typer.Argument(help="SUITE/SPLIT, or SUITE/SPLIT/TASK.")],
     task: Annotated[
@@ -509,16 +509,16 @@ def play(
     seed: Annotated[int, typer.Option(help="Which task is drawn without --task.")] = 0,
 ) -> None:
     """Play a game yourself. `?` lists the actions, `!` asks the expert, Ctrl-D leaves."""
-    from benchmark.commands.play import execute
+    from cotgap.benchmark.commands.play import execute
 
     execute(panel, task, seed)
 
 
 AUDIT_EXAMPLES = """Examples:
 
-    python -m benchmark audit
+    cotgap audit
 
-    python -m benchmark audit --panel toy/id --panel toy/ood_layout --force
+    cotgap audit --panel toy/id --panel toy/ood_layout --force
 
 Exit codes: 0 all audited, 3 some panel had an episode without a score, 2 bad usage."""
 
@@ -549,9 +549,9 @@ def audit(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress display.")] = False,
 ) -> None:
     """Play expert, random and do-nothing: each panel's ceiling, floor and unpassable tasks."""
-    from benchmark.commands.audit import execute
-    from envs.audits import FILE
-    from envs.core import CoTGapError
+    from cotgap.benchmark.commands.audit import execute
+    from cotgap.envs.audits import FILE
+    from cotgap.envs.core import CoTGapError
 
     if episodes is not None and out is None:
         raise CoTGapError("--episodes N: the published file holds whole panels; give --out FILE")
@@ -567,9 +567,7 @@ def audit(
     raise typer.Exit(0 if audited else EXIT_INCOMPLETE)
 
 
-@app.command(
-    name="report", epilog="Example: `python -m benchmark report runs/ckpt-both-1a2b3c4d --open`"
-)
+@app.command(name="report", epilog="Example: `cotgap report runs/ckpt-both-1a2b3c4d --open`")
 def write_report(
     runs: Annotated[list[Path], typer.Argument(help="Run folders, finished or not.")],
     out: Annotated[
@@ -579,7 +577,7 @@ def write_report(
     show: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
 ) -> None:
     """Write runs as static pages with a trajectory viewer."""
-    from benchmark.commands.report import execute
+    from cotgap.benchmark.commands.report import execute
 
     execute(runs, out=out, show=show)
 
@@ -587,7 +585,7 @@ def write_report(
 @app.command()
 def doctor() -> None:
     """Check versions, data and panels, and say what would make numbers incomparable."""
-    from benchmark.commands.doctor import execute
+    from cotgap.benchmark.commands.doctor import execute
 
     raise typer.Exit(0 if execute() else 1)
 
@@ -597,7 +595,7 @@ def main() -> None:
     try:
         app()
     except Exception as error:
-        from envs.core import CoTGapError
+        from cotgap.envs.core import CoTGapError
 
         if not isinstance(error, CoTGapError):
             raise

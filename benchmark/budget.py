@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from agents.core import Decision
-from benchmark.records import Episode
-from envs.core import CoTGapError
+from cotgap.agents.core import Decision
+from cotgap.benchmark.records import Episode
+from cotgap.envs.core import CoTGapError
 
 MILLION = 1_000_000
 

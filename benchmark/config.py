@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from agents.core import Sampling
-from agents.modes import modes
-from envs.core import CoTGapError, Panel
+from cotgap.agents.core import Sampling
+from cotgap.agents.modes import modes
+from cotgap.envs.core import CoTGapError, Panel
 
 Shadow = Literal["auto", "all"]
 

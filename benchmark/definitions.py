@@ -1,6 +1,7 @@
-"""What every number means, from the docstrings: `python -m benchmark.definitions` prints Markdown.
+"""What every number means, from the docstrings.
 
-`docs/definitions.md` is its output; a test holds them equal.
+`python -m cotgap.benchmark.definitions` prints Markdown; `docs/definitions.md` is its output, and a
+test holds them equal.
 """
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 
-from benchmark import stats
-from benchmark.metrics.core import NEEDS, metrics
-from benchmark.probes.core import probes
+from cotgap.benchmark import stats
+from cotgap.benchmark.metrics.core import NEEDS, metrics
+from cotgap.benchmark.probes.core import probes
 
 
 def markdown() -> str:
@@ -21,7 +22,7 @@ def markdown() -> str:
 def _lines() -> Iterator[str]:
     yield "# Definitions"
     yield ""
-    yield "Made from the docstrings by `python -m benchmark.definitions`."
+    yield "Made from the docstrings by `python -m cotgap.benchmark.definitions`."
     yield ""
     yield "## Metrics"
     yield ""

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from envs.core import CoTGapError, Panel
-from envs.registry import get_panel
+from cotgap.envs.core import CoTGapError, Panel
+from cotgap.envs.registry import get_panel
 
 # Panels that hold something out and do not say so in their name (`ood_AXIS`): what it is.
 HELD_OUT: Mapping[str, str] = {
@@ -55,7 +55,7 @@ class Relation:
 
 
 def relate(card: Mapping[str, Any], panel: Panel) -> Relation:
-    """What a panel is to the checkpoint of this card (see `agents.training.checkpoints`)."""
+    """What a panel is to the checkpoint of this card (see `cotgap.agents.training.checkpoints`)."""
     trained = trained_on(card)
     if not trained:
         return Relation(known=False)

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from agents.agent import Agent, AgentCard
-from agents.core import NO_USAGE, Decision, Request, Sampling, Usage
-from agents.modes import get_mode
-from agents.prompts import Dialogue, Shot
-from benchmark.config import Limits
-from benchmark.records import Episode, Status, StepRecord
-from benchmark.turns import Ask, Start, Turn, start, turn
-from envs.core import TaskKey, TextEnv
+from cotgap.agents.agent import Agent, AgentCard
+from cotgap.agents.core import NO_USAGE, Decision, Request, Sampling, Usage
+from cotgap.agents.modes import get_mode
+from cotgap.agents.prompts import Dialogue, Shot
+from cotgap.benchmark.config import Limits
+from cotgap.benchmark.records import Episode, Status, StepRecord
+from cotgap.benchmark.turns import Ask, Start, Turn, start, turn
+from cotgap.envs.core import TaskKey, TextEnv
 
 Play = Generator[list[Request] | Ask, Any, Episode]
 

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import IO, Any
 
-from envs.core import CoTGapError
+from cotgap.envs.core import CoTGapError
 
 
 def acquire(path: Path, *, wait: bool = False) -> IO[str]:

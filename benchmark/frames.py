@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from agents.core import Decision
-from benchmark.records import Episode, StepRecord
-from benchmark.store import read_episodes, read_run
+from cotgap.agents.core import Decision
+from cotgap.benchmark.records import Episode, StepRecord
+from cotgap.benchmark.store import read_episodes, read_run
 
 
 class Frames(NamedTuple):

@@ -1,7 +1,8 @@
 """Where environments live: in this process, or in others that only step environments.
 
-A host holds the environments of one running episode after another. A question (`benchmark.turns`)
-is sent with `submit` and answered by `result`, so that several hosts can work at the same time.
+A host holds the environments of one running episode after another. A question
+(`cotgap.benchmark.turns`) is sent with `submit` and answered by `result`, so that several hosts can
+work at the same time.
 
 Processes are started afresh (never forked: a model's threads would not survive that) and end when
 their connections do, and so with this process, however it ends.
@@ -20,9 +21,9 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol
 
-from benchmark.turns import Ask
-from envs.core import CoTGapError, TaskKey, TaskUnavailableError, TextEnv
-from envs.registry import get_panel, get_suite
+from cotgap.benchmark.turns import Ask
+from cotgap.envs.core import CoTGapError, TaskKey, TaskUnavailableError, TextEnv
+from cotgap.envs.registry import get_panel, get_suite
 
 OpenEnv = Callable[[TaskKey], TextEnv]
 PATIENCE = 5.0  # seconds that a process is given to end by itself

@@ -16,8 +16,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark import stats
-from benchmark.stats import LATTICE, POWER, Estimate
+from cotgap.benchmark import stats
+from cotgap.benchmark.stats import LATTICE, POWER, Estimate
 
 Floats = NDArray[np.float64]
 Counted = Sequence[tuple[float, int]]

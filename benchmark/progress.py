@@ -18,8 +18,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from benchmark.episode import Job
-from benchmark.records import Episode
+from cotgap.benchmark.episode import Job
+from cotgap.benchmark.records import Episode
 
 PLAIN_SECONDS = 15.0  # between two lines where there is no terminal
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class Published:
     """Somebody's success rate on a panel, read at `source`; what else differs is in `but`.
 
-    `protocol` is in the words of `benchmark.sweeps.rescore`: `50 steps` is the step limit.
+    `protocol` is in the words of `cotgap.benchmark.sweeps.rescore`: `50 steps` is the step limit.
     """
 
     panel: str

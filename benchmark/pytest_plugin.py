@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 if TYPE_CHECKING:
-    from benchmark.compare.comparison import Comparison
+    from cotgap.benchmark.compare.comparison import Comparison
 
 FIXTURES = {"agent_gate", "agent_speed"}
 PROPERTY = "cotgap"
@@ -80,16 +80,16 @@ class AgentGate:
         protocol, sampling and limits are taken over. Finished episodes are kept (`--cotgap-runs`),
         but for a server's model and for code of your own, whose fingerprints do not cover all
         that decides their answers. `gates` are METRIC or METRIC:MODE, as for
-        `python -m benchmark compare --gate`. Too few tasks for a verdict fail as well, or skip the
-        test with `cannot_tell="skip"`. `options` are those of `agents.specs.make_agent`, such as
-        `dtype` and `batch_size`. Returns the comparison.
+        `cotgap compare --gate`. Too few tasks for a verdict fail as well, or skip the
+        test with `cannot_tell="skip"`. `options` are those of `cotgap.agents.specs.make_agent`,
+        such as `dtype` and `batch_size`. Returns the comparison.
         """
         if cannot_tell not in ("fail", "skip"):
             raise ValueError(f'cannot_tell is "fail" or "skip", not {cannot_tell!r}')
-        from benchmark import regression
-        from benchmark.compare.gate import Verdict
-        from benchmark.compare.words import headline
-        from envs.core import CoTGapError
+        from cotgap.benchmark import regression
+        from cotgap.benchmark.compare.gate import Verdict
+        from cotgap.benchmark.compare.words import headline
+        from cotgap.envs.core import CoTGapError
 
         judged, problem = None, ""
         try:
@@ -131,7 +131,7 @@ class AgentGate:
 
     def _note(self, found: Comparison, played: int) -> None:
         """A line for each gate at the end of the session."""
-        from benchmark.compare.words import sentence
+        from cotgap.benchmark.compare.words import sentence
 
         cost = f"{played} episodes played" if played else "from the cache"
         for gate in found.gates:
@@ -149,7 +149,7 @@ class _Measured:
         Plays the panel's first `episodes` tasks once to warm up and `rounds` times for
         pytest-benchmark, whose `extra_info` gets `steps_per_second` and `tokens_per_step` (written
         tokens; warm-up left out). Returns these figures. Further options are those of
-        `agents.specs.make_agent`.
+        `cotgap.agents.specs.make_agent`.
         """
 
         def measure(
@@ -161,8 +161,8 @@ class _Measured:
             rounds: int = 3,
             **options: Any,
         ) -> dict[str, float]:
-            from benchmark.regression import pace
-            from envs.core import CoTGapError
+            from cotgap.benchmark.regression import pace
+            from cotgap.envs.core import CoTGapError
 
             figures, problem = None, ""
             try:
@@ -220,8 +220,8 @@ def _shown(found: Comparison) -> str:
 
     from rich.console import Console
 
-    from benchmark.compare.tables import print_comparison
-    from benchmark.compare.words import headline
+    from cotgap.benchmark.compare.tables import print_comparison
+    from cotgap.benchmark.compare.words import headline
 
     text = io.StringIO(f"{headline(found)}\n\n")
     text.seek(0, io.SEEK_END)

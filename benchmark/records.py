@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
 
-from agents.core import NO_USAGE, Decision, Usage
-from envs.core import CoTGapError, TaskKey
+from cotgap.agents.core import NO_USAGE, Decision, Usage
+from cotgap.envs.core import CoTGapError, TaskKey
 
 SCHEMA = 1
 

@@ -19,22 +19,22 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from agents.core import Sampling
-from agents.fingerprint import fingerprint
-from agents.specs import make_agent, model_path
-from benchmark.commands.run import check_usable, resolve_modes
-from benchmark.compare.comparison import Comparison, compare
-from benchmark.compare.gate import Wanted, check_margin
-from benchmark.compare.sides import NotComparableError, Side, read_side, vouched
-from benchmark.config import Limits, PanelPlan, RunConfig, plan_panel
-from benchmark.engines.core import AgentRecipe, Order, Placement
-from benchmark.engines.local import LocalSite
-from benchmark.episode import Job
-from benchmark.files import acquire
-from benchmark.runner import Progress, plan, run
-from benchmark.store import RUN
-from envs.core import CoTGapError, UnknownNameError
-from envs.registry import get_panel
+from cotgap.agents.core import Sampling
+from cotgap.agents.fingerprint import fingerprint
+from cotgap.agents.specs import make_agent, model_path
+from cotgap.benchmark.commands.run import check_usable, resolve_modes
+from cotgap.benchmark.compare.comparison import Comparison, compare
+from cotgap.benchmark.compare.gate import Wanted, check_margin
+from cotgap.benchmark.compare.sides import NotComparableError, Side, read_side, vouched
+from cotgap.benchmark.config import Limits, PanelPlan, RunConfig, plan_panel
+from cotgap.benchmark.engines.core import AgentRecipe, Order, Placement
+from cotgap.benchmark.engines.local import LocalSite
+from cotgap.benchmark.episode import Job
+from cotgap.benchmark.files import acquire
+from cotgap.benchmark.runner import Progress, plan, run
+from cotgap.benchmark.store import RUN
+from cotgap.envs.core import CoTGapError, UnknownNameError
+from cotgap.envs.registry import get_panel
 
 # What of `make_agent`'s options decides records; the others only decide how fast.
 DECISIVE = ("device", "dtype", "tokenizer")

@@ -9,17 +9,17 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from benchmark.budget import Budget
-from benchmark.config import RunConfig
-from benchmark.engines.core import Order, Site
-from benchmark.episode import Job
-from benchmark.metrics.summary import PanelSummary, summarise
-from benchmark.records import Episode
-from benchmark.sessions import Session
-from benchmark.shots import shot_source
-from benchmark.store import RunStore
-from envs.audits import audit_of
-from envs.registry import get_panel
+from cotgap.benchmark.budget import Budget
+from cotgap.benchmark.config import RunConfig
+from cotgap.benchmark.engines.core import Order, Site
+from cotgap.benchmark.episode import Job
+from cotgap.benchmark.metrics.summary import PanelSummary, summarise
+from cotgap.benchmark.records import Episode
+from cotgap.benchmark.sessions import Session
+from cotgap.benchmark.shots import shot_source
+from cotgap.benchmark.store import RunStore
+from cotgap.envs.audits import audit_of
+from cotgap.envs.registry import get_panel
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a larger study would take, from what a run took: `python -m benchmark.scale RUN`.
+"""What a larger study would take, from what a run took: `python -m cotgap.benchmark.scale RUN`.
 
 See `docs/scale.md` for the formula and for what makes the figures right.
 """
@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.records import Episode
-from benchmark.sessions import Session
-from benchmark.store import read_episodes, read_sessions
-from envs.core import CoTGapError
+from cotgap.benchmark.records import Episode
+from cotgap.benchmark.sessions import Session
+from cotgap.benchmark.store import read_episodes, read_sessions
+from cotgap.envs.core import CoTGapError
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def worker_hours(study: Study, sessions: Sequence[Session], start_seconds: float
 def main() -> None:
     """Print what was measured, and what follows for the study."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmark.scale",
+        prog="python -m cotgap.benchmark.scale",
         description=__doc__.splitlines()[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )

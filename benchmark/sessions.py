@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from envs.core import CoTGapError
+from cotgap.envs.core import CoTGapError
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import functools
 import random
 from collections.abc import Callable, Sequence
 
-from agents.prompts import Shot
-from agents.protocol import PromptProtocol
-from envs.core import CoTGapError, Expert, Panel, Rationale, TaskKey, TextEnv
-from envs.registry import get_panel, get_suite
+from cotgap.agents.prompts import Shot
+from cotgap.agents.protocol import PromptProtocol
+from cotgap.envs.core import CoTGapError, Expert, Panel, Rationale, TaskKey, TextEnv
+from cotgap.envs.registry import get_panel, get_suite
 
 Example = tuple[str, Shot]  # the task's id and its episode
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from benchmark.config import RunConfig, differences
-from benchmark.files import acquire, append_line, cut_torn_line, write_json
-from benchmark.records import Episode
-from benchmark.sessions import Session
-from envs.core import CoTGapError
+from cotgap.benchmark.config import RunConfig, differences
+from cotgap.benchmark.files import acquire, append_line, cut_torn_line, write_json
+from cotgap.benchmark.records import Episode
+from cotgap.benchmark.sessions import Session
+from cotgap.envs.core import CoTGapError
 
 RUN, EPISODES, SUMMARY, LOCK = "run.json", "episodes.jsonl", "summary.json", ".lock"
 VERSIONED = ("cotgap", "torch", "transformers", "gymnasium", "numpy")

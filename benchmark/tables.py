@@ -9,17 +9,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from agents.core import DEFAULT_TAGS
-from agents.modes import get_mode
-from benchmark.config import PanelPlan
-from benchmark.metrics.core import COT, PROMPT, Metric, Unit, metrics
-from benchmark.metrics.summary import PAIR, PanelSummary
-from benchmark.report.text import clip
-from benchmark.runner import RunResult
-from benchmark.sessions import Session
-from benchmark.stats import Estimate, wilson
-from benchmark.store import read_episodes
-from envs.audits import Audit, Played, audit_of
+from cotgap.agents.core import DEFAULT_TAGS
+from cotgap.agents.modes import get_mode
+from cotgap.benchmark.config import PanelPlan
+from cotgap.benchmark.metrics.core import COT, PROMPT, Metric, Unit, metrics
+from cotgap.benchmark.metrics.summary import PAIR, PanelSummary
+from cotgap.benchmark.report.text import clip
+from cotgap.benchmark.runner import RunResult
+from cotgap.benchmark.sessions import Session
+from cotgap.benchmark.stats import Estimate, wilson
+from cotgap.benchmark.store import read_episodes
+from cotgap.envs.audits import Audit, Played, audit_of
 
 SHOWN_ERRORS = 5
 

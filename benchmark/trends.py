@@ -12,8 +12,8 @@ from dataclasses import replace
 from fractions import Fraction
 from statistics import NormalDist
 
-from benchmark import stats
-from benchmark.stats import ALPHA, Estimate, Z
+from cotgap.benchmark import stats
+from cotgap.benchmark.stats import ALPHA, Estimate, Z
 
 Rates = Sequence[Fraction | None]
 """A task's rate at each checkpoint in order; None where it has none there."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from envs.core import Canonical, Oracle, Snapshots, TaskKey, TextEnv
+from cotgap.envs.core import Canonical, Oracle, Snapshots, TaskKey, TextEnv
 
 Ask = Callable[[TextEnv], Any]
 """A question to an environment; it can be pickled, and so can its answer."""

@@ -1,10 +1,11 @@
 """Gymnasium text environments: suites of tasks with fixed, locked panels.
 
-`import envs` registers every suite with Gymnasium; `envs.make("toy/id/0003")` opens one task.
+`import cotgap.envs` registers every suite with Gymnasium; `cotgap.envs.make("toy/id/0003")` opens
+one task.
 """
 
-from envs.core import CoTGapError, Panel, Suite, TaskKey, TextEnv
-from envs.registry import get_panel, get_suite, make, register_all, suites
+from cotgap.envs.core import CoTGapError, Panel, Suite, TaskKey, TextEnv
+from cotgap.envs.registry import get_panel, get_suite, make, register_all, suites
 
 register_all()
 

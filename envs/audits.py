@@ -1,6 +1,6 @@
 """The audit of each panel: its floor, its ceiling, and what the expert cannot pass.
 
-`audits.json` beside this file is written by `python -m benchmark audit` and stands beside every
+`audits.json` beside this file is written by `cotgap audit` and stands beside every
 result: a success rate means little without what doing nothing, acting at random and the suite's
 own expert come to on the same tasks.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from envs.core import CoTGapError, Panel
+from cotgap.envs.core import CoTGapError, Panel
 
 FILE = Path(__file__).with_name("audits.json")
 SCHEMA = 1

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from envs.core import CoTGapError
+from cotgap.envs.core import CoTGapError
 
 
 def run(app: typer.Typer) -> None:

@@ -1,7 +1,7 @@
 """The environment interface: task keys, panels and their locks, suites, `TextEnv`, capabilities.
 
 Everything that plays, measures or trains sees environments through this module only. A suite is
-one sibling module with a `SUITE` object; see `envs.toy` for the smallest complete one.
+one sibling module with a `SUITE` object; see `cotgap.envs.toy` for the smallest complete one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import gymnasium
 
-from envs.spaces import TextSpace
+from cotgap.envs.spaces import TextSpace
 
 
 class CoTGapError(Exception):
@@ -208,7 +208,7 @@ class TextEnv(gymnasium.Env[str, str], ABC):
         self.observation_space = TextSpace(OBSERVATION_LENGTH)
         self.action_space = TextSpace(ACTION_LENGTH)
         self.default_key: TaskKey | None = None
-        """What a `reset()` without seed and options starts, if set (see `envs.make`)."""
+        """What a `reset()` without seed and options starts, if set (see `cotgap.envs.make`)."""
         self._key: TaskKey | None = None
         self._steps = 0
         self._score = 0.0

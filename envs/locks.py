@@ -1,7 +1,7 @@
 """The published locks: `locks.json` beside this file, the lock of every panel as released.
 
-`python -m envs.locks` rewrites the file; do that only together with a change that is meant to
-make numbers incomparable (and say so in the changelog).
+`python -m cotgap.envs.locks` rewrites the file; do that only together with a change that is meant
+to make numbers incomparable (and say so in the changelog).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import argparse
 import json
 from pathlib import Path
 
-from envs.core import Panel
-from envs.registry import suites
+from cotgap.envs.core import Panel
+from cotgap.envs.registry import suites
 
 FILE = Path(__file__).with_name("locks.json")
 
@@ -33,7 +33,7 @@ def changed() -> list[Panel]:
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser("python -m envs.locks", description=__doc__).parse_args()
+    argparse.ArgumentParser("python -m cotgap.envs.locks", description=__doc__).parse_args()
     locks = {p.name: p.lock for suite in suites().values() for p in suite.panels.values()}
     FILE.write_text(json.dumps(locks, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     print(f"{FILE.name}: {len(locks)} panels")

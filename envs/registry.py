@@ -10,7 +10,7 @@ from typing import Any
 
 import gymnasium
 
-from envs.core import CoTGapError, Panel, Suite, TaskKey, TextEnv, UnknownNameError
+from cotgap.envs.core import CoTGapError, Panel, Suite, TaskKey, TextEnv, UnknownNameError
 
 # Siblings without a suite, not imported by the scan.
 INFRASTRUCTURE = frozenset({"audits", "cache", "cli", "core", "locks", "registry", "spaces"})
@@ -23,7 +23,7 @@ def suites() -> dict[str, Suite]:
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
         if module.name in INFRASTRUCTURE:
             continue
-        suite = getattr(importlib.import_module(f"envs.{module.name}"), "SUITE", None)
+        suite = getattr(importlib.import_module(f"{__package__}.{module.name}"), "SUITE", None)
         if isinstance(suite, Suite):
             found[suite.name] = suite
     return dict(sorted(found.items()))
@@ -34,9 +34,7 @@ def get_suite(name: str) -> Suite:
     try:
         return suites()[name]
     except KeyError:
-        raise UnknownNameError(
-            "suite", name, suites(), "`python -m benchmark panels` lists all."
-        ) from None
+        raise UnknownNameError("suite", name, suites(), "`cotgap panels` lists all.") from None
 
 
 def get_panel(name: str) -> Panel:
@@ -69,8 +67,8 @@ def make_env(suite: str, split: str | None = None, **options: Any) -> TextEnv:
 
 
 def register_all() -> None:
-    """Register `cotgap/<Suite>-v0` for every suite (done on `import envs`)."""
+    """Register `cotgap/<Suite>-v0` for every suite (done on `import cotgap.envs`)."""
     for suite in suites().values():
         gymnasium.register(
-            suite.env_id, entry_point="envs.registry:make_env", kwargs={"suite": suite.name}
+            suite.env_id, entry_point="cotgap.envs.registry:make_env", kwargs={"suite": suite.name}
         )

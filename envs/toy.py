@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from envs.core import Outcome, Panel, Suite, Task, TextEnv
+from cotgap.envs.core import Outcome, Panel, Suite, Task, TextEnv
 
 MOVES = {"north": (0, 1), "east": (1, 0), "south": (0, -1), "west": (-1, 0)}
 ROOMS = (
@@ -97,7 +97,7 @@ def _back(direction: str) -> str:
 
 
 class ToyEnv(TextEnv):
-    """See the module; every capability of `envs.core` is here."""
+    """See the module; every capability of `cotgap.envs.core` is here."""
 
     def __init__(self, panel: Panel, layouts: Mapping[str, Layout], **options: Any) -> None:
         super().__init__(panel, **options)

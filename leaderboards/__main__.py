@@ -1,4 +1,4 @@
-"""The command line: `python -m leaderboards COMMAND`. Heavy imports wait for their command."""
+"""The command line: `cotgap COMMAND`. Heavy imports wait for their command."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EXIT_USAGE = 2
 app = typer.Typer(
     name="leaderboards",
     help="Boards of verified submissions: pack runs, verify them by replaying, show them.",
-    epilog="Start with: python -m leaderboards submit runs/MY-RUN",
+    epilog="Start with: cotgap submit runs/MY-RUN",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
@@ -21,11 +21,11 @@ app = typer.Typer(
 
 SUBMIT_EXAMPLES = """Examples:
 
-    python -m leaderboards submit runs/ckpt-both-1a2b3c4d
+    cotgap submit runs/ckpt-both-1a2b3c4d
 
-    python -m leaderboards submit runs/A runs/B --card agent.yaml --organisation 'My group'
+    cotgap submit runs/A runs/B --card agent.yaml --organisation 'My group'
 
-    python -m leaderboards submit runs/A --card path/to/my-checkpoint --name 'My agent'
+    cotgap submit runs/A --card path/to/my-checkpoint --name 'My agent'
 
 Exit codes: 0 written, 2 refused (incomplete, or of several agents)."""
 
@@ -52,7 +52,7 @@ def submit(
     ] = None,
 ) -> None:
     """Pack runs into a submission file: configuration, every text and action, nothing derived."""
-    from leaderboards.commands.submit import execute
+    from cotgap.leaderboards.commands.submit import execute
 
     options = {"name": name, "organisation": organisation, "url": url, "description": description}
     execute(runs, options=options, card=card, out=out)
@@ -60,9 +60,9 @@ def submit(
 
 VERIFY_EXAMPLES = """Examples:
 
-    python -m leaderboards verify my-agent.zip
+    cotgap verify my-agent.zip
 
-    python -m leaderboards verify my-agent.zip --redecode 60 --agent path/to/my-checkpoint --receipt
+    cotgap verify my-agent.zip --redecode 60 --agent path/to/my-checkpoint --receipt
 
 Exit codes: 0 verified, 1 something is not as it says, 2 no submission file or bad usage, 3 some of
 it could not be replayed here."""
@@ -106,7 +106,7 @@ def verify(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress display.")] = False,
 ) -> None:
     """Check a submission file: parse every reply and play every action again, and compare."""
-    from leaderboards.commands.verify import RedecodeOptions, execute
+    from cotgap.leaderboards.commands.verify import RedecodeOptions, execute
 
     if (redecode is None) != (agent is None):
         raise typer.BadParameter("--redecode N and --agent CHECKPOINT go together")
@@ -121,9 +121,9 @@ def verify(
 
 CHECK_EXAMPLES = """Examples:
 
-    python -m leaderboards check
+    cotgap check
 
-    python -m leaderboards check proposed/leaderboards/entries --since leaderboards/entries
+    cotgap check proposed/leaderboards/entries --since leaderboards/entries
 
 Exit codes: as for `verify`, of the worst entry."""
 
@@ -156,8 +156,8 @@ def check(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress display.")] = False,
 ) -> None:
     """Verify all entries of the boards, and that no receipt claims more than was found."""
-    from leaderboards.commands.check import execute
-    from leaderboards.entries import FOLDER
+    from cotgap.leaderboards.commands.check import execute
+    from cotgap.leaderboards.entries import FOLDER
 
     raise typer.Exit(
         execute(
@@ -179,7 +179,7 @@ def build(
     entries: Annotated[Path | None, ENTRIES] = None,
 ) -> None:
     """Write the boards as static pages: no server, no network, nothing else to install."""
-    from leaderboards.commands.build import execute
+    from cotgap.leaderboards.commands.build import execute
 
     execute(out, entries)
 
@@ -194,7 +194,7 @@ def serve(
     entries: Annotated[Path | None, ENTRIES] = None,
 ) -> None:
     """Build the boards and show them at 127.0.0.1, until Ctrl-C."""
-    from leaderboards.commands.serve import execute
+    from cotgap.leaderboards.commands.serve import execute
 
     execute(out, entries, port)
 
@@ -204,7 +204,7 @@ def main() -> None:
     try:
         app()
     except Exception as error:
-        from envs.core import CoTGapError
+        from cotgap.envs.core import CoTGapError
 
         if not isinstance(error, CoTGapError):
             raise

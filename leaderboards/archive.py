@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from envs.core import CoTGapError
-from leaderboards import form
-from leaderboards.schema import shown
+from cotgap.envs.core import CoTGapError
+from cotgap.leaderboards import form
+from cotgap.leaderboards.schema import shown
 
 END = struct.Struct("<4s4H2LH")  # a zip's last record
 LOCAL = struct.Struct("<4s5H3L2H")  # what stands before a member's data

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agents.checkpoints import bundled
-from agents.fingerprint import fingerprint as fingerprint_of
-from benchmark.domain import panel_facts
-from envs.core import CoTGapError
-from leaderboards.form import CARD_FIELDS, ENTRANT_FIELDS, PARENT_FIELDS
-from leaderboards.schema import FieldError, fields
-from leaderboards.submission import Entrant
+from cotgap.agents.checkpoints import bundled
+from cotgap.agents.fingerprint import fingerprint as fingerprint_of
+from cotgap.benchmark.domain import panel_facts
+from cotgap.envs.core import CoTGapError
+from cotgap.leaderboards.form import CARD_FIELDS, ENTRANT_FIELDS, PARENT_FIELDS
+from cotgap.leaderboards.schema import FieldError, fields
+from cotgap.leaderboards.submission import Entrant
 
 CARD = "card.json"
 ADAPTER = "adapter_config.json"  # an agent with an adapter has a fingerprint of its base, too

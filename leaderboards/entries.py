@@ -8,14 +8,14 @@ import re
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmark.files import write_json
-from benchmark.stats import wilson
-from benchmark.store import versions
-from envs.core import CoTGapError
-from leaderboards import form
-from leaderboards.reading import SubmissionError, check, parse, read_submission
-from leaderboards.schema import fields
-from leaderboards.submission import INEXACT, LEAST, Entry, Receipt, Tier
+from cotgap.benchmark.files import write_json
+from cotgap.benchmark.stats import wilson
+from cotgap.benchmark.store import versions
+from cotgap.envs.core import CoTGapError
+from cotgap.leaderboards import form
+from cotgap.leaderboards.reading import SubmissionError, check, parse, read_submission
+from cotgap.leaderboards.schema import fields
+from cotgap.leaderboards.submission import INEXACT, LEAST, Entry, Receipt, Tier
 
 FOLDER = Path(__file__).with_name("entries")
 FILE, RECEIPT = ".zip", ".json"
@@ -60,7 +60,7 @@ def read_entry(path: Path) -> Entry:
     if receipt is not None and receipt.sha256 != (found := sha256(path)):
         raise SubmissionError(
             f"{beside}: sha256: is of another file ({receipt.sha256[:12]}...); {path.name} has "
-            f"{found[:12]}... Verify it again: python -m leaderboards verify {path.name} --receipt"
+            f"{found[:12]}... Verify it again: cotgap verify {path.name} --receipt"
         )
     return Entry(path.stem, submission, receipt)
 

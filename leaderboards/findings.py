@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from benchmark.metrics.summary import PanelSummary
-from leaderboards.schema import shown
+from cotgap.benchmark.metrics.summary import PanelSummary
+from cotgap.leaderboards.schema import shown
 
 Kind = Literal[
     # of a run's configuration

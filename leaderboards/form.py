@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from leaderboards.schema import (
+from cotgap.leaderboards.schema import (
     Check,
     fields,
     flag,
@@ -26,7 +26,7 @@ from leaderboards.schema import (
     web_address,
     whole,
 )
-from leaderboards.submission import SCHEMA
+from cotgap.leaderboards.submission import SCHEMA
 
 MANIFEST, EPISODES = "manifest.json", "episodes.jsonl"
 MEMBERS = (MANIFEST, EPISODES)

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from leaderboards.form import MAX_LABEL
+from cotgap.leaderboards.form import MAX_LABEL
 
 QUERY = ("--query-gpu=name,memory.total", "--format=csv,noheader")
 PATIENCE = 20.0  # seconds for the GPUs' driver to answer

@@ -1,6 +1,6 @@
 """Pack run folders of one agent into one submission file: a zip of two members.
 
-The same runs and the same entrant give the same bytes. `leaderboards.reading` reads it back.
+The same runs and the same entrant give the same bytes. `cotgap.leaderboards.reading` reads it back.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmark.config import RunConfig
-from benchmark.episode import Job
-from benchmark.records import Episode
-from benchmark.runner import plan
-from benchmark.store import read_episodes, read_run
-from envs.core import CoTGapError
-from leaderboards import form
-from leaderboards.reading import SubmissionError, read_submission
-from leaderboards.submission import Submission, SubmittedRun
+from cotgap.benchmark.config import RunConfig
+from cotgap.benchmark.episode import Job
+from cotgap.benchmark.records import Episode
+from cotgap.benchmark.runner import plan
+from cotgap.benchmark.store import read_episodes, read_run
+from cotgap.envs.core import CoTGapError
+from cotgap.leaderboards import form
+from cotgap.leaderboards.reading import SubmissionError, read_submission
+from cotgap.leaderboards.submission import Submission, SubmittedRun
 
 DATE = (1980, 1, 1, 0, 0, 0)  # a zip's first day: the file shall not depend on when it was made
 UNIX = 3  # which system's permissions a member has
@@ -53,8 +53,8 @@ def load_runs(folders: Sequence[Path], hardware: Mapping[str, str]) -> tuple[Sub
 def write_submission(path: Path, submission: Submission) -> None:
     """Write the file in one piece, and read it back.
 
-    Raises `CoTGapError` where it cannot be written or breaks a limit of `leaderboards.form`; there
-    is no file then.
+    Raises `CoTGapError` where it cannot be written or breaks a limit of `cotgap.leaderboards.form`;
+    there is no file then.
     """
     fresh = path.with_name(f"{path.name}.tmp")
     try:

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmark.config import PanelPlan
-from benchmark.records import Episode
-from leaderboards.submission import Entry, SubmittedRun
+from cotgap.benchmark.config import PanelPlan
+from cotgap.benchmark.records import Episode
+from cotgap.leaderboards.submission import Entry, SubmittedRun
 
 SCRIPTED = {"random": "floor", "noop": "floor", "expert": "ceiling"}
 """Scripted agents that bound what a panel can show; they stand beside a table, never in it."""

@@ -8,8 +8,8 @@ all ranges hold the true ranks at once. Two agents that cannot be told apart sha
 numbers are no evidence that they are equal.
 
 Each pair is compared by task: had the two agents no difference, each task's two results could as
-well have been exchanged (`benchmark.stats.sign_flip_p`; with one trial per task, the exact McNemar
-test).
+well have been exchanged (`cotgap.benchmark.stats.sign_flip_p`; with one trial per task, the exact
+McNemar test).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
 
-from benchmark import stats
+from cotgap.benchmark import stats
 
 Weights = Mapping[str, tuple[Fraction, Fraction]]
 """Task key → (sum, total): a quantity is Σsums / Σtotals over tasks."""

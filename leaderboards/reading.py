@@ -1,9 +1,10 @@
 """Read a submission file, which is a stranger's: nothing of it is believed before it is checked.
 
-It is a zip of exactly two members in LZMA, as `leaderboards.packing` writes it. Everything is
-checked before it is used: the zip itself (`leaderboards.archive`), the text before it is parsed,
-every field before it becomes a record. All that is wrong is a `SubmissionError` that names the
-file, the line and the field. Nothing here plays or decodes anything, and nothing is ever written.
+It is a zip of exactly two members in LZMA, as `cotgap.leaderboards.packing` writes it. Everything
+is checked before it is used: the zip itself (`cotgap.leaderboards.archive`), the text before it is
+parsed, every field before it becomes a record. All that is wrong is a `SubmissionError` that names
+the file, the line and the field. Nothing here plays or decodes anything, and nothing is ever
+written.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmark.config import PanelPlan
-from benchmark.records import Episode
-from envs.core import CoTGapError
-from leaderboards import form
-from leaderboards.archive import DAMAGED, check_zip, chunks_of, members_of, opened
-from leaderboards.schema import Check, FieldError, fields, shown
-from leaderboards.submission import Entrant, Submission, SubmittedRun
+from cotgap.benchmark.config import PanelPlan
+from cotgap.benchmark.records import Episode
+from cotgap.envs.core import CoTGapError
+from cotgap.leaderboards import form
+from cotgap.leaderboards.archive import DAMAGED, check_zip, chunks_of, members_of, opened
+from cotgap.leaderboards.schema import Check, FieldError, fields, shown
+from cotgap.leaderboards.submission import Entrant, Submission, SubmittedRun
 
 
 class SubmissionError(CoTGapError):
@@ -32,8 +33,8 @@ class SubmissionError(CoTGapError):
 def read_submission(path: Path) -> Submission:
     """The content of a submission file; raises `SubmissionError` where it is none.
 
-    What is returned has the form of `leaderboards.form` and is of one agent, but nobody has checked
-    that any of it is true: see `leaderboards.verifying`.
+    What is returned has the form of `cotgap.leaderboards.form` and is of one agent, but nobody has
+    checked that any of it is true: see `cotgap.leaderboards.verifying`.
     """
     try:
         return _read(path)

@@ -12,21 +12,21 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agents.agent import Agent
-from agents.core import Decision, Request, reads_environment
-from agents.protocol import PromptProtocol
-from agents.specs import make_agent
-from benchmark.config import RunConfig
-from benchmark.episode import Decoding, Job, open_dialogue, request_at
-from benchmark.hosts import Bench, Environments
-from benchmark.records import Episode
-from benchmark.runner import plan
-from benchmark.shots import shot_source
-from benchmark.stats import wilson
-from benchmark.turns import start, turn
-from envs.core import CoTGapError
-from leaderboards.findings import Finding
-from leaderboards.submission import INEXACT, Submission
+from cotgap.agents.agent import Agent
+from cotgap.agents.core import Decision, Request, reads_environment
+from cotgap.agents.protocol import PromptProtocol
+from cotgap.agents.specs import make_agent
+from cotgap.benchmark.config import RunConfig
+from cotgap.benchmark.episode import Decoding, Job, open_dialogue, request_at
+from cotgap.benchmark.hosts import Bench, Environments
+from cotgap.benchmark.records import Episode
+from cotgap.benchmark.runner import plan
+from cotgap.benchmark.shots import shot_source
+from cotgap.benchmark.stats import wilson
+from cotgap.benchmark.turns import start, turn
+from cotgap.envs.core import CoTGapError
+from cotgap.leaderboards.findings import Finding
+from cotgap.leaderboards.submission import INEXACT, Submission
 
 # Backends that answer the same whatever else they are asked, but for rounding.
 EXACT = ("scripted", "transformers")

@@ -1,7 +1,7 @@
 """Play recorded episodes again: parse every raw reply, take every action, compare every field.
 
 What is taken is what the raw text says, by the very functions that a run plays with
-(`benchmark.turns`); nothing of a record is used but its raw texts.
+(`cotgap.benchmark.turns`); nothing of a record is used but its raw texts.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from math import ceil
 
-from agents.backends._text import cut_at_stop
-from agents.core import NO_USAGE, Decision, Tags, Usage
-from agents.modes import get_mode
-from agents.protocol import PromptProtocol
-from benchmark.config import RunConfig
-from benchmark.episode import Job, budget
-from benchmark.hosts import Bench, Environments, HostError
-from benchmark.records import Episode, Status, StepRecord
-from benchmark.turns import State, Turn, start, turn
-from envs.core import CoTGapError, TaskUnavailableError, TextEnv
-from leaderboards.findings import Finding, Kind
+from cotgap.agents.backends._text import cut_at_stop
+from cotgap.agents.core import NO_USAGE, Decision, Tags, Usage
+from cotgap.agents.modes import get_mode
+from cotgap.agents.protocol import PromptProtocol
+from cotgap.benchmark.config import RunConfig
+from cotgap.benchmark.episode import Job, budget
+from cotgap.benchmark.hosts import Bench, Environments, HostError
+from cotgap.benchmark.records import Episode, Status, StepRecord
+from cotgap.benchmark.turns import State, Turn, start, turn
+from cotgap.envs.core import CoTGapError, TaskUnavailableError, TextEnv
+from cotgap.leaderboards.findings import Finding, Kind
 
 CHUNK = 8  # episodes that a process is given at a time
 ALONE = 24  # fewer episodes than these are replayed sooner than a process starts

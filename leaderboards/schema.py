@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from envs.core import CoTGapError, TaskKey
+from cotgap.envs.core import CoTGapError, TaskKey
 
 Check = Callable[[Any, str], None]
 SHOWN = 60  # characters of a bad value in a message: enough to find it

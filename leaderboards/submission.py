@@ -1,7 +1,7 @@
 """What a submission holds: who entered, the runs' resolved configurations, every episode.
 
-Plain data without a claim that anything of it is true: `leaderboards.verifying` replays it. A
-submission says nothing that a run does not record, but for its `Entrant`.
+Plain data without a claim that anything of it is true: `cotgap.leaderboards.verifying` replays it.
+A submission says nothing that a run does not record, but for its `Entrant`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from benchmark.config import PanelPlan
-from benchmark.records import Episode
+from cotgap.benchmark.config import PanelPlan
+from cotgap.benchmark.records import Episode
 
 SCHEMA = 1
 
@@ -37,8 +37,8 @@ INEXACT = 0.5
 class Entrant:
     """Who entered, in their own words; `name` is the agent's name on the boards.
 
-    `card` is the checkpoint's card (see `agents.training.checkpoints`): what it was trained on
-    decides what is in-domain (`benchmark.domain.relate`); None: not told.
+    `card` is the checkpoint's card (see `cotgap.agents.training.checkpoints`): what it was trained
+    on decides what is in-domain (`cotgap.benchmark.domain.relate`); None: not told.
     """
 
     name: str

@@ -6,18 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from benchmark import stats
-from benchmark.domain import Relation, relate
-from benchmark.published import published
-from benchmark.report.sections.ood import reference
-from benchmark.stats import Estimate
-from envs.audits import audit_of
-from envs.core import CoTGapError
-from envs.registry import get_panel
-from leaderboards.boards.core import Board, Contender, Measure, Remark
-from leaderboards.played import SCRIPTED, Played, Setting
-from leaderboards.ranking import Ranks, rank
-from leaderboards.submission import Entry
+from cotgap.benchmark import stats
+from cotgap.benchmark.domain import Relation, relate
+from cotgap.benchmark.published import published
+from cotgap.benchmark.report.sections.ood import reference
+from cotgap.benchmark.stats import Estimate
+from cotgap.envs.audits import audit_of
+from cotgap.envs.core import CoTGapError
+from cotgap.envs.registry import get_panel
+from cotgap.leaderboards.boards.core import Board, Contender, Measure, Remark
+from cotgap.leaderboards.played import SCRIPTED, Played, Setting
+from cotgap.leaderboards.ranking import Ranks, rank
+from cotgap.leaderboards.submission import Entry
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 What it proves: the texts in the file, taken as the agent's replies, lead to exactly these actions,
 observations and scores on exactly these panels, and no planned episode is missing. It cannot prove
-that a model wrote the texts; see `leaderboards.redecoding`.
+that a model wrote the texts; see `cotgap.leaderboards.redecoding`.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
-from benchmark.config import PanelPlan, RunConfig, digest_of
-from benchmark.domain import panel_facts, trained_on
-from benchmark.episode import Job
-from benchmark.hosts import processors
-from benchmark.metrics.summary import PanelSummary, summarise
-from benchmark.records import Episode
-from benchmark.runner import plan
-from envs.core import CoTGapError, Panel
-from envs.registry import get_panel, get_suite
-from leaderboards.findings import Collector, Finding, Findings, Kind, Unplayable
-from leaderboards.replaying import Piece, Rules, in_pieces, replay_all
-from leaderboards.submission import Submission, SubmittedRun
+from cotgap.benchmark.config import PanelPlan, RunConfig, digest_of
+from cotgap.benchmark.domain import panel_facts, trained_on
+from cotgap.benchmark.episode import Job
+from cotgap.benchmark.hosts import processors
+from cotgap.benchmark.metrics.summary import PanelSummary, summarise
+from cotgap.benchmark.records import Episode
+from cotgap.benchmark.runner import plan
+from cotgap.envs.core import CoTGapError, Panel
+from cotgap.envs.registry import get_panel, get_suite
+from cotgap.leaderboards.findings import Collector, Finding, Findings, Kind, Unplayable
+from cotgap.leaderboards.replaying import Piece, Rules, in_pieces, replay_all
+from cotgap.leaderboards.submission import Submission, SubmittedRun
 
 
 def verify(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from agents.backends.transformers import TransformersBackend
-from envs.core import TextEnv
-from envs.toy import SUITE
+from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.envs.core import TextEnv
+from cotgap.envs.toy import SUITE
 from tests.agents.templates import save_checkpoint
 from tests.servers import vllm_cpu
 from tests.servers.processes import transformers_serve

@@ -6,10 +6,10 @@ import os
 import random
 import time
 
-from agents.backends.scripted import from_callable, from_policy, noisy_agent
-from agents.core import Backend, BackendError, Completion, Request
-from agents.modes import get_mode
-from envs.core import Expert
+from cotgap.agents.backends.scripted import from_callable, from_policy, noisy_agent
+from cotgap.agents.core import Backend, BackendError, Completion, Request
+from cotgap.agents.modes import get_mode
+from cotgap.envs.core import Expert
 
 
 def slow_expert() -> Backend:

@@ -9,26 +9,30 @@ from pathlib import Path
 
 import pytest
 
-import envs
-from agents.modes import modes
+from cotgap import envs
+from cotgap.agents.modes import modes
 
 ROOT = Path(__file__).parents[1]
-OURS = ("envs", "agents", "benchmark", "leaderboards")
+FOLDERS = ("envs", "agents", "benchmark", "leaderboards")
 # package → what of ours it may import, as prefixes of dotted names
 ARROWS = {
-    "envs": ("envs",),
-    "agents": ("agents", "envs.cache", "envs.core"),
-    "benchmark": ("benchmark", "agents", "envs"),
-    "leaderboards": ("leaderboards", "benchmark", "envs"),
+    "envs": ("cotgap.envs",),
+    "agents": ("cotgap.agents", "cotgap.envs.cache", "cotgap.envs.core"),
+    "benchmark": ("cotgap.benchmark", "cotgap.agents", "cotgap.envs"),
+    "leaderboards": ("cotgap.leaderboards", "cotgap.benchmark", "cotgap.envs"),
 }
-VERIFYING = ("agents.core", "agents.modes", "agents.protocol")
+VERIFYING = ("cotgap.agents.core", "cotgap.agents.modes", "cotgap.agents.protocol")
 # folder or file within a package → what it may import besides
 MORE = {
-    ROOT / "agents" / "training": ("envs.registry",),
-    ROOT / "leaderboards" / "replaying.py": (*VERIFYING, "agents.backends._text"),
-    ROOT / "leaderboards" / "redecoding.py": (*VERIFYING, "agents.agent", "agents.specs"),
+    ROOT / "agents" / "training": ("cotgap.envs.registry",),
+    ROOT / "leaderboards" / "replaying.py": (*VERIFYING, "cotgap.agents.backends._text"),
+    ROOT / "leaderboards" / "redecoding.py": (
+        *VERIFYING,
+        "cotgap.agents.agent",
+        "cotgap.agents.specs",
+    ),
     # A checkpoint's card, and whether it is the checkpoint that played.
-    ROOT / "leaderboards" / "cards.py": ("agents.checkpoints", "agents.fingerprint"),
+    ROOT / "leaderboards" / "cards.py": ("cotgap.agents.checkpoints", "cotgap.agents.fingerprint"),
 }
 
 
@@ -45,13 +49,16 @@ def imported(path: Path) -> Iterator[str]:
             yield node.module or ""
 
 
-@pytest.mark.parametrize("path", sources(*OURS), ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", sources(*FOLDERS), ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_point_one_way(path: Path) -> None:
     allowed = ARROWS[path.relative_to(ROOT).parts[0]]
     for place, more in MORE.items():
         allowed += more if place in (path, *path.parents) else ()
     for name in imported(path):
-        if name.split(".")[0] in OURS:
+        assert name.split(".")[0] not in FOLDERS, (
+            f"imports {name}: the import name is cotgap.{name}"
+        )
+        if name.split(".")[0] == "cotgap":
             fits = any(name == prefix or name.startswith(f"{prefix}.") for prefix in allowed)
             assert fits, f"imports {name}; allowed: {', '.join(allowed)}"
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.sweeps.series import find
+from cotgap.benchmark.sweeps.series import find
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
-COPIED = ("envs", "benchmark", "leaderboards", "tests", "docs")
+COPIED = ("cotgap", "envs", "benchmark", "leaderboards", "tests", "docs")
 LINKED = ("agents", "pyproject.toml")
 
 
@@ -33,7 +33,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("extended")
     ignored = shutil.ignore_patterns("__pycache__", "*.zip")
     for name in COPIED:
-        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored, symlinks=True)
     for name in LINKED:
         (folder / name).symlink_to(ROOT / name)
     for block in blocks("python"):
@@ -71,7 +71,7 @@ def test_every_command(project: Path) -> None:
 
 
 def test_the_board(project: Path) -> None:
-    code = "from leaderboards.boards.core import boards; print(*boards())"
+    code = "from cotgap.leaderboards.boards.core import boards; print(*boards())"
     assert "quick" in run(project, f"python -c {shlex.quote(code)}").split()
 
 

@@ -31,6 +31,6 @@ def test_every_data_file_is_packaged() -> None:
         path
         for path in files
         if not any(fnmatch(path.name, pattern) for pattern in data["*"])
-        and not any(path in bundled.glob(pattern) for pattern in data["agents.checkpoints"])
+        and not any(path in bundled.glob(pattern) for pattern in data["cotgap.agents.checkpoints"])
     ]
     assert not left_out

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from agents.specs import smollm2_path
-from envs.core import CoTGapError
+from cotgap.agents.specs import smollm2_path
+from cotgap.envs.core import CoTGapError
 
 CONFIG = "adapter_config.json"
 

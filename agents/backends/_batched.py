@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from agents.backends._replies import Reply, Rules, share_time
+from cotgap.agents.backends._replies import Reply, Rules, share_time
 
 
 class BatchedDecoder:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from agents.backends._endpoints import (
+from cotgap.agents.backends._endpoints import (
     FIRST_PAUSE,
     MOST_PATIENCE,
     Endpoint,
@@ -24,7 +24,7 @@ from agents.backends._endpoints import (
     pause,
     retry_after,
 )
-from agents.core import BackendError
+from cotgap.agents.core import BackendError
 
 TRIES = 8  # of a request, a minute with all the pauses in between
 CONNECT_SECONDS = 10.0

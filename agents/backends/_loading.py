@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from agents.backends._adapters import base_of, both, check_base, is_adapter, merged
-from agents.fingerprint import fingerprint
-from envs.cache import VARIABLE, cache_dir
-from envs.core import CoTGapError
+from cotgap.agents.backends._adapters import base_of, both, check_base, is_adapter, merged
+from cotgap.agents.fingerprint import fingerprint
+from cotgap.envs.cache import VARIABLE, cache_dir
+from cotgap.envs.core import CoTGapError
 
 DTYPES = ("float32", "bfloat16")
 INSTALL = {

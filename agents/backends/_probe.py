@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from agents.backends._dialect import (
+from cotgap.agents.backends._dialect import (
     CONTINUE,
     PLAIN_DECODING,
     ROUTES,
@@ -19,8 +19,8 @@ from agents.backends._dialect import (
     text_of,
     usage_of,
 )
-from agents.core import BackendError
-from envs.core import CoTGapError
+from cotgap.agents.core import BackendError
+from cotgap.envs.core import CoTGapError
 
 Ask = Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 """(path, body) → the answer, which holds a text; raises `BackendError`."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from agents.core import Sampling
+from cotgap.agents.core import Sampling
 
 
 def make_dice(sampling: Sampling, seed: int, device: torch.device) -> torch.Generator | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from agents.backends._loading import LOCAL, check_tokenizer, load_tokenizer, quiet, require
-from agents.fingerprint import TOKENIZER_PATTERNS, fingerprint
-from agents.rendering import Renderer
-from envs.core import CoTGapError
+from cotgap.agents.backends._loading import LOCAL, check_tokenizer, load_tokenizer, quiet, require
+from cotgap.agents.fingerprint import TOKENIZER_PATTERNS, fingerprint
+from cotgap.agents.rendering import Renderer
+from cotgap.envs.core import CoTGapError
 
 
 def open_tokenizer(folder: Path, told: int | None) -> tuple[Renderer, str]:

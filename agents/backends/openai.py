@@ -19,14 +19,14 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from agents.backends._dialect import Dialect, text_of
-from agents.backends._endpoints import Endpoint
-from agents.backends._http import Connection, PassingError, RefusedError
-from agents.backends._probe import SAMPLE, probe_chat, probe_completions
-from agents.backends._tokenizers import open_tokenizer
-from agents.core import BackendError, Completion, Request, Usage
-from agents.rendering import Renderer
-from envs.core import CoTGapError
+from cotgap.agents.backends._dialect import Dialect, text_of
+from cotgap.agents.backends._endpoints import Endpoint
+from cotgap.agents.backends._http import Connection, PassingError, RefusedError
+from cotgap.agents.backends._probe import SAMPLE, probe_chat, probe_completions
+from cotgap.agents.backends._tokenizers import open_tokenizer
+from cotgap.agents.core import BackendError, Completion, Request, Usage
+from cotgap.agents.rendering import Renderer
+from cotgap.envs.core import CoTGapError
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 CONCURRENCY = 32
@@ -123,7 +123,7 @@ class OpenAIBackend:
         }
 
     def circumstances(self) -> dict[str, str]:
-        """See `agents.core.Circumstances`."""
+        """See `cotgap.agents.core.Circumstances`."""
         return {
             "endpoints": str(len(self._connection.endpoints.all)),
             "concurrency": str(self._concurrency),
@@ -145,7 +145,7 @@ class OpenAIBackend:
                 future.cancel()
 
     def submit(self, requests: Sequence[Request]) -> list[int]:
-        """See `agents.core.Streaming`."""
+        """See `cotgap.agents.core.Streaming`."""
         tickets = list(range(self._next_ticket, self._next_ticket + len(requests)))
         self._next_ticket += len(requests)
         for ticket, request in zip(tickets, requests, strict=True):
@@ -153,7 +153,7 @@ class OpenAIBackend:
         return tickets
 
     def collect(self) -> list[tuple[int, Completion | BackendError]]:
-        """See `agents.core.Streaming`."""
+        """See `cotgap.agents.core.Streaming`."""
         ready: list[tuple[int, Completion | BackendError]] = []
         while self._flying and not (ready and self._answers.empty()):
             ticket, answer = self._answers.get()
@@ -166,7 +166,7 @@ class OpenAIBackend:
         return ready
 
     def forget(self) -> None:
-        """See `agents.core.Streaming`."""
+        """See `cotgap.agents.core.Streaming`."""
         for future in self._flying.values():
             future.cancel()
         self._flying.clear()

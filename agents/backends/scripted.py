@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
-from agents.backends._text import cut_at_stop
-from agents.core import BackendError, Completion, Request, Usage
-from agents.modes import get_mode, modes
-from agents.rendering import Renderer
-from envs.core import CoTGapError, Expert, Rationale, TextEnv
+from cotgap.agents.backends._text import cut_at_stop
+from cotgap.agents.core import BackendError, Completion, Request, Usage
+from cotgap.agents.modes import get_mode, modes
+from cotgap.agents.rendering import Renderer
+from cotgap.envs.core import CoTGapError, Expert, Rationale, TextEnv
 
 Policy = Callable[[Request], tuple[str, str]]
 """(thought, action) at a state; the request holds the environment and a seed."""
@@ -34,7 +34,7 @@ class ScriptedBackend:
 
     `parameters` (JSON-able, `policy` among them) say which script it is; with `source`, the code
     behind it, they make the fingerprint. Token limits do not apply. `reads_prefill` says whether
-    the speaker goes by what a reply is made to start with (see `agents.forcing`).
+    the speaker goes by what a reply is made to start with (see `cotgap.agents.forcing`).
     """
 
     name = "scripted"

@@ -9,16 +9,16 @@ from typing import Any
 
 import torch
 
-from agents.backends._batched import BatchedDecoder
-from agents.backends._fit import UnfitError, fit
-from agents.backends._loading import load, resolve_device, resolve_dtype
-from agents.backends._lockstep import LockstepDecoder
-from agents.backends._replies import Decoder, Reply, Rules
-from agents.backends._slots import UNIT
-from agents.backends._threads import set_threads
-from agents.core import BackendError, Completion, Request
-from agents.rendering import Renderer
-from envs.core import CoTGapError
+from cotgap.agents.backends._batched import BatchedDecoder
+from cotgap.agents.backends._fit import UnfitError, fit
+from cotgap.agents.backends._loading import load, resolve_device, resolve_dtype
+from cotgap.agents.backends._lockstep import LockstepDecoder
+from cotgap.agents.backends._replies import Decoder, Reply, Rules
+from cotgap.agents.backends._slots import UNIT
+from cotgap.agents.backends._threads import set_threads
+from cotgap.agents.core import BackendError, Completion, Request
+from cotgap.agents.rendering import Renderer
+from cotgap.envs.core import CoTGapError
 
 # More rows make a token cheaper as long as a pass takes longer to read the weights than the keys.
 BATCH_SIZE = {"cpu": 32, "cuda": 64}
@@ -99,7 +99,7 @@ class TransformersBackend:
         }
 
     def circumstances(self) -> dict[str, str]:
-        """See `agents.core.Circumstances`."""
+        """See `cotgap.agents.core.Circumstances`."""
         return {"threads": str(torch.get_num_threads())}
 
     def close(self) -> None:
@@ -117,7 +117,7 @@ class TransformersBackend:
         return [self._done.pop(ticket) for ticket in tickets]
 
     def submit(self, requests: Sequence[Request]) -> list[int]:
-        """See `agents.core.Streaming`."""
+        """See `cotgap.agents.core.Streaming`."""
         replies = [self._rules.begin(request) for request in requests]
         tickets = list(range(self._next_ticket, self._next_ticket + len(replies)))
         self._next_ticket += len(replies)
@@ -130,14 +130,14 @@ class TransformersBackend:
         return tickets
 
     def collect(self) -> list[tuple[int, Completion]]:
-        """See `agents.core.Streaming`."""
+        """See `cotgap.agents.core.Streaming`."""
         while self._tickets and not self._done:
             self._advance()
         done, self._done = self._done, {}
         return list(done.items())
 
     def forget(self) -> None:
-        """See `agents.core.Streaming`."""
+        """See `cotgap.agents.core.Streaming`."""
         self._decoder.forget()
         self._tickets.clear()
         self._done.clear()

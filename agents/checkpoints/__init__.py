@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from envs.core import UnknownNameError
+from cotgap.envs.core import UnknownNameError
 
 DEFAULT = "tiny"
 """What the agent `ckpt` is."""

@@ -6,8 +6,8 @@ import functools
 import importlib
 import pkgutil
 
-from agents.core import Mode
-from envs.core import UnknownNameError
+from cotgap.agents.core import Mode
+from cotgap.envs.core import UnknownNameError
 
 
 @functools.cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import astuple
 from typing import Literal
 
-from agents.core import Tags
+from cotgap.agents.core import Tags
 
 ParseError = Literal[
     "no_thought",  # the reply does not begin with the opening think tag

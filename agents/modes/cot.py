@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agents.core import AFTER_THOUGHT, Mode, Tags
-from agents.modes._parsing import parse_action
+from cotgap.agents.core import AFTER_THOUGHT, Mode, Tags
+from cotgap.agents.modes._parsing import parse_action
 
 
 class CotMode:

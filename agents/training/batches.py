@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
-from agents.rendering import Renderer
-from agents.training.batching import collate
-from agents.training.drills import drill, echo
-from agents.training.masking import IGNORE_INDEX
-from agents.training.sequences import Objective, Tree, encode, join
-from agents.training.sources import Source
-from envs.core import CoTGapError
+from cotgap.agents.rendering import Renderer
+from cotgap.agents.training.batching import collate
+from cotgap.agents.training.drills import drill, echo
+from cotgap.agents.training.masking import IGNORE_INDEX
+from cotgap.agents.training.sequences import Objective, Tree, encode, join
+from cotgap.agents.training.sources import Source
+from cotgap.envs.core import CoTGapError
 
 POOL = 16  # batches whose episodes are sorted by length together, so that little is padded
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from agents.training.masking import IGNORE_INDEX
-from agents.training.sequences import Tree
+from cotgap.agents.training.masking import IGNORE_INDEX
+from cotgap.agents.training.sequences import Tree
 
 MULTIPLE = 8  # widths are multiples of it, which kernels like
 

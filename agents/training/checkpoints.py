@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from envs.core import CoTGapError
+from cotgap.envs.core import CoTGapError
 
 CARD = "card.json"
 

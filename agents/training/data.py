@@ -1,4 +1,4 @@
-"""Expert episodes: played, written and read. `python -m agents data` makes a file of them.
+"""Expert episodes: played, written and read. `cotgap data` makes a file of them.
 
 A line of JSON is one episode:
 
@@ -11,7 +11,7 @@ A line of JSON is one episode:
 | `noise` | the probability of a random action |
 
 An expert's turn holds thought and action. Protocol `tags-1` shows a model the actions only of
-earlier turns, which is how `agents.training.sequences` builds examples from a line.
+earlier turns, which is how `cotgap.agents.training.sequences` builds examples from a line.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.core import DEFAULT_TAGS
-from agents.modes import get_mode
-from agents.protocol import TAGS_1, system_message
-from agents.training.masking import checked_share
-from envs.core import CoTGapError, Expert, Rationale, TextEnv
+from cotgap.agents.core import DEFAULT_TAGS
+from cotgap.agents.modes import get_mode
+from cotgap.agents.protocol import TAGS_1, system_message
+from cotgap.agents.training.masking import checked_share
+from cotgap.envs.core import CoTGapError, Expert, Rationale, TextEnv
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Episode:
         if messages != line["messages"]:
             raise CoTGapError(
                 "its messages are not what its steps and instructions give; it was edited, or "
-                "made by another version. Make the data again: python -m agents data"
+                "made by another version. Make the data again: cotgap data"
             )
         return episode
 

@@ -15,9 +15,9 @@ import random
 import re
 from collections.abc import Iterable, Sequence
 
-from agents.rendering import Part, Renderer
-from agents.training.masking import Span
-from agents.training.sequences import Example, Grower, Tree, spans_of
+from cotgap.agents.rendering import Part, Renderer
+from cotgap.agents.training.masking import Span
+from cotgap.agents.training.sequences import Example, Grower, Tree, spans_of
 
 INSTRUCTIONS = "Find things."
 NONE = "nothing"  # a word that lists use

@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from agents.training.batching import collate, logits_at
-from agents.training.sequences import Example, Tree
+from cotgap.agents.training.batching import collate, logits_at
+from cotgap.agents.training.sequences import Example, Tree
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,19 +14,19 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from agents.backends._loading import quiet, resolve_device
-from agents.backends.transformers import context_length
-from agents.rendering import Renderer
-from agents.training.attention import use_blocks
-from agents.training.batches import Batches
-from agents.training.batching import logits_at
-from agents.training.checkpoints import replace_folder, save_checkpoint, step_folder
-from agents.training.drills import drill, echo
-from agents.training.exactness import Exact, Row, by_kind, match_recall, measure
-from agents.training.presets import Stage, geometric
-from agents.training.sequences import Objective, Tree, encode
-from agents.training.sources import Source
-from envs.core import CoTGapError
+from cotgap.agents.backends._loading import quiet, resolve_device
+from cotgap.agents.backends.transformers import context_length
+from cotgap.agents.rendering import Renderer
+from cotgap.agents.training.attention import use_blocks
+from cotgap.agents.training.batches import Batches
+from cotgap.agents.training.batching import logits_at
+from cotgap.agents.training.checkpoints import replace_folder, save_checkpoint, step_folder
+from cotgap.agents.training.drills import drill, echo
+from cotgap.agents.training.exactness import Exact, Row, by_kind, match_recall, measure
+from cotgap.agents.training.presets import Stage, geometric
+from cotgap.agents.training.sequences import Objective, Tree, encode
+from cotgap.agents.training.sources import Source
+from cotgap.envs.core import CoTGapError
 
 CONFIG, RESUME = "train.json", "resume"
 HELD_OUT_DRILLS = 64  # trees, of several questions each

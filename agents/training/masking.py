@@ -2,8 +2,8 @@
 
 On a fraction k of the training examples the tokens of the *action*, between its tags, get no
 loss; the tags and the reasoning keep theirs. These functions know no model, tokenizer or trainer.
-With TRL or verl, tokenise a reply in the pieces that `agents.prompts.reply_parts` gives, note
-each piece's span, and use
+With TRL or verl, tokenise a reply in the pieces that `cotgap.agents.prompts.reply_parts` gives,
+note each piece's span, and use
 
     labels = mask_actions(ids, spans, is_masked(example_id, k, seed))
 
@@ -17,8 +17,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from agents.rendering import Kind
-from envs.core import CoTGapError
+from cotgap.agents.rendering import Kind
+from cotgap.envs.core import CoTGapError
 
 # What PyTorch's cross entropy and Hugging Face models leave out of the loss.
 IGNORE_INDEX = -100

@@ -1,4 +1,4 @@
-"""Recipes by name: what `python -m agents train --preset` takes, and the figures behind them."""
+"""Recipes by name: what `cotgap train --preset` takes, and the figures behind them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from envs.core import CoTGapError, UnknownNameError
+from cotgap.envs.core import CoTGapError, UnknownNameError
 
 COT: Mapping[str, float] = {"cot": 1.0}
 DIRECT: Mapping[str, float] = {"direct": 1.0}

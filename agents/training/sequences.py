@@ -16,13 +16,20 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.core import DEFAULT_TAGS, Sampling
-from agents.prompts import Dialogue, reply_parts
-from agents.protocol import TAGS_1
-from agents.rendering import Part, Renderer, Segment
-from agents.training.data import Episode, Step
-from agents.training.masking import IGNORE_INDEX, Span, checked_share, draw, is_masked, mask_actions
-from envs.core import CoTGapError
+from cotgap.agents.core import DEFAULT_TAGS, Sampling
+from cotgap.agents.prompts import Dialogue, reply_parts
+from cotgap.agents.protocol import TAGS_1
+from cotgap.agents.rendering import Part, Renderer, Segment
+from cotgap.agents.training.data import Episode, Step
+from cotgap.agents.training.masking import (
+    IGNORE_INDEX,
+    Span,
+    checked_share,
+    draw,
+    is_masked,
+    mask_actions,
+)
+from cotgap.envs.core import CoTGapError
 
 Target = Literal["cot", "direct"]
 Ints = NDArray[np.int64]

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from agents.training.data import Episode, play, read_jsonl
-from agents.training.masking import checked_share
-from envs.core import CoTGapError, Endless, TextEnv
-from envs.registry import get_panel, get_suite
+from cotgap.agents.training.data import Episode, play, read_jsonl
+from cotgap.agents.training.masking import checked_share
+from cotgap.envs.core import CoTGapError, Endless, TextEnv
+from cotgap.envs.registry import get_panel, get_suite
 
 HELD_OUT = 48  # episodes at most that are kept for measuring
 # Tasks without end are held out from this number on.

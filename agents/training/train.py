@@ -1,4 +1,4 @@
-"""From a preset and options to trained checkpoints: what `python -m agents train` runs."""
+"""From a preset and options to trained checkpoints: what `cotgap train` runs."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import torch
 import transformers
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from agents.backends._loading import load, require
-from agents.specs import smollm2_path
-from agents.training.checkpoints import read_card
-from agents.training.data import Episode
-from agents.training.drills import listed_names
-from agents.training.loop import Run, train
-from agents.training.presets import Preset, Stage, get_preset
-from agents.training.sequences import Objective
-from agents.training.sources import Source, digest, open_sources, openings
-from agents.training.vocabulary import train_tokenizer
-from envs.core import CoTGapError, UnknownNameError
+from cotgap.agents.backends._loading import load, require
+from cotgap.agents.specs import smollm2_path
+from cotgap.agents.training.checkpoints import read_card
+from cotgap.agents.training.data import Episode
+from cotgap.agents.training.drills import listed_names
+from cotgap.agents.training.loop import Run, train
+from cotgap.agents.training.presets import Preset, Stage, get_preset
+from cotgap.agents.training.sequences import Objective
+from cotgap.agents.training.sources import Source, digest, open_sources, openings
+from cotgap.agents.training.vocabulary import train_tokenizer
+from cotgap.envs.core import CoTGapError, UnknownNameError
 
 CORPUS = 400  # episodes that a vocabulary and the names of drills are taken from
 # What adapters are put on: every matrix of a decoder layer.

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from dataclasses import astuple
 from typing import Any
 
-from agents.core import DEFAULT_TAGS
-from envs.core import CoTGapError
+from cotgap.agents.core import DEFAULT_TAGS
+from cotgap.envs.core import CoTGapError
 
 END, START, STOP = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 TEMPLATE = (

@@ -11,21 +11,21 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from agents.core import Sampling
-from agents.specs import make_agent
-from benchmark.commands.run import check_usable
-from benchmark.config import Limits, plan_panel
-from benchmark.engines.local import LocalEngine
-from benchmark.episode import Decoding, Job
-from benchmark.metrics import score as score_metric
-from benchmark.metrics.core import PROMPT
-from benchmark.progress import LiveProgress
-from benchmark.records import Episode
-from benchmark.tables import show
-from envs import audits
-from envs.audits import Audit, Played
-from envs.core import Panel
-from envs.registry import get_panel, get_suite, suites
+from cotgap.agents.core import Sampling
+from cotgap.agents.specs import make_agent
+from cotgap.benchmark.commands.run import check_usable
+from cotgap.benchmark.config import Limits, plan_panel
+from cotgap.benchmark.engines.local import LocalEngine
+from cotgap.benchmark.episode import Decoding, Job
+from cotgap.benchmark.metrics import score as score_metric
+from cotgap.benchmark.metrics.core import PROMPT
+from cotgap.benchmark.progress import LiveProgress
+from cotgap.benchmark.records import Episode
+from cotgap.benchmark.tables import show
+from cotgap.envs import audits
+from cotgap.envs.audits import Audit, Played
+from cotgap.envs.core import Panel
+from cotgap.envs.registry import get_panel, get_suite, suites
 
 AGENTS = ("expert", "random", "noop")
 ACTING = ("expert", "random")  # whose steps say what a step costs

@@ -10,14 +10,14 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmark.compare.comparison import Comparison, compare
-from benchmark.compare.flips import Flip
-from benchmark.compare.gate import Verdict, Wanted, check_margin
-from benchmark.compare.junit import junit
-from benchmark.compare.markdown import markdown
-from benchmark.compare.tables import print_comparison
-from benchmark.files import write_text
-from envs.core import CoTGapError
+from cotgap.benchmark.compare.comparison import Comparison, compare
+from cotgap.benchmark.compare.flips import Flip
+from cotgap.benchmark.compare.gate import Verdict, Wanted, check_margin
+from cotgap.benchmark.compare.junit import junit
+from cotgap.benchmark.compare.markdown import markdown
+from cotgap.benchmark.compare.tables import print_comparison
+from cotgap.benchmark.files import write_text
+from cotgap.envs.core import CoTGapError
 
 # 2 is bad usage, for every command.
 EXIT_CODES = {
@@ -33,7 +33,7 @@ Link = Callable[[Flip], str | None]
 
 @dataclass(frozen=True)
 class CompareOptions:
-    """The options of the command line, as given; see `python -m benchmark compare --help`."""
+    """The options of the command line, as given; see `cotgap compare --help`."""
 
     baseline: Path
     candidate: Path
@@ -55,7 +55,7 @@ def execute(options: CompareOptions, *, as_json: bool) -> int:
     names = options.gates or ((DEFAULT_GATE,) if margin else ())
     gates = [Wanted.parse(name) for name in dict.fromkeys(names)]
     if options.report:
-        from benchmark.commands.report import check_needed
+        from cotgap.benchmark.commands.report import check_needed
 
         check_needed()
     if options.junit and not gates:
@@ -83,8 +83,8 @@ def _no_link(flip: Flip) -> str | None:
 
 def _write_report(found: Comparison, folder: Path) -> Link:
     """Write both runs as pages; returns how a flipped task is addressed in their viewer."""
-    from benchmark.report import build
-    from benchmark.report.sections.episodes import SECTION, numbered
+    from cotgap.benchmark.report import build
+    from cotgap.benchmark.report.sections.episodes import SECTION, numbered
 
     report = build.read([found.a.folder, found.b.folder])
     build.write(report, folder)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from benchmark.store import versions
-from envs.audits import stale
-from envs.core import Finding
-from envs.locks import changed
-from envs.registry import suites
+from cotgap.benchmark.store import versions
+from cotgap.envs.audits import stale
+from cotgap.envs.core import Finding
+from cotgap.envs.locks import changed
+from cotgap.envs.registry import suites
 
 MARKS = {"ok": "[green]✓[/]", "note": "[yellow]•[/]", "problem": "[red]✗[/]"}
 
@@ -45,7 +45,7 @@ def _locks() -> Iterator[Finding]:
             "problem",
             f"{panel.name}: lock {panel.lock[:12]} is not the published one; "
             "numbers on it compare with nobody else's",
-            "use an unmodified release, or publish new locks with `python -m envs.locks`",
+            "use an unmodified release, or publish new locks with `python -m cotgap.envs.locks`",
         )
     if not different:
         yield Finding("ok", "every panel has its published lock")
@@ -56,5 +56,5 @@ def _locks() -> Iterator[Finding]:
         yield Finding(
             "note",
             f"no floor and ceiling under the current lock: {names}{more}",
-            "python -m benchmark audit",
+            "cotgap audit",
         )

@@ -7,8 +7,8 @@ import json
 from rich.console import Console
 from rich.table import Table
 
-from envs.core import Panel, Suite
-from envs.registry import get_suite, suites
+from cotgap.envs.core import Panel, Suite
+from cotgap.envs.registry import get_suite, suites
 
 
 def execute(name: str | None, *, every: bool, as_json: bool) -> None:

@@ -6,8 +6,8 @@ import random
 
 from rich.console import Console
 
-from envs.core import CoTGapError, Expert, TextEnv
-from envs.registry import get_suite
+from cotgap.envs.core import CoTGapError, Expert, TextEnv
+from cotgap.envs.registry import get_suite
 
 try:  # line editing and Tab completion, where Python has them
     import readline

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.compare.gate import check_margin
-from benchmark.compare.sides import read_side
-from benchmark.metrics.core import by_task
-from benchmark.power import (
+from cotgap.benchmark.compare.gate import check_margin
+from cotgap.benchmark.compare.sides import read_side
+from cotgap.benchmark.metrics.core import by_task
+from cotgap.benchmark.power import (
     Assumption,
     assumptions,
     effect_of_tasks,
@@ -24,8 +24,8 @@ from benchmark.power import (
     tasks_for_effect,
     tasks_for_margin,
 )
-from envs.core import CoTGapError, UnknownNameError
-from envs.registry import get_panel
+from cotgap.envs.core import CoTGapError, UnknownNameError
+from cotgap.envs.registry import get_panel
 
 Range = tuple[float | None, float | None]
 """At best, at worst; they are equal unless repeats help by an unknown amount."""

@@ -12,23 +12,23 @@ from time import monotonic
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from agents.agent import Agent
-from agents.modes import get_mode
-from agents.specs import make_agent
-from benchmark.commands.run import check_usable
-from benchmark.config import Limits, PanelPlan, plan_panel
-from benchmark.probes.core import check_backend, check_environment, get_probe
-from benchmark.probes.driving import TaskRecord
-from benchmark.probes.running import ProbeConfig, ProbeResult, Watch, run_probe
-from benchmark.probes.tables import print_probe
-from benchmark.progress import PLAIN_SECONDS
-from envs.core import CoTGapError
-from envs.registry import get_panel, get_suite
+from cotgap.agents.agent import Agent
+from cotgap.agents.modes import get_mode
+from cotgap.agents.specs import make_agent
+from cotgap.benchmark.commands.run import check_usable
+from cotgap.benchmark.config import Limits, PanelPlan, plan_panel
+from cotgap.benchmark.probes.core import check_backend, check_environment, get_probe
+from cotgap.benchmark.probes.driving import TaskRecord
+from cotgap.benchmark.probes.running import ProbeConfig, ProbeResult, Watch, run_probe
+from cotgap.benchmark.probes.tables import print_probe
+from cotgap.benchmark.progress import PLAIN_SECONDS
+from cotgap.envs.core import CoTGapError
+from cotgap.envs.registry import get_panel, get_suite
 
 
 @dataclass(frozen=True)
 class ProbeOptions:
-    """The options of the command line, as given; see `python -m benchmark probe --help`."""
+    """The options of the command line, as given; see `cotgap probe --help`."""
 
     probe: str
     agent: str

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from envs.core import CoTGapError
+from cotgap.envs.core import CoTGapError
 
 NEEDED = ("jinja2", "matplotlib")
 
@@ -17,7 +17,7 @@ NEEDED = ("jinja2", "matplotlib")
 def execute(paths: Sequence[Path], *, out: Path | None, show: bool) -> None:
     """Write a report and open it if wanted; says which of its runs are incomplete."""
     check_needed()
-    from benchmark.report import build
+    from cotgap.benchmark.report import build
 
     report = build.read(paths)
     folder = out or _default_folder(paths)

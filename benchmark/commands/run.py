@@ -11,26 +11,26 @@ from typing import cast, get_args
 
 from rich.console import Console
 
-from agents.agent import AgentCard
-from agents.core import Sampling
-from agents.modes import get_mode, modes
-from benchmark.budget import Budget, parse_prices
-from benchmark.config import Limits, PanelPlan, RunConfig, Shadow, plan_panel
-from benchmark.engines import open_site
-from benchmark.engines.core import AgentRecipe, Placement, Site
-from benchmark.metrics.core import COT, PROMPT
-from benchmark.progress import LiveProgress
-from benchmark.runner import Progress, RunResult, run
-from benchmark.tables import print_result
-from envs.core import CoTGapError, SuiteUnavailableError, UnknownNameError
-from envs.registry import get_panel, get_suite
+from cotgap.agents.agent import AgentCard
+from cotgap.agents.core import Sampling
+from cotgap.agents.modes import get_mode, modes
+from cotgap.benchmark.budget import Budget, parse_prices
+from cotgap.benchmark.config import Limits, PanelPlan, RunConfig, Shadow, plan_panel
+from cotgap.benchmark.engines import open_site
+from cotgap.benchmark.engines.core import AgentRecipe, Placement, Site
+from cotgap.benchmark.metrics.core import COT, PROMPT
+from cotgap.benchmark.progress import LiveProgress
+from cotgap.benchmark.runner import Progress, RunResult, run
+from cotgap.benchmark.tables import print_result
+from cotgap.envs.core import CoTGapError, SuiteUnavailableError, UnknownNameError
+from cotgap.envs.registry import get_panel, get_suite
 
 BOTH = "both"
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """The options of the command line, as given; see `python -m benchmark run --help`."""
+    """The options of the command line, as given; see `cotgap run --help`."""
 
     agent: str
     mode: str

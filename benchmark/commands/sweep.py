@@ -11,18 +11,18 @@ from typing import Any
 
 from rich.console import Console
 
-from agents.agent import Agent
-from benchmark.commands.probe import TaskProgress, plan_panels
-from benchmark.config import Limits
-from benchmark.files import write_json
-from benchmark.probes.running import Watch
-from benchmark.progress import LiveProgress
-from benchmark.runner import Progress
-from benchmark.store import SUMMARY, read_episodes
-from benchmark.sweeps import rescore
-from benchmark.sweeps.alarm import Alarm, alarms
-from benchmark.sweeps.questions import Answer, answers
-from benchmark.sweeps.running import (
+from cotgap.agents.agent import Agent
+from cotgap.benchmark.commands.probe import TaskProgress, plan_panels
+from cotgap.benchmark.config import Limits
+from cotgap.benchmark.files import write_json
+from cotgap.benchmark.probes.running import Watch
+from cotgap.benchmark.progress import LiveProgress
+from cotgap.benchmark.runner import Progress
+from cotgap.benchmark.store import SUMMARY, read_episodes
+from cotgap.benchmark.sweeps import rescore
+from cotgap.benchmark.sweeps.alarm import Alarm, alarms
+from cotgap.benchmark.sweeps.questions import Answer, answers
+from cotgap.benchmark.sweeps.running import (
     Loading,
     SweepConfig,
     Watchers,
@@ -33,14 +33,14 @@ from benchmark.sweeps.running import (
     outcomes,
     run_folder,
 )
-from benchmark.sweeps.series import Checkpoint, find
-from benchmark.sweeps.table import table, write
-from benchmark.sweeps.tables import print_alarms, print_answers, print_rescored, print_series
+from cotgap.benchmark.sweeps.series import Checkpoint, find
+from cotgap.benchmark.sweeps.table import table, write
+from cotgap.benchmark.sweeps.tables import print_alarms, print_answers, print_rescored, print_series
 
 
 @dataclass(frozen=True)
 class SweepOptions:
-    """The options of the command line, as given; see `python -m benchmark sweep --help`."""
+    """The options of the command line, as given; see `cotgap sweep --help`."""
 
     checkpoints: tuple[str, ...]
     order: tuple[str, ...]

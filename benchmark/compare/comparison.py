@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.compare.flips import Flip, flips
-from benchmark.compare.gate import Gate, Verdict, Wanted, judge, overall
-from benchmark.compare.pairing import Pairs, pair
-from benchmark.compare.quantities import Difference, differences
-from benchmark.compare.sides import NotComparableError, Side, read_side, share
+from cotgap.benchmark.compare.flips import Flip, flips
+from cotgap.benchmark.compare.gate import Gate, Verdict, Wanted, judge, overall
+from cotgap.benchmark.compare.pairing import Pairs, pair
+from cotgap.benchmark.compare.quantities import Difference, differences
+from cotgap.benchmark.compare.sides import NotComparableError, Side, read_side, share
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from benchmark.compare.pairing import Pairs, mean_of
-from benchmark.records import Episode, StepRecord
+from cotgap.benchmark.compare.pairing import Pairs, mean_of
+from cotgap.benchmark.records import Episode, StepRecord
 
 Direction = Literal["won → lost", "lost → won"]
 LOST: Direction = "won → lost"

@@ -4,8 +4,8 @@ The true difference (candidate − baseline) lies in one of three regions, cut a
 and two one-sided tests speak about them:
 
 - **no worse**: "the difference is −margin or less" is rejected at the one-sided 5 % level
-  (`benchmark.noninferiority`, equivalent to its one-sided 95 % bound lying above −margin). Asked
-  first: a loss that is certain but smaller than the margin is one that the margin allows.
+  (`cotgap.benchmark.noninferiority`, equivalent to its one-sided 95 % bound lying above −margin).
+  Asked first: a loss that is certain but smaller than the margin is one that the margin allows.
 - **worse**: otherwise, "the difference is 0 or more" is rejected: fewer successes with p ≤ 0.05 of
   the exact two-sided test (so at the one-sided 2.5 % level). The candidate has lost something, and
   nothing shows that it is less than the margin. (To ask for a loss that is *shown to be larger*
@@ -28,16 +28,16 @@ from enum import Enum
 from fractions import Fraction
 from typing import Any
 
-from benchmark import stats
-from benchmark.compare.pairing import Pairs
-from benchmark.compare.quantities import BOUNDED, Rates, parts_of, task_rates
-from benchmark.metrics.core import get_metric
-from benchmark.metrics.summary import PAIR
-from benchmark.noninferiority import lower_bound, p_no_worse
-from benchmark.power import margin_of_tasks, tasks_for_margin
-from benchmark.stats import ALPHA
-from benchmark.trends import holm
-from envs.core import CoTGapError, UnknownNameError
+from cotgap.benchmark import stats
+from cotgap.benchmark.compare.pairing import Pairs
+from cotgap.benchmark.compare.quantities import BOUNDED, Rates, parts_of, task_rates
+from cotgap.benchmark.metrics.core import get_metric
+from cotgap.benchmark.metrics.summary import PAIR
+from cotgap.benchmark.noninferiority import lower_bound, p_no_worse
+from cotgap.benchmark.power import margin_of_tasks, tasks_for_margin
+from cotgap.benchmark.stats import ALPHA
+from cotgap.benchmark.trends import holm
+from cotgap.envs.core import CoTGapError, UnknownNameError
 
 
 class Verdict(str, Enum):

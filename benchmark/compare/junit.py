@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from benchmark.compare.comparison import Comparison
-from benchmark.compare.gate import Gate, Verdict
-from benchmark.compare.words import row, sentence
+from cotgap.benchmark.compare.comparison import Comparison
+from cotgap.benchmark.compare.gate import Gate, Verdict
+from cotgap.benchmark.compare.words import row, sentence
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

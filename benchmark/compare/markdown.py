@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from benchmark.compare.comparison import Comparison, PanelComparison
-from benchmark.compare.flips import Flip
-from benchmark.compare.gate import Verdict
-from benchmark.compare.words import COLUMNS, flip_row, headline, row, sentence, warnings
-from benchmark.report.text import clip
+from cotgap.benchmark.compare.comparison import Comparison, PanelComparison
+from cotgap.benchmark.compare.flips import Flip
+from cotgap.benchmark.compare.gate import Verdict
+from cotgap.benchmark.compare.words import COLUMNS, flip_row, headline, row, sentence, warnings
+from cotgap.benchmark.report.text import clip
 
 SHOWN_FLIPS = 30  # of a panel
 MARKS = {

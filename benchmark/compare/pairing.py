@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from benchmark.compare.sides import Shared, SharedPanel, Side
-from benchmark.metrics.core import by_task
-from benchmark.records import Episode
+from cotgap.benchmark.compare.sides import Shared, SharedPanel, Side
+from cotgap.benchmark.metrics.core import by_task
+from cotgap.benchmark.records import Episode
 
 Tasks = Mapping[str, Sequence[Episode]]
 """Task key → scored episodes."""

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 
-from benchmark import stats
-from benchmark.compare.pairing import Pairs, Tasks, mean_of
-from benchmark.metrics import score, tokens_in, tokens_out
-from benchmark.metrics.core import COT, PROMPT, Unit, get_metric, revised
-from benchmark.metrics.summary import PAIR
-from benchmark.paired import Counted, mean_difference, rate_difference
-from benchmark.records import Episode
-from benchmark.stats import Estimate
-from envs.core import CoTGapError
-from envs.registry import get_suite
+from cotgap.benchmark import stats
+from cotgap.benchmark.compare.pairing import Pairs, Tasks, mean_of
+from cotgap.benchmark.metrics import score, tokens_in, tokens_out
+from cotgap.benchmark.metrics.core import COT, PROMPT, Unit, get_metric, revised
+from cotgap.benchmark.metrics.summary import PAIR
+from cotgap.benchmark.paired import Counted, mean_difference, rate_difference
+from cotgap.benchmark.records import Episode
+from cotgap.benchmark.stats import Estimate
+from cotgap.envs.core import CoTGapError
+from cotgap.envs.registry import get_suite
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Rates:
 class Difference:
     """A quantity in both runs, over the tasks with a score in both.
 
-    `metric` is the name of one of `benchmark.metrics`, `mode` the driving mode or "pair". `first`
-    and `second` are the runs' own values there, in the metric's unit, and `estimate` says how far
-    `second` is above `first` (in the same unit, whose sign of a difference `unit` names).
+    `metric` is the name of one of `cotgap.benchmark.metrics`, `mode` the driving mode or "pair".
+    `first` and `second` are the runs' own values there, in the metric's unit, and `estimate` says
+    how far `second` is above `first` (in the same unit, whose sign of a difference `unit` names).
     """
 
     metric: str

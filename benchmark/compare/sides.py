@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.backends.scripted import ScriptedBackend
-from agents.specs import SCRIPTS
-from benchmark.config import PanelPlan, RunConfig, differences
-from benchmark.records import Episode
-from benchmark.report.text import clip
-from benchmark.store import RUN, read_episodes, read_run
-from envs.core import CoTGapError, UnknownNameError
+from cotgap.agents.backends.scripted import ScriptedBackend
+from cotgap.agents.specs import SCRIPTS
+from cotgap.benchmark.config import PanelPlan, RunConfig, differences
+from cotgap.benchmark.records import Episode
+from cotgap.benchmark.report.text import clip
+from cotgap.benchmark.store import RUN, read_episodes, read_run
+from cotgap.envs.core import CoTGapError, UnknownNameError
 
 # What an agent's description says of how it was run, not of what it is.
 HOW_IT_RAN = ("backend", "device", "dtype", "decoding")

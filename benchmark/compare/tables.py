@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.compare.comparison import Comparison, PanelComparison
-from benchmark.compare.flips import Flip
-from benchmark.compare.gate import Verdict
-from benchmark.compare.words import (
+from cotgap.benchmark.compare.comparison import Comparison, PanelComparison
+from cotgap.benchmark.compare.flips import Flip
+from cotgap.benchmark.compare.gate import Verdict
+from cotgap.benchmark.compare.words import (
     SHORT_COLUMNS,
     flip_row,
     heading,
@@ -21,7 +21,7 @@ from benchmark.compare.words import (
     sentence,
     warnings,
 )
-from benchmark.report.text import clip
+from cotgap.benchmark.report.text import clip
 
 SHOWN_FLIPS = 10  # of a panel; --json and --markdown have more
 STYLES = {

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmark.compare.comparison import Comparison, PanelComparison
-from benchmark.compare.flips import Flip
-from benchmark.compare.gate import Gate, Verdict
-from benchmark.compare.quantities import Difference
-from benchmark.metrics.core import Unit
-from benchmark.metrics.summary import PAIR
-from benchmark.report.text import clip
-from benchmark.stats import ALPHA
-from benchmark.tables import p_value, show
+from cotgap.benchmark.compare.comparison import Comparison, PanelComparison
+from cotgap.benchmark.compare.flips import Flip
+from cotgap.benchmark.compare.gate import Gate, Verdict
+from cotgap.benchmark.compare.quantities import Difference
+from cotgap.benchmark.metrics.core import Unit
+from cotgap.benchmark.metrics.summary import PAIR
+from cotgap.benchmark.report.text import clip
+from cotgap.benchmark.stats import ALPHA
+from cotgap.benchmark.tables import p_value, show
 
 COLUMNS = ("", "baseline", "candidate", "difference", "95 % CI", "p", "MDE")
 SHORT_COLUMNS = ("", "A", "B", "B − A", "95 % CI", "p", "MDE")

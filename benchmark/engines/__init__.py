@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from benchmark.engines.core import AgentRecipe, Placement, Site
-from envs.core import UnknownNameError
+from cotgap.benchmark.engines.core import AgentRecipe, Placement, Site
+from cotgap.envs.core import UnknownNameError
 
 
 def engines() -> list[str]:

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Literal, Protocol
 
-from agents.agent import Agent, AgentCard
-from agents.specs import make_agent
-from benchmark.budget import Budget
-from benchmark.config import RunConfig
-from benchmark.episode import Job
-from benchmark.records import Episode
+from cotgap.agents.agent import Agent, AgentCard
+from cotgap.agents.specs import make_agent
+from cotgap.benchmark.budget import Budget
+from cotgap.benchmark.config import RunConfig
+from cotgap.benchmark.episode import Job
+from cotgap.benchmark.records import Episode
 
 
 @dataclass(frozen=True)

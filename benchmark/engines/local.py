@@ -15,14 +15,14 @@ from multiprocessing.connection import wait
 from time import perf_counter
 from typing import Any
 
-from agents.agent import Agent, AgentCard
-from agents.core import BackendError, Decision, Request, Streaming, reads_environment
-from agents.prompts import Shot
-from benchmark.budget import Budget
-from benchmark.config import RunConfig
-from benchmark.engines.core import AgentRecipe, Order, Placement, Times
-from benchmark.episode import Decoding, Job, Play, finish, play
-from benchmark.hosts import (
+from cotgap.agents.agent import Agent, AgentCard
+from cotgap.agents.core import BackendError, Decision, Request, Streaming, reads_environment
+from cotgap.agents.prompts import Shot
+from cotgap.benchmark.budget import Budget
+from cotgap.benchmark.config import RunConfig
+from cotgap.benchmark.engines.core import AgentRecipe, Order, Placement, Times
+from cotgap.benchmark.episode import Decoding, Job, Play, finish, play
+from cotgap.benchmark.hosts import (
     Environments,
     Host,
     HostError,
@@ -33,10 +33,10 @@ from benchmark.hosts import (
     described,
     processors,
 )
-from benchmark.records import Episode, Status, StepRecord
-from benchmark.shots import shot_source
-from envs.core import CoTGapError, TaskKey, TaskUnavailableError
-from envs.registry import get_suite
+from cotgap.benchmark.records import Episode, Status, StepRecord
+from cotgap.benchmark.shots import shot_source
+from cotgap.envs.core import CoTGapError, TaskKey, TaskUnavailableError
+from cotgap.envs.registry import get_suite
 
 TRIES = 3  # how often a batch is sent to a failing backend before its episodes are given up
 
@@ -328,7 +328,7 @@ class LocalSite:
     def play(
         self, order: Order, jobs: Sequence[Job], on_step: Callable[[], None]
     ) -> Iterator[Episode]:
-        """See `benchmark.engines.core.Site`."""
+        """See `cotgap.benchmark.engines.core.Site`."""
         engine = engine_for(self.agent, order, on_step)
         self.times = engine.times
         yield from engine.run(jobs)

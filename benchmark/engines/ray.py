@@ -17,16 +17,16 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from agents.agent import Agent, AgentCard
-from agents.specs import NAMES
-from benchmark.budget import Budget
-from benchmark.config import differences
-from benchmark.engines.core import AgentRecipe, Order, Placement, Times
-from benchmark.engines.local import LocalEngine, engine_for
-from benchmark.episode import Job, finish
-from benchmark.hosts import processors
-from benchmark.records import Episode, Status
-from envs.core import CoTGapError
+from cotgap.agents.agent import Agent, AgentCard
+from cotgap.agents.specs import NAMES
+from cotgap.benchmark.budget import Budget
+from cotgap.benchmark.config import differences
+from cotgap.benchmark.engines.core import AgentRecipe, Order, Placement, Times
+from cotgap.benchmark.engines.local import LocalEngine, engine_for
+from cotgap.benchmark.episode import Job, finish
+from cotgap.benchmark.hosts import processors
+from cotgap.benchmark.records import Episode, Status
+from cotgap.envs.core import CoTGapError
 
 INSTALL = "pip install -e '.[ray]'"
 TRIES = 3  # how many workers an episode may cost, and how many may be lost without any that ends
@@ -136,7 +136,7 @@ class RaySite:
     def play(
         self, order: Order, jobs: Sequence[Job], on_step: Callable[[], None]
     ) -> Iterator[Episode]:
-        """See `benchmark.engines.core.Site`. The budget is counted whenever an episode ends."""
+        """See `Site.play`. The budget is counted whenever an episode ends."""
         waiting = deque(jobs)
         for worker in self._hired:
             if worker.ready:

@@ -16,10 +16,10 @@ from functools import cache
 from types import MappingProxyType
 from typing import Literal
 
-from benchmark import stats
-from benchmark.records import Episode, StepRecord
-from benchmark.stats import Estimate
-from envs.core import UnknownNameError
+from cotgap.benchmark import stats
+from cotgap.benchmark.records import Episode, StepRecord
+from cotgap.benchmark.stats import Estimate
+from cotgap.envs.core import UnknownNameError
 
 # The two modes whose difference is the CoT gap (arXiv:2606.26935).
 PROMPT, COT = "prompt", "cot"
@@ -64,10 +64,10 @@ class Metric:
 @cache
 def metrics() -> Mapping[str, Metric]:
     """Name → metric, by scanning this folder, in the order of tables."""
-    package = importlib.import_module("benchmark.metrics")
+    package = importlib.import_module("cotgap.benchmark.metrics")
     names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
     found: list[Metric] = [
-        importlib.import_module(f"benchmark.metrics.{name}").METRIC
+        importlib.import_module(f"{__package__}.{name}").METRIC
         for name in names
         if name not in ("core", "summary")
     ]

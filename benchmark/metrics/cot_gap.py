@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmark import stats
-from benchmark.metrics.core import Metric, success_pairs
-from benchmark.records import Episode
-from benchmark.stats import Estimate
+from cotgap.benchmark import stats
+from cotgap.benchmark.metrics.core import Metric, success_pairs
+from cotgap.benchmark.records import Episode
+from cotgap.benchmark.stats import Estimate
 
 
 def compute(episodes: Sequence[Episode]) -> Estimate | None:

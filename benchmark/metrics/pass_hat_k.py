@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from benchmark import stats
-from benchmark.metrics.core import Metric, by_task
-from benchmark.records import Episode
-from benchmark.stats import Estimate
+from cotgap.benchmark import stats
+from cotgap.benchmark.metrics.core import Metric, by_task
+from cotgap.benchmark.records import Episode
+from cotgap.benchmark.stats import Estimate
 
 
 def compute(episodes: Sequence[Episode]) -> Estimate | None:

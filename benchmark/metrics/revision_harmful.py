@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmark.metrics.core import Metric, revision_share
-from benchmark.records import Episode
-from benchmark.stats import Estimate
+from cotgap.benchmark.metrics.core import Metric, revision_share
+from cotgap.benchmark.records import Episode
+from cotgap.benchmark.stats import Estimate
 
 
 def compute(episodes: Sequence[Episode]) -> Estimate | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmark import stats
-from benchmark.metrics import tokens_out
-from benchmark.metrics.core import Metric, by_task
-from benchmark.records import Episode
-from benchmark.stats import Estimate
+from cotgap.benchmark import stats
+from cotgap.benchmark.metrics import tokens_out
+from cotgap.benchmark.metrics.core import Metric, by_task
+from cotgap.benchmark.records import Episode
+from cotgap.benchmark.stats import Estimate
 
 PER = 1000
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmark.metrics.core import COT, PROMPT, by_task, metrics, scored
-from benchmark.records import Episode
-from benchmark.stats import Estimate
-from envs.core import CoTGapError
+from cotgap.benchmark.metrics.core import COT, PROMPT, by_task, metrics, scored
+from cotgap.benchmark.records import Episode
+from cotgap.benchmark.stats import Estimate
+from cotgap.envs.core import CoTGapError
 
 PAIR = "pair"
 

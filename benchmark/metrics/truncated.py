@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmark.metrics.core import Metric, episode_rate
-from benchmark.records import Episode, Status
-from benchmark.stats import Estimate
+from cotgap.benchmark.metrics.core import Metric, episode_rate
+from cotgap.benchmark.records import Episode, Status
+from cotgap.benchmark.stats import Estimate
 
 
 def compute(episodes: Sequence[Episode]) -> Estimate | None:

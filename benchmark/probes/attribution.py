@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmark.metrics.core import COT
-from benchmark.probes.core import Asking, Figure, Probe, Row
-from benchmark.probes.counting import Rows, mean_share
-from benchmark.probes.states import Site, Visit, expert_sites
+from cotgap.benchmark.metrics.core import COT
+from cotgap.benchmark.probes.core import Asking, Figure, Probe, Row
+from cotgap.benchmark.probes.counting import Rows, mean_share
+from cotgap.benchmark.probes.states import Site, Visit, expert_sites
 
 NAMES = ("prompt", "reasoning", "template", "action")
 ALL = "attention", "gradient", "tokens"
@@ -27,7 +27,12 @@ def examine(visit: Visit) -> Asking:
 
 def _row(site: Site, thought: str, action: str) -> Row:
     """Shares by layer; `attention` is their mean over layers, `gradient` that of the embeddings."""
-    from agents.attribution import PARTS, attention_shares, gradient_shares, sequence  # torch
+    from cotgap.agents.attribution import (
+        PARTS,
+        attention_shares,
+        gradient_shares,
+        sequence,
+    )  # torch
 
     agent = site.visit.agent
     model, renderer = agent.backend.model, agent.backend.renderer  # type: ignore[attr-defined]

@@ -11,12 +11,12 @@ import functools
 from collections.abc import Generator
 from typing import Any
 
-from agents.core import Decision, Request
-from benchmark.metrics.core import COT, PROMPT
-from benchmark.probes.core import Asking, Figure, Probe, Row, Together
-from benchmark.probes.counting import Rows, difference, share
-from benchmark.probes.states import Site, Visit
-from benchmark.turns import NO_ACTION
+from cotgap.agents.core import Decision, Request
+from cotgap.benchmark.metrics.core import COT, PROMPT
+from cotgap.benchmark.probes.core import Asking, Figure, Probe, Row, Together
+from cotgap.benchmark.probes.counting import Rows, difference, share
+from cotgap.benchmark.probes.states import Site, Visit
+from cotgap.benchmark.turns import NO_ACTION
 
 Ending = Generator[list[Request], list[Decision], dict[str, Any]]
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from agents.core import Decision
-from benchmark.probes.core import Asking, Figure, Probe, Row
-from benchmark.probes.counting import Rows, share
-from benchmark.probes.states import Site, Visit, expert_sites
+from cotgap.agents.core import Decision
+from cotgap.benchmark.probes.core import Asking, Figure, Probe, Row
+from cotgap.benchmark.probes.counting import Rows, share
+from cotgap.benchmark.probes.states import Site, Visit, expert_sites
 
 SOURCES = ("rationale", "own")
 CONTROLS = {"support": "control: argues for aₚ", "unrelated": "control: unrelated game"}

@@ -14,13 +14,13 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from agents.agent import Agent
-from agents.core import Request
-from agents.forcing import reads_prefill
-from benchmark.metrics.core import Unit
-from benchmark.probes.states import Visit
-from benchmark.stats import Estimate
-from envs.core import (
+from cotgap.agents.agent import Agent
+from cotgap.agents.core import Request
+from cotgap.agents.forcing import reads_prefill
+from cotgap.benchmark.metrics.core import Unit
+from cotgap.benchmark.probes.states import Visit
+from cotgap.benchmark.stats import Estimate
+from cotgap.envs.core import (
     CoTGapError,
     Expert,
     Oracle,
@@ -29,7 +29,7 @@ from envs.core import (
     TextEnv,
     UnknownNameError,
 )
-from envs.registry import suites
+from cotgap.envs.registry import suites
 
 NO_PROBES = ("core", "counting", "driving", "running", "states", "tables", "words")
 
@@ -116,10 +116,10 @@ class Probe:
 @cache
 def probes() -> Mapping[str, Probe]:
     """Name → probe, by scanning this folder."""
-    package = importlib.import_module("benchmark.probes")
+    package = importlib.import_module("cotgap.benchmark.probes")
     names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
     found: list[Probe] = [
-        importlib.import_module(f"benchmark.probes.{name}").PROBE
+        importlib.import_module(f"{__package__}.{name}").PROBE
         for name in names
         if name not in NO_PROBES
     ]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
-from benchmark import stats
-from benchmark.probes.core import Figure
+from cotgap.benchmark import stats
+from cotgap.benchmark.probes.core import Figure
 
 Rows = Sequence[Sequence[dict[str, Any]]]
 """The rows of each task."""

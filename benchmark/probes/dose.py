@@ -9,13 +9,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Generator
 
-from agents.core import Decision, Request
-from agents.rendering import Renderer
-from benchmark.metrics.core import COT
-from benchmark.probes.core import Asking, Figure, Probe, Row, Together
-from benchmark.probes.counting import Rows, share
-from benchmark.probes.states import Site, Visit, expert_sites
-from benchmark.probes.words import FILLER, filler, paraphrase, shuffled
+from cotgap.agents.core import Decision, Request
+from cotgap.agents.rendering import Renderer
+from cotgap.benchmark.metrics.core import COT
+from cotgap.benchmark.probes.core import Asking, Figure, Probe, Row, Together
+from cotgap.benchmark.probes.counting import Rows, share
+from cotgap.benchmark.probes.states import Site, Visit, expert_sites
+from cotgap.benchmark.probes.words import FILLER, filler, paraphrase, shuffled
 
 DOSES = {"0": 0.0, "¼": 0.25, "½": 0.5, "¾": 0.75, "1": 1.0}
 FULL = "1"

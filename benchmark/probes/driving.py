@@ -11,11 +11,11 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agents.agent import Agent
-from agents.core import BackendError, Decision, Request, Streaming
-from benchmark.probes.core import Asking, Row, Together
-from benchmark.probes.states import Visit
-from envs.core import CoTGapError, TaskKey, TaskUnavailableError, TextEnv
+from cotgap.agents.agent import Agent
+from cotgap.agents.core import BackendError, Decision, Request, Streaming
+from cotgap.benchmark.probes.core import Asking, Row, Together
+from cotgap.benchmark.probes.states import Visit
+from cotgap.envs.core import CoTGapError, TaskKey, TaskUnavailableError, TextEnv
 
 
 @dataclass(frozen=True)

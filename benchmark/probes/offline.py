@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmark.metrics.core import COT, PROMPT
-from benchmark.probes.core import Asking, Figure, Probe, Row
-from benchmark.probes.counting import Rows, difference, share
-from benchmark.probes.states import Visit, expert_sites
-from envs.core import Oracle
+from cotgap.benchmark.metrics.core import COT, PROMPT
+from cotgap.benchmark.probes.core import Asking, Figure, Probe, Row
+from cotgap.benchmark.probes.counting import Rows, difference, share
+from cotgap.benchmark.probes.states import Visit, expert_sites
+from cotgap.envs.core import Oracle
 
 
 def examine(visit: Visit) -> Asking:

@@ -15,16 +15,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.agent import Agent
-from benchmark.config import Limits, PanelPlan, differences
-from benchmark.files import acquire, append_line, cut_torn_line, write_json
-from benchmark.probes.core import Figure, check_backend, check_environment, get_probe
-from benchmark.probes.driving import Driver, TaskRecord
-from benchmark.probes.states import Visit, expert_argument
-from benchmark.shots import shot_source
-from benchmark.store import LOCK, SUMMARY, versions
-from envs.core import CoTGapError, TaskKey, TextEnv
-from envs.registry import get_panel, get_suite
+from cotgap.agents.agent import Agent
+from cotgap.benchmark.config import Limits, PanelPlan, differences
+from cotgap.benchmark.files import acquire, append_line, cut_torn_line, write_json
+from cotgap.benchmark.probes.core import Figure, check_backend, check_environment, get_probe
+from cotgap.benchmark.probes.driving import Driver, TaskRecord
+from cotgap.benchmark.probes.states import Visit, expert_argument
+from cotgap.benchmark.shots import shot_source
+from cotgap.benchmark.store import LOCK, SUMMARY, versions
+from cotgap.envs.core import CoTGapError, TaskKey, TextEnv
+from cotgap.envs.registry import get_panel, get_suite
 
 PROBE, TASKS = "probe.json", "tasks.jsonl"
 

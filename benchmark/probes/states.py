@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agents.agent import Agent
-from agents.core import Decision, Request, Sampling
-from agents.forcing import force
-from agents.prompts import Dialogue, Shot
-from benchmark.config import Limits
-from benchmark.episode import budget
-from benchmark.metrics.core import COT, PROMPT
-from envs.core import Canonical, Expert, Oracle, Rationale, Snapshots, TaskKey, TextEnv
+from cotgap.agents.agent import Agent
+from cotgap.agents.core import Decision, Request, Sampling
+from cotgap.agents.forcing import force
+from cotgap.agents.prompts import Dialogue, Shot
+from cotgap.benchmark.config import Limits
+from cotgap.benchmark.episode import budget
+from cotgap.benchmark.metrics.core import COT, PROMPT
+from cotgap.envs.core import Canonical, Expert, Oracle, Rationale, Snapshots, TaskKey, TextEnv
 
 DRAWS = 32  # tries to draw another action where many are alike
 
@@ -106,7 +106,7 @@ class Site:
         return [self.visit.request(self.dialogue, mode) for mode in (PROMPT, COT)]
 
     def force(self, thought: str | Sequence[int]) -> Request:
-        """The request for the action behind a given thought (see `agents.forcing`)."""
+        """The request for the action behind a given thought (see `cotgap.agents.forcing`)."""
         base = self.visit.request(self.dialogue, PROMPT)
         renderer = self.visit.agent.backend.renderer
         return force(base, thought, renderer, self.visit.limits.action_tokens)

@@ -7,11 +7,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.metrics.core import Unit
-from benchmark.probes.core import Figure, get_probe
-from benchmark.probes.running import PanelFigures, ProbeResult
-from benchmark.stats import Estimate
-from benchmark.tables import show
+from cotgap.benchmark.metrics.core import Unit
+from cotgap.benchmark.probes.core import Figure, get_probe
+from cotgap.benchmark.probes.running import PanelFigures, ProbeResult
+from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.tables import show
 
 SHOWN_ERRORS = 5
 

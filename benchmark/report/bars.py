@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmark.metrics.core import Unit
-from benchmark.stats import Estimate, wilson
-from benchmark.tables import show
-from envs.audits import Audit
+from cotgap.benchmark.metrics.core import Unit
+from cotgap.benchmark.stats import Estimate, wilson
+from cotgap.benchmark.tables import show
+from cotgap.envs.audits import Audit
 
 Axis = Literal["rate", "points", "yield"]
 

@@ -17,8 +17,8 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 
-from benchmark.report.text import clip
-from benchmark.stats import Estimate
+from cotgap.benchmark.report.text import clip
+from cotgap.benchmark.stats import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

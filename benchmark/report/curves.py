@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from benchmark.metrics.core import COT, PROMPT
-from benchmark.metrics.summary import PAIR
-from benchmark.probes.conflict import FOLLOWED
-from benchmark.probes.running import ProbeResult
-from benchmark.report.bars import Axis
-from benchmark.report.charts import COLOURS, band, figure, to_svg
-from benchmark.report.source import Run
-from benchmark.report.text import clip
-from benchmark.stats import Estimate
-from benchmark.sweeps.series import Checkpoint
+from cotgap.benchmark.metrics.core import COT, PROMPT
+from cotgap.benchmark.metrics.summary import PAIR
+from cotgap.benchmark.probes.conflict import FOLLOWED
+from cotgap.benchmark.probes.running import ProbeResult
+from cotgap.benchmark.report.bars import Axis
+from cotgap.benchmark.report.charts import COLOURS, band, figure, to_svg
+from cotgap.benchmark.report.source import Run
+from cotgap.benchmark.report.text import clip
+from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.sweeps.series import Checkpoint
 
 ARMS = ("other2", "other1", "other3", "harmful", "helpful", "neutral")
 """Colours of the series of a sweep, in their order."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from envs.core import CoTGapError
+from cotgap.envs.core import CoTGapError
 
 T = TypeVar("T")
 

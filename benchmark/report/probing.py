@@ -7,16 +7,16 @@ from typing import Any
 
 from markupsafe import Markup
 
-from benchmark.metrics.core import COT, PROMPT
-from benchmark.probes import conflict
-from benchmark.probes.attribution import NAMES
-from benchmark.probes.core import Figure
-from benchmark.probes.dose import CONTROLS, DOSES
-from benchmark.probes.running import PanelFigures
-from benchmark.report.bars import Mark, in_words, interval, mark, reach
-from benchmark.report.charts import COLOURS, band, figure, to_svg
-from benchmark.report.text import clip
-from benchmark.tables import show
+from cotgap.benchmark.metrics.core import COT, PROMPT
+from cotgap.benchmark.probes import conflict
+from cotgap.benchmark.probes.attribution import NAMES
+from cotgap.benchmark.probes.core import Figure
+from cotgap.benchmark.probes.dose import CONTROLS, DOSES
+from cotgap.benchmark.probes.running import PanelFigures
+from cotgap.benchmark.report.bars import Mark, in_words, interval, mark, reach
+from cotgap.benchmark.report.charts import COLOURS, band, figure, to_svg
+from cotgap.benchmark.report.text import clip
+from cotgap.benchmark.tables import show
 
 Panels = Sequence[tuple[str, PanelFigures]]
 """(agent, its figures), on one panel."""

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from benchmark.report.text import clip, visible
+from cotgap.benchmark.report.text import clip, visible
 
 HERE = Path(__file__).parent
 # Scripts and styles come from the report's own folder, never from a page or from elsewhere.

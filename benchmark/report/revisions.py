@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmark.metrics.core import COT, PROMPT, revised, revision_gain, scored, step_rate
-from benchmark.records import Episode, StepRecord
-from benchmark.stats import Estimate
+from cotgap.benchmark.metrics.core import COT, PROMPT, revised, revision_gain, scored, step_rate
+from cotgap.benchmark.records import Episode, StepRecord
+from cotgap.benchmark.stats import Estimate
 
 Verdict = Literal["helpful", "harmful", "neutral", "unjudged", "same"]
 Judged = Literal["right", "wrong", "none"]

@@ -9,11 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from benchmark.config import PanelPlan
-from benchmark.metrics.summary import PanelSummary, summarise
-from benchmark.records import Episode
-from benchmark.store import RUN, read_episodes, read_run
-from envs.core import CoTGapError
+from cotgap.benchmark.config import PanelPlan
+from cotgap.benchmark.metrics.summary import PanelSummary, summarise
+from cotgap.benchmark.records import Episode
+from cotgap.benchmark.store import RUN, read_episodes, read_run
+from cotgap.envs.core import CoTGapError
 
 
 @dataclass(frozen=True)

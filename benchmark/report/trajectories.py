@@ -6,10 +6,10 @@ import json
 from collections import Counter
 from typing import Any
 
-from agents.core import Decision
-from benchmark.records import Episode, StepRecord
-from benchmark.report.revisions import verdict
-from benchmark.report.text import clip, shorten
+from cotgap.agents.core import Decision
+from cotgap.benchmark.records import Episode, StepRecord
+from cotgap.benchmark.report.revisions import verdict
+from cotgap.benchmark.report.text import clip, shorten
 
 
 def script(function: str, *arguments: Any) -> str:

@@ -1,4 +1,4 @@
-"""Decoding against simpler and other ways: `python -m benchmark.speed`.
+"""Decoding against simpler and other ways: `python -m cotgap.benchmark.speed`.
 
 All ways answer the same requests: both modes at each state of real games, in prompts that grow. An
 expert with some noise plays, so that no way can change what is asked. Each game is played twice

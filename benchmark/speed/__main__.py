@@ -1,4 +1,4 @@
-"""The command: `python -m benchmark.speed --help`."""
+"""The command: `python -m cotgap.benchmark.speed --help`."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import Any, TypeVar
 
 import torch
 
-import benchmark.speed
-from agents.backends.openai import OpenAIBackend
-from agents.backends.transformers import TransformersBackend
-from agents.core import Request
-from agents.modes import get_mode, modes
-from agents.specs import make_agent
-from benchmark.speed.games import Game, begun, distinct, game, tiny
-from benchmark.speed.ways import Batches, continuous, generate, in_step, streamed
-from envs.core import CoTGapError
-from envs.registry import get_panel
+import cotgap.benchmark.speed
+from cotgap.agents.backends.openai import OpenAIBackend
+from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.core import Request
+from cotgap.agents.modes import get_mode, modes
+from cotgap.agents.specs import make_agent
+from cotgap.benchmark.speed.games import Game, begun, distinct, game, tiny
+from cotgap.benchmark.speed.ways import Batches, continuous, generate, in_step, streamed
+from cotgap.envs.core import CoTGapError
+from cotgap.envs.registry import get_panel
 
 T = TypeVar("T")
 CHUNK = 512  # tokens of a forward pass that the ideal is measured with
@@ -32,8 +32,8 @@ LEAVE_OUT = ("batches", "continuous", "generate", "bfloat16")
 def main() -> None:
     """Print a table of all ways for one model."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmark.speed",
-        description=benchmark.speed.__doc__,
+        prog="python -m cotgap.benchmark.speed",
+        description=cotgap.benchmark.speed.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(

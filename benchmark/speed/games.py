@@ -9,14 +9,14 @@ from typing import Any, cast
 
 import torch
 
-from agents.agent import Agent
-from agents.backends._lockstep import shared
-from agents.backends.transformers import TransformersBackend
-from agents.core import Request, Sampling
-from agents.modes import get_mode, modes
-from agents.training.vocabulary import train_tokenizer
-from envs.core import Expert, TaskKey
-from envs.registry import get_panel, get_suite
+from cotgap.agents.agent import Agent
+from cotgap.agents.backends._lockstep import shared
+from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.core import Request, Sampling
+from cotgap.agents.modes import get_mode, modes
+from cotgap.agents.training.vocabulary import train_tokenizer
+from cotgap.envs.core import Expert, TaskKey
+from cotgap.envs.registry import get_panel, get_suite
 
 Game = Sequence[Sequence[Request]]
 """What is asked at each state."""

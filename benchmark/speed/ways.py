@@ -8,14 +8,14 @@ from typing import Any, TypeVar
 import torch
 from transformers import GenerationConfig
 
-from agents.backends._batched import BatchedDecoder
-from agents.backends._loading import quiet
-from agents.backends._replies import Decoder
-from agents.backends._text import cut_at_stop
-from agents.backends.transformers import TransformersBackend
-from agents.core import BackendError, Completion, Request, Streaming
-from benchmark.speed.games import Game, begun
-from envs.core import CoTGapError
+from cotgap.agents.backends._batched import BatchedDecoder
+from cotgap.agents.backends._loading import quiet
+from cotgap.agents.backends._replies import Decoder
+from cotgap.agents.backends._text import cut_at_stop
+from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.core import BackendError, Completion, Request, Streaming
+from cotgap.benchmark.speed.games import Game, begun
+from cotgap.envs.core import CoTGapError
 
 Place = tuple[int, int, int]
 """Which game, which of its states, which request there."""

@@ -1,7 +1,7 @@
 """Does masking the action tokens' loss lift success out of domain? Trained, played, compared.
 
-`python -m benchmark.studies.masking --out runs/masking` trains checkpoints with and without the
-mask from one base, a pair for each seed, plays all of them in both modes on the panel they were
+`python -m cotgap.benchmark.studies.masking --out runs/masking` trains checkpoints with and without
+the mask from one base, a pair for each seed, plays all of them in both modes on the panel they were
 trained for and on every out-of-domain axis, and prints the tables (also `masking.csv`). The same
 command goes on where it was stopped; a checkpoint or run that is in `--out` already is not made
 again. The intervention is that of arXiv 2606.26935.
@@ -27,20 +27,20 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from agents.checkpoints import bundled_path
-from agents.core import Sampling
-from benchmark import stats
-from benchmark.config import Limits, PanelPlan, RunConfig, plan_panel
-from benchmark.engines import open_site
-from benchmark.engines.core import AgentRecipe, Placement
-from benchmark.metrics.core import COT, PROMPT, Unit, by_task, get_metric
-from benchmark.progress import LiveProgress
-from benchmark.records import Episode
-from benchmark.runner import Progress, run
-from benchmark.store import read_episodes
-from benchmark.tables import show
-from envs.core import CoTGapError
-from envs.registry import get_panel
+from cotgap.agents.checkpoints import bundled_path
+from cotgap.agents.core import Sampling
+from cotgap.benchmark import stats
+from cotgap.benchmark.config import Limits, PanelPlan, RunConfig, plan_panel
+from cotgap.benchmark.engines import open_site
+from cotgap.benchmark.engines.core import AgentRecipe, Placement
+from cotgap.benchmark.metrics.core import COT, PROMPT, Unit, by_task, get_metric
+from cotgap.benchmark.progress import LiveProgress
+from cotgap.benchmark.records import Episode
+from cotgap.benchmark.runner import Progress, run
+from cotgap.benchmark.store import read_episodes
+from cotgap.benchmark.tables import show
+from cotgap.envs.core import CoTGapError
+from cotgap.envs.registry import get_panel
 
 PANELS = tuple(
     f"household/{split}"
@@ -90,7 +90,7 @@ class Study:
 
 def train_cell(study: Study, cell: Cell) -> Path:
     """The last checkpoint of a training run, made unless it is there."""
-    from agents.training.train import TrainOptions, execute
+    from cotgap.agents.training.train import TrainOptions, execute
 
     options = TrainOptions(
         study.preset,
@@ -99,7 +99,7 @@ def train_cell(study: Study, cell: Cell) -> Path:
         mask_fraction=cell.k,
         steps=study.steps,
         seed=cell.seed,
-        command=f"python -m agents train --preset {study.preset} --init {study.base} "
+        command=f"cotgap train --preset {study.preset} --init {study.base} "
         f"--action-mask-fraction {cell.k:g} --seed {cell.seed} --out {cell}",
     )
     return execute(options)

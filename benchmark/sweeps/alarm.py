@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from benchmark import stats
-from benchmark.stats import Estimate
-from benchmark.sweeps.outcomes import (
+from cotgap.benchmark import stats
+from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.sweeps.outcomes import (
     COT_SUCCESS,
     FOLLOW,
     FOLLOW_OWN,
@@ -15,7 +15,7 @@ from benchmark.sweeps.outcomes import (
     REVISION,
     Outcome,
 )
-from benchmark.sweeps.series import Checkpoint
+from cotgap.benchmark.sweeps.series import Checkpoint
 
 DOC = (
     "against the first checkpoint of its series: prompt success rises and revision rate (and "

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
-from benchmark.domain import Relation, relate
-from benchmark.metrics.core import COT, PROMPT, by_task, revised
-from benchmark.probes.conflict import FOLLOWED
-from benchmark.probes.core import Row
-from benchmark.probes.running import read_records
-from benchmark.records import Episode
-from benchmark.sweeps.series import Checkpoint
-from envs.core import Panel
+from cotgap.benchmark.domain import Relation, relate
+from cotgap.benchmark.metrics.core import COT, PROMPT, by_task, revised
+from cotgap.benchmark.probes.conflict import FOLLOWED
+from cotgap.benchmark.probes.core import Row
+from cotgap.benchmark.probes.running import read_records
+from cotgap.benchmark.records import Episode
+from cotgap.benchmark.sweeps.series import Checkpoint
+from cotgap.envs.core import Panel
 
 Rates = Mapping[str, Fraction]
 """Task key → rate."""

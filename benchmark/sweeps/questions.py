@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from benchmark import stats
-from benchmark.domain import Relation
-from benchmark.stats import Estimate
-from benchmark.sweeps.outcomes import (
+from cotgap.benchmark import stats
+from cotgap.benchmark.domain import Relation
+from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.sweeps.outcomes import (
     COT_SUCCESS,
     FOLLOW,
     FOLLOW_OWN,
@@ -25,7 +25,7 @@ from benchmark.sweeps.outcomes import (
     REVISION,
     Outcome,
 )
-from benchmark.trends import Rates, below, holm, significant, trend
+from cotgap.benchmark.trends import Rates, below, holm, significant, trend
 
 Verdict = Literal["supported", "contradicted", "not resolved at this n"]
 SUPPORTED: Verdict = "supported"

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.config import Limits, PanelPlan
-from benchmark.probes.running import PROBE
-from benchmark.store import RUN, SUMMARY
-from benchmark.sweeps.running import SWEEP, SweepConfig, probe_folder, run_folder
-from benchmark.sweeps.series import Checkpoint
-from envs.core import CoTGapError
+from cotgap.benchmark.config import Limits, PanelPlan
+from cotgap.benchmark.probes.running import PROBE
+from cotgap.benchmark.store import RUN, SUMMARY
+from cotgap.benchmark.sweeps.running import SWEEP, SweepConfig, probe_folder, run_folder
+from cotgap.benchmark.sweeps.series import Checkpoint
+from cotgap.envs.core import CoTGapError
 
 MARGIN = 0.05  # what the command line asks about by default
 

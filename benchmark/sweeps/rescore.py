@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmark import stats
-from benchmark.metrics.core import Unit, by_task
-from benchmark.metrics.score import final_score
-from benchmark.published import Published, published
-from benchmark.records import Episode
-from benchmark.stats import Estimate
+from cotgap.benchmark import stats
+from cotgap.benchmark.metrics.core import Unit, by_task
+from cotgap.benchmark.metrics.score import final_score
+from cotgap.benchmark.published import Published, published
+from cotgap.benchmark.records import Episode
+from cotgap.benchmark.stats import Estimate
 
 STEP_LIMITS = (20, 30, 40, 50)
 REPEATS = 3

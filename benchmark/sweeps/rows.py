@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from benchmark.domain import Relation, relate
-from benchmark.metrics.core import metrics
-from benchmark.metrics.summary import PanelSummary
-from benchmark.probes.running import ProbeResult
-from benchmark.stats import Estimate
-from benchmark.sweeps.series import Checkpoint
-from envs.registry import get_panel
+from cotgap.benchmark.domain import Relation, relate
+from cotgap.benchmark.metrics.core import metrics
+from cotgap.benchmark.metrics.summary import PanelSummary
+from cotgap.benchmark.probes.running import ProbeResult
+from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.sweeps.series import Checkpoint
+from cotgap.envs.registry import get_panel
 
 COLUMNS = (
     "checkpoint series mask_fraction step panel relation axes source quantity part unit value low "

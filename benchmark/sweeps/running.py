@@ -19,23 +19,23 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from agents.agent import Agent
-from agents.core import Sampling
-from agents.fingerprint import fingerprint
-from benchmark.config import Limits, PanelPlan, RunConfig, differences
-from benchmark.domain import trained_on
-from benchmark.engines.core import AgentRecipe, Placement
-from benchmark.engines.local import LocalSite
-from benchmark.files import write_json
-from benchmark.metrics.core import COT, PROMPT
-from benchmark.probes import running as probing
-from benchmark.probes.core import get_probe
-from benchmark.runner import Progress, RunResult, conclude, run
-from benchmark.store import RUN, read_episodes, read_run
-from benchmark.sweeps.outcomes import Outcome, outcome
-from benchmark.sweeps.series import Checkpoint
-from envs.core import CoTGapError
-from envs.registry import get_panel
+from cotgap.agents.agent import Agent
+from cotgap.agents.core import Sampling
+from cotgap.agents.fingerprint import fingerprint
+from cotgap.benchmark.config import Limits, PanelPlan, RunConfig, differences
+from cotgap.benchmark.domain import trained_on
+from cotgap.benchmark.engines.core import AgentRecipe, Placement
+from cotgap.benchmark.engines.local import LocalSite
+from cotgap.benchmark.files import write_json
+from cotgap.benchmark.metrics.core import COT, PROMPT
+from cotgap.benchmark.probes import running as probing
+from cotgap.benchmark.probes.core import get_probe
+from cotgap.benchmark.runner import Progress, RunResult, conclude, run
+from cotgap.benchmark.store import RUN, read_episodes, read_run
+from cotgap.benchmark.sweeps.outcomes import Outcome, outcome
+from cotgap.benchmark.sweeps.series import Checkpoint
+from cotgap.envs.core import CoTGapError
+from cotgap.envs.registry import get_panel
 
 SWEEP, TABLE = "sweep.json", "table.csv"
 

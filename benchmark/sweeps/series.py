@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agents.training.checkpoints import CARD, read_card
-from benchmark.domain import trained_on
-from envs.core import CoTGapError
+from cotgap.agents.training.checkpoints import CARD, read_card
+from cotgap.benchmark.domain import trained_on
+from cotgap.envs.core import CoTGapError
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.probes import running as probing
-from benchmark.sweeps.rows import COLUMNS, Row, rows
-from benchmark.sweeps.running import TABLE, SweepConfig, probe_folder, read_result
-from benchmark.sweeps.series import Checkpoint
+from cotgap.benchmark.probes import running as probing
+from cotgap.benchmark.sweeps.rows import COLUMNS, Row, rows
+from cotgap.benchmark.sweeps.running import TABLE, SweepConfig, probe_folder, read_result
+from cotgap.benchmark.sweeps.series import Checkpoint
 
 
 def table(folder: Path, config: SweepConfig, checkpoints: Sequence[Checkpoint]) -> pd.DataFrame:

@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.metrics.core import Unit
-from benchmark.stats import Estimate
-from benchmark.sweeps.alarm import DOC, Alarm
-from benchmark.sweeps.questions import CONTRADICTED, SUPPORTED, Answer
-from benchmark.sweeps.rescore import Rescored
-from benchmark.tables import show
+from cotgap.benchmark.metrics.core import Unit
+from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.sweeps.alarm import DOC, Alarm
+from cotgap.benchmark.sweeps.questions import CONTRADICTED, SUPPORTED, Answer
+from cotgap.benchmark.sweeps.rescore import Rescored
+from cotgap.benchmark.tables import show
 
 # (heading, source, quantity, part) of the columns beside each checkpoint.
 SHOWN = (

@@ -1,13 +1,13 @@
-"""The ALFWorld suite: the official games, played by `envs.household`, in fixed panels.
+"""The ALFWorld suite: the official games, played by `cotgap.envs.household`, in fixed panels.
 
 The panels are those of ALFWorld (Shridhar et al., arXiv 2010.03768): the solvable games of `train`
 (3,553), `valid_seen` (140) and `valid_unseen` (134). Which games, in which order and with which
 content is part of this project (`games.tsv`), so a panel is the same on every machine and a
 missing or changed game is named; the games themselves come from `alfworld-download`.
 
-`python -m envs.alfworld prepare FILE|DIR` puts an archive or a folder of games into place.
+`python -m cotgap.envs.alfworld prepare FILE|DIR` puts an archive or a folder of games into place.
 """
 
-from envs.alfworld.suite import SUITE, ALFWorldSuite
+from cotgap.envs.alfworld.suite import SUITE, ALFWorldSuite
 
 __all__ = ["SUITE", "ALFWorldSuite"]

@@ -1,4 +1,4 @@
-"""`python -m envs.alfworld prepare FILE|DIR`: put ALFWorld games where the suite finds them."""
+"""`cotgap games prepare`: put ALFWorld games where the suite finds them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from envs.alfworld.data import GAME_FILE, LAYOUT, SPLITS, check_split, data_folder, game_path
-from envs.alfworld.suite import SUITE
-from envs.cli import run
-from envs.core import CoTGapError, Finding
-from envs.household.errors import BadGame
-from envs.household.game import load_game
+from cotgap.envs.alfworld.data import GAME_FILE, LAYOUT, SPLITS, check_split, data_folder, game_path
+from cotgap.envs.alfworld.suite import SUITE
+from cotgap.envs.cli import run
+from cotgap.envs.core import CoTGapError, Finding
+from cotgap.envs.household.errors import BadGame
+from cotgap.envs.household.game import load_game
 
 # The only members taken from an archive, wherever in it they lie; nothing else of a name is used.
 MEMBER = re.compile(rf"(?:^|.*/)({'|'.join(SPLITS)})/(\w[\w.-]*/\w[\w.-]*)/{re.escape(GAME_FILE)}")
@@ -46,7 +46,7 @@ def alfworld() -> None:
     """ALFWorld games for CoTGap."""
 
 
-@app.command(epilog="Example: `python -m envs.alfworld prepare ~/alfworld.tar.xz`")
+@app.command(epilog="Example: `python -m cotgap.envs.alfworld prepare ~/alfworld.tar.xz`")
 def prepare(
     source: Annotated[
         Path, typer.Argument(help="A .tar(.gz|.xz|.bz2) or .zip of games, or a folder of them.")

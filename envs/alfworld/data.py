@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from envs.core import Finding, Panel, Task, TaskUnavailableError
-from envs.household.errors import BadGame
-from envs.household.game import Game, cached_game
+from cotgap.envs.core import Finding, Panel, Task, TaskUnavailableError
+from cotgap.envs.household.errors import BadGame
+from cotgap.envs.household.game import Game, cached_game
 
 LAYOUT = "json_2.1.1"  # the folder below $ALFWORLD_DATA
 GAME_FILE = "game.tw-pddl"
@@ -18,10 +18,10 @@ GAMES = Path(__file__).with_name("games.tsv")
 SPLITS = ("valid_unseen", "valid_seen", "train")
 FIX = (
     "pip install -e '.[alfworld]' && alfworld-download, "
-    "or python -m envs.alfworld prepare ARCHIVE_OR_FOLDER"
+    "or python -m cotgap.envs.alfworld prepare ARCHIVE_OR_FOLDER"
 )
 FIX_CHANGED = (  # alfworld-download leaves files that exist, unless it is forced
-    "alfworld-download -f, or python -m envs.alfworld prepare ARCHIVE_OR_FOLDER"
+    "alfworld-download -f, or python -m cotgap.envs.alfworld prepare ARCHIVE_OR_FOLDER"
 )
 
 
@@ -97,7 +97,7 @@ def check_tasks(panel: Panel, tasks: Sequence[str]) -> None:
     if errors:
         raise TaskUnavailableError(
             f"{panel.name}: {len(errors)} of {len(tasks)} games cannot be played. The first: "
-            f"{errors[0]}. `python -m benchmark doctor` lists the others"
+            f"{errors[0]}. `cotgap doctor` lists the others"
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from envs.alfworld.data import (
+from cotgap.envs.alfworld.data import (
     FIX,
     LAYOUT,
     SPLITS,
@@ -18,10 +18,10 @@ from envs.alfworld.data import (
     load_task,
     read_games,
 )
-from envs.core import Availability, CoTGapError, Finding, Panel, Suite, Task
-from envs.household.env import HouseholdEnv
-from envs.household.game import load_game
-from envs.household.wording import WORDINGS, instructions
+from cotgap.envs.core import Availability, CoTGapError, Finding, Panel, Suite, Task
+from cotgap.envs.household.env import HouseholdEnv
+from cotgap.envs.household.game import load_game
+from cotgap.envs.household.wording import WORDINGS, instructions
 
 CURRENT = "current"
 HELD_OUT = ("pick_cool_then_place_in_recep", "pick_two_obj_and_place")

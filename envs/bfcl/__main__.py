@@ -1,4 +1,4 @@
-"""`python -m envs.bfcl`: ours against the package, and the list of tasks."""
+"""`python -m cotgap.envs.bfcl`: ours against the package, and the list of tasks."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from envs.bfcl import parity
-from envs.bfcl.data import SPLITS, write_items
-from envs.bfcl.suite import SUITE
-from envs.cli import run
-from envs.core import SuiteUnavailableError
+from cotgap.envs.bfcl import parity
+from cotgap.envs.bfcl.data import SPLITS, write_items
+from cotgap.envs.bfcl.suite import SUITE
+from cotgap.envs.cli import run
+from cotgap.envs.core import SuiteUnavailableError
 
 app = typer.Typer(help="BFCL for CoTGap.", add_completion=False)
 console = Console(highlight=False)
 
 
-@app.command(epilog="Example: `python -m envs.bfcl replay`")
+@app.command(epilog="Example: `python -m cotgap.envs.bfcl replay`")
 def replay(
     count: Annotated[
         int | None, typer.Option(help="Tasks of each category (default: all).")
@@ -42,7 +42,7 @@ def replay(
     raise typer.Exit(bool(different))
 
 
-@app.command(epilog="Example: `python -m envs.bfcl mutate --count 500`")
+@app.command(epilog="Example: `python -m cotgap.envs.bfcl mutate --count 500`")
 def mutate(
     count: Annotated[int, typer.Option(help="Sequences of each category.")] = 100,
     seed: Annotated[int, typer.Option(help="Draws the mutations.")] = 0,

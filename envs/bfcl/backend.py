@@ -21,8 +21,8 @@ from contextlib import contextmanager
 from types import MappingProxyType, ModuleType
 from typing import Any
 
-from envs.bfcl.calls import BadActionError, Call, parse
-from envs.bfcl.data import DOCS, Item
+from cotgap.envs.bfcl.calls import BadActionError, Call, parse
+from cotgap.envs.bfcl.data import DOCS, Item
 
 MAX_RESULTS = 4_000_000
 """Characters of all results of an episode."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from envs.core import Availability, Finding, Panel, Task, TaskUnavailableError
+from cotgap.envs.core import Availability, Finding, Panel, Task, TaskUnavailableError
 
 PACKAGE = "bfcl-eval"
 VERSION = "2026.3.23"

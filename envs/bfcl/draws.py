@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from envs.bfcl.calls import Call, render
-from envs.bfcl.episode import Episode, request_of
+from cotgap.envs.bfcl.calls import Call, render
+from cotgap.envs.bfcl.episode import Episode, request_of
 
 ENDS = 0.3  # how often a draw ends the turn
 OPTIONAL = 0.3  # how often an optional argument is given

@@ -10,13 +10,13 @@ from typing import Any
 
 import gymnasium
 
-from envs.bfcl.calls import MAX_LENGTH, canonical
-from envs.bfcl.data import Item
-from envs.bfcl.draws import draw_action
-from envs.bfcl.episode import MAX_STEPS, Answer, Episode, listed, request_of
-from envs.bfcl.rationale import rationale
-from envs.core import Outcome, Panel, Task, TextEnv
-from envs.spaces import TEXT_CHARSET, TextSpace
+from cotgap.envs.bfcl.calls import MAX_LENGTH, canonical
+from cotgap.envs.bfcl.data import Item
+from cotgap.envs.bfcl.draws import draw_action
+from cotgap.envs.bfcl.episode import MAX_STEPS, Answer, Episode, listed, request_of
+from cotgap.envs.bfcl.rationale import rationale
+from cotgap.envs.core import Outcome, Panel, Task, TextEnv
+from cotgap.envs.spaces import TEXT_CHARSET, TextSpace
 
 MAX_OBSERVATION = 131_072
 """Characters of an observation. The longest of a ground truth has 31,706."""
@@ -35,14 +35,14 @@ FORBIDDEN = re.compile(f"[^{re.escape(''.join(sorted(TEXT_CHARSET)))}]")
 
 
 class BFCLEnv(TextEnv):
-    """A conversation with a user who wants things done; see `envs.bfcl` and `INSTRUCTIONS`.
+    """A conversation with a user who wants things done; see `cotgap.envs.bfcl` and `INSTRUCTIONS`.
 
     Observation: the user's message when a turn begins, the results of the calls otherwise, each
     as the official backends print it. Characters outside the space's set are written as escapes,
     and what exceeds its length is cut off (of texts that come up by themselves: none). Reward: 1
     when the conversation ends and the package's checker accepts all calls made. Lost: it does not
-    accept them, a turn has more than 20 steps besides its end, or `envs.bfcl.backend`'s limits
-    are exceeded. The panel's step limit is what these rules allow at most.
+    accept them, a turn has more than 20 steps besides its end, or `cotgap.envs.bfcl.backend`'s
+    limits are exceeded. The panel's step limit is what these rules allow at most.
 
     The same actions give the same texts, with two exceptions that come with the backends: one
     compares travellers' dates of birth with today's, and since Python 3.12 `sum` rounds floats
@@ -92,7 +92,7 @@ class BFCLEnv(TextEnv):
         return draw_action(self.episode, dice)
 
     def canonical(self, action: str) -> str:
-        """Quotes, white space and the order of arguments do not matter; see `envs.bfcl.calls`."""
+        """Quotes, white space and the order of arguments do not matter: see `calls.canonical`."""
         return canonical(action)
 
     def expert_action(self) -> str:

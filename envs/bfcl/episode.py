@@ -7,9 +7,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from envs.bfcl.backend import Backends, OvergrownError, check, truth_calls, verdict
-from envs.bfcl.calls import BadActionError, Call, parse, render
-from envs.bfcl.data import Doc, Item
+from cotgap.envs.bfcl.backend import Backends, OvergrownError, check, truth_calls, verdict
+from cotgap.envs.bfcl.calls import BadActionError, Call, parse, render
+from cotgap.envs.bfcl.data import Doc, Item
 
 MAX_STEPS = 20
 """Steps of a turn, not counting the `[]` that ends it; one more is a failure."""

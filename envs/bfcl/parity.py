@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from envs.bfcl.backend import Turns, official, truth_calls
-from envs.bfcl.calls import Call, render
-from envs.bfcl.data import Item, load_item
-from envs.bfcl.env import BFCLEnv
-from envs.bfcl.suite import SUITE
-from envs.core import Panel
+from cotgap.envs.bfcl.backend import Turns, official, truth_calls
+from cotgap.envs.bfcl.calls import Call, render
+from cotgap.envs.bfcl.data import Item, load_item
+from cotgap.envs.bfcl.env import BFCLEnv
+from cotgap.envs.bfcl.suite import SUITE
+from cotgap.envs.core import Panel
 
 ROOT = "bfcl_eval.eval_checker.multi_turn_eval"
 # Functions without effect or required argument, one of each backend that has any.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from envs.bfcl.calls import BadActionError, Call, parse
-from envs.bfcl.episode import APPEARED, Episode
+from cotgap.envs.bfcl.calls import BadActionError, Call, parse
+from cotgap.envs.bfcl.episode import APPEARED, Episode
 
 SHOWN = 240  # characters of a quoted request
 REASONS = 2  # arguments that are traced to where they come from

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from envs.bfcl.data import (
+from cotgap.envs.bfcl.data import (
     DOCS,
     PACKAGE,
     SPLITS,
@@ -17,9 +17,9 @@ from envs.bfcl.data import (
     load_item,
     read_items,
 )
-from envs.bfcl.env import INSTRUCTIONS, BFCLEnv
-from envs.bfcl.episode import MAX_STEPS
-from envs.core import Availability, Finding, Panel, Suite, SuiteUnavailableError, Task
+from cotgap.envs.bfcl.env import INSTRUCTIONS, BFCLEnv
+from cotgap.envs.bfcl.episode import MAX_STEPS
+from cotgap.envs.core import Availability, Finding, Panel, Suite, SuiteUnavailableError, Task
 
 MOST_TURNS = {"base": 7, "miss_func": 8, "miss_param": 8, "long_context": 7}
 EXAMPLE = '[set_alarm(time="7:30", days=["Mon", "Tue"]), list_alarms()]'

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from envs.household.game import members
+from cotgap.envs.household.game import members
 
 if TYPE_CHECKING:
-    from envs.household.engine import World
+    from cotgap.envs.household.engine import World
 
 
 class Action(NamedTuple):
-    """A valid command's meaning: `verb` is one of `envs.household.wording.COMMANDS`."""
+    """A valid command's meaning: `verb` is one of `cotgap.envs.household.wording.COMMANDS`."""
 
     verb: str
     object: int | None = None

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Final, Literal, NamedTuple, TypeAlias, cast
 
-from envs.household.habits import class_of
-from envs.household.wording import COMMANDS, CURRENT, Sentences, Wording
+from cotgap.envs.household.habits import class_of
+from cotgap.envs.household.wording import COMMANDS, CURRENT, Sentences, Wording
 
 Kind: TypeAlias = Literal["place", "two", "clean", "heat", "cool", "look"]
 
@@ -37,7 +37,7 @@ class Task(NamedTuple):
 
 
 class Command(NamedTuple):
-    """A command taken apart: its verb is one of `envs.household.wording.COMMANDS`."""
+    """A command taken apart: its verb is one of `cotgap.envs.household.wording.COMMANDS`."""
 
     verb: str
     thing: str = ""

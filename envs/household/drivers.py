@@ -10,10 +10,10 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
-from envs.household.belief import first_belief, updated
-from envs.household.engine import World
-from envs.household.expert import expert_action
-from envs.household.wording import COMMANDS, WORDINGS
+from cotgap.envs.household.belief import first_belief, updated
+from cotgap.envs.household.engine import World
+from cotgap.envs.household.expert import expert_action
+from cotgap.envs.household.wording import COMMANDS, WORDINGS
 
 Driver: TypeAlias = Callable[[World, random.Random], Iterator[str]]
 

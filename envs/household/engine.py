@@ -25,9 +25,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
-from envs.household.actions import Action, list_actions
-from envs.household.facts import FACTS
-from envs.household.game import Game, members
+from cotgap.envs.household.actions import Action, list_actions
+from cotgap.envs.household.facts import FACTS
+from cotgap.envs.household.game import Game, members
 
 Snapshot: TypeAlias = tuple[Any, ...]
 """What `World.snapshot` returns. Opaque, immutable, hashable, and good for one `Game` only."""

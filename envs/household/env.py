@@ -1,4 +1,4 @@
-"""The Gymnasium environment of household games, with every capability of `envs.core`."""
+"""The Gymnasium environment of household games, with every capability of `cotgap.envs.core`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 import gymnasium
 
-from envs.core import OBSERVATION_LENGTH, Outcome, Panel, Task, TextEnv
-from envs.household.belief import Belief, first_belief, updated
-from envs.household.engine import World
-from envs.household.expert import expert_action
-from envs.household.game import Game
-from envs.household.oracle import cost_to_go
-from envs.household.rationale import rationale
-from envs.household.wording import Wording
-from envs.spaces import TEXT_CHARSET, TextSpace
+from cotgap.envs.core import OBSERVATION_LENGTH, Outcome, Panel, Task, TextEnv
+from cotgap.envs.household.belief import Belief, first_belief, updated
+from cotgap.envs.household.engine import World
+from cotgap.envs.household.expert import expert_action
+from cotgap.envs.household.game import Game
+from cotgap.envs.household.oracle import cost_to_go
+from cotgap.envs.household.rationale import rationale
+from cotgap.envs.household.wording import Wording
+from cotgap.envs.spaces import TEXT_CHARSET, TextSpace
 
 
 class History:
@@ -47,7 +47,7 @@ class History:
 
 
 class HouseholdEnv(TextEnv):
-    """Household games as the stock engine plays them; see `envs.household.engine`.
+    """Household games as the stock engine plays them; see `cotgap.envs.household.engine`.
 
     Observation: the game's text. Reward: 1 when the game is won. `won`: the goal holds now.
     `load` gives the game of one of the panel's tasks.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from envs.core import CoTGapError
+from cotgap.envs.core import CoTGapError
 
 
 class BadGame(CoTGapError):  # noqa: N818 - the name is part of the engine's interface

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from envs.household.engine import World
+    from cotgap.envs.household.engine import World
 
 
 def _in_receptacle(world: World, obj: int, receptacle: int) -> bool:

@@ -19,12 +19,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from envs.household.errors import BadGame
-from envs.household.goal import Goal
-from envs.household.pddl import parse_problem
-from envs.household.revisions import revision_of, split_task
-from envs.household.tables import Initial, Tables
-from envs.household.wording import ALL_WORDINGS, WORDINGS, Wording
+from cotgap.envs.household.errors import BadGame
+from cotgap.envs.household.goal import Goal
+from cotgap.envs.household.pddl import parse_problem
+from cotgap.envs.household.revisions import revision_of, split_task
+from cotgap.envs.household.tables import Initial, Tables
+from cotgap.envs.household.wording import ALL_WORDINGS, WORDINGS, Wording
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,8 +4,9 @@ Understood: `and`, `or`, `not`, `exists`, `forall`, `=` and the domain's predica
 become a backtracking search: predicates that no action changes narrow a variable's candidates once,
 at load; the others are checked as soon as their variables are bound.
 
-Symbols are integers, as in `envs.household.game`: objects first, then receptacles, locations, the
-agent, and at last everything that only the goal needs (types, things without any fact).
+Symbols are integers, as in `cotgap.envs.household.game`: objects first, then receptacles,
+locations, the agent, and at last everything that only the goal needs (types, things without any
+fact).
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
-from envs.household.errors import BadGame
-from envs.household.pddl import ARITY, Facts, Tree, typed_list
+from cotgap.envs.household.errors import BadGame
+from cotgap.envs.household.pddl import ARITY, Facts, Tree, typed_list
 
 FLUENTS: Final = frozenset(
     {

@@ -1,8 +1,9 @@
 """Grounds a goal: lists every way to reach it, each as a set of facts that must hold at once.
 
-This is for whoever plans towards a goal (`envs.household.oracle`). Goals of the public data are
-conjunctions of facts about variables that exist; one with anything else (`or`, `forall`, something
-that must *not* hold, facts outside `WANTED`, symbols other than types) raises `NotListable`.
+This is for whoever plans towards a goal (`cotgap.envs.household.oracle`). Goals of the public data
+are conjunctions of facts about variables that exist; one with anything else (`or`, `forall`,
+something that must *not* hold, facts outside `WANTED`, symbols other than types) raises
+`NotListable`.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Final, NamedTuple, TypeAlias
 
-from envs.household.game import Game
-from envs.household.pddl import Tree, typed_list
+from cotgap.envs.household.game import Game
+from cotgap.envs.household.pddl import Tree, typed_list
 
 # Predicate → the kinds of its arguments.
 WANTED: Final = {

@@ -2,14 +2,14 @@
 
 Why an abstraction is exact here. The agent gets from any place to any other with one command, and
 hands hold one thing. So of all that a game holds, a plan for one *way* to reach the goal (which
-objects, which receptacles; `envs.household.grounding`) needs only: the objects of the way that
-lack something, the receptacles that they are in or have to get to, the appliances they need, and
-one thing that may be in hand at the start and in the way. For where to put that thing down, one
-open receptacle is as good as another at each place that matters, and so is one anywhere else;
-only where there is no open one does a closed one have to be opened. An object that has yet to get
-somewhere never gains from being put down elsewhere on the way: fetching it again costs two
-actions more and saves at most two moves. Closing, looking, and touching anything else never help
-towards a goal that only asks for facts to hold. What remains is an `envs.household.planning.Errand`
+objects, which receptacles; `cotgap.envs.household.grounding`) needs only: the objects of the way
+that lack something, the receptacles that they are in or have to get to, the appliances they need,
+and one thing that may be in hand at the start and in the way. For where to put that thing down, one
+open receptacle is as good as another at each place that matters, and so is one anywhere else; only
+where there is no open one does a closed one have to be opened. An object that has yet to get
+somewhere never gains from being put down elsewhere on the way: fetching it again costs two actions
+more and saves at most two moves. Closing, looking, and touching anything else never help towards a
+goal that only asks for facts to hold. What remains is an `cotgap.envs.household.planning.Errand`
 for each way, solved by A*; the answer is the least of them.
 
 A goal outside these forms (none in the public data) is searched for by brute force, see
@@ -23,11 +23,11 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from envs.core import CoTGapError
-from envs.household.engine import World
-from envs.household.game import Game, members
-from envs.household.grounding import NotListable, Way, list_ways
-from envs.household.planning import Errand, Job, Spot, Thing, cheapest
+from cotgap.envs.core import CoTGapError
+from cotgap.envs.household.engine import World
+from cotgap.envs.household.game import Game, members
+from cotgap.envs.household.grounding import NotListable, Way, list_ways
+from cotgap.envs.household.planning import Errand, Job, Spot, Thing, cheapest
 
 BRUTE_FORCE_STATES: Final = 20_000
 _GAMES_KEPT: Final = 128

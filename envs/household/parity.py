@@ -1,4 +1,4 @@
-"""Compares our engine with the stock one, live: `python -m envs.household.parity --help`.
+"""Compares our engine with the stock one, live: `python -m cotgap.envs.household.parity --help`.
 
 Every game is played in both, command by command, and after the reset and after each command the
 text, the admissible list in order, won, score and moves must be the same. Games run in processes
@@ -21,12 +21,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from envs.core import CoTGapError
-from envs.household.drivers import DRIVERS
-from envs.household.engine import World
-from envs.household.game import load_game
-from envs.household.stock import Rules, Seen, StockGame, find_rules, games, memoise
-from envs.household.wording import WORDINGS
+from cotgap.envs.core import CoTGapError
+from cotgap.envs.household.drivers import DRIVERS
+from cotgap.envs.household.engine import World
+from cotgap.envs.household.game import load_game
+from cotgap.envs.household.stock import Rules, Seen, StockGame, find_rules, games, memoise
+from cotgap.envs.household.wording import WORDINGS
 
 PANELS = ("valid_seen", "valid_unseen")
 _GAMES_PER_PROCESS = 50
@@ -204,7 +204,9 @@ def default_data() -> Path:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m envs.household.parity", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m cotgap.envs.household.parity", description=__doc__
+    )
     parser.add_argument(
         "--games",
         nargs="+",

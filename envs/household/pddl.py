@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from envs.household.errors import BadGame
+from cotgap.envs.household.errors import BadGame
 
 Facts: TypeAlias = dict[str, list[Sequence[str]]]
 """Predicate → the arguments of its facts."""

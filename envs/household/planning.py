@@ -1,8 +1,9 @@
 """Optimal plans in a small abstract household: a few things, receptacles and places.
 
 An `Errand` is what is left of a game's state when one way to reach the goal has been chosen and
-everything that cannot matter to it is gone; see `envs.household.oracle`, which makes them. Their
-numbering is canonical enough that the same errand turns up in many games, so solutions are cached.
+everything that cannot matter to it is gone; see `cotgap.envs.household.oracle`, which makes them.
+Their numbering is canonical enough that the same errand turns up in many games, so solutions are
+cached.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from functools import lru_cache
 from heapq import heappop, heappush
 from typing import NamedTuple, TypeAlias
 
-from envs.household.game import members
+from cotgap.envs.household.game import members
 
 
 class Spot(NamedTuple):

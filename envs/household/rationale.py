@@ -10,9 +10,9 @@ from __future__ import annotations
 import zlib
 from typing import Final
 
-from envs.household.belief import Belief, Command, Task, parse_command, spell
-from envs.household.expert import Choice, choose, settled
-from envs.household.habits import class_of, habits
+from cotgap.envs.household.belief import Belief, Command, Task, parse_command, spell
+from cotgap.envs.household.expert import Choice, choose, settled
+from cotgap.envs.household.habits import class_of, habits
 
 _LONGEST: Final = 80  # characters of a command that is worth quoting
 _INSIDE: Final = ("bathtubbasin", "cart", "garbagecan", "laundryhamper", "sink", "sinkbasin")

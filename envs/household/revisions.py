@@ -16,8 +16,8 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
-from envs.household.errors import BadGame
-from envs.household.pddl import Tree, parse_tree
+from cotgap.envs.household.errors import BadGame
+from cotgap.envs.household.pddl import Tree, parse_tree
 
 _TASK_RULE = re.compile(r'"task"\s*:\s*\[\s*\{\s*"rhs"\s*:\s*("(?:[^"\\]|\\.)*")\s*\}\s*\]')
 _TASK_PREFIX: Final = "Your task is to: "

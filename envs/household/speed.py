@@ -1,4 +1,4 @@
-"""Measures our engine against the stock one: `python -m envs.household.speed --help`.
+"""Measures our engine against the stock one: `python -m cotgap.envs.household.speed --help`.
 
 Both play the same games in the same process, one after the other, with the same commands. Times are
 processor time, so that other work on the machine does not count. Memory is measured over many
@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 
-from envs.core import CoTGapError
-from envs.household.engine import World
-from envs.household.game import cached_game, load_game
-from envs.household.parity import PANELS, default_data, sample
-from envs.household.stock import StockGame, games
+from cotgap.envs.core import CoTGapError
+from cotgap.envs.household.engine import World
+from cotgap.envs.household.game import cached_game, load_game
+from cotgap.envs.household.parity import PANELS, default_data, sample
+from cotgap.envs.household.stock import StockGame, games
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,9 @@ def _pick(data: Path, count: int) -> list[Path]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; exit code 2 for a usage that cannot work."""
-    parser = argparse.ArgumentParser(prog="python -m envs.household.speed", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m cotgap.envs.household.speed", description=__doc__
+    )
     parser.add_argument("--games", type=int, default=6, help="games to time (default: 6)")
     parser.add_argument("--resets", type=int, default=10_000, help="for memory (default: 10000)")
     parser.add_argument("--data", type=Path, default=default_data(), help="the folder json_2.1.1")

@@ -18,8 +18,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from envs.core import CoTGapError
-from envs.household.revisions import revision_of, split_task, with_task
+from cotgap.envs.core import CoTGapError
+from cotgap.envs.household.revisions import revision_of, split_task, with_task
 
 INSTALL: Final = "pip install -e '.[alfworld]'"
 

@@ -6,12 +6,12 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from envs.core import Panel, Suite, Task, TaskUnavailableError
-from envs.household.env import HouseholdEnv
-from envs.household.game import Game
-from envs.household.generator import AXES, TRAIN, generate, seed_of, task_id
-from envs.household.generator.panels import Row, read
-from envs.household.wording import ALL_WORDINGS, instructions
+from cotgap.envs.core import Panel, Suite, Task, TaskUnavailableError
+from cotgap.envs.household.env import HouseholdEnv
+from cotgap.envs.household.game import Game
+from cotgap.envs.household.generator import AXES, TRAIN, generate, seed_of, task_id
+from cotgap.envs.household.generator.panels import Row, read
+from cotgap.envs.household.wording import ALL_WORDINGS, instructions
 
 UNLISTED = 10**6  # training draws its seeds from here on: no panel lists so many
 
@@ -36,11 +36,11 @@ class EndlessPanel(Panel):
 
 
 class HouseholdSuite(Suite):
-    """Games of `envs.household.generator`, played as the stock engine plays them.
+    """Games of `cotgap.envs.household.generator`, played as the stock engine plays them.
 
     `train` and `id` ask for the same four of ALFWorld's six task types in the same kinds of rooms.
-    Each `ood_*` panel changes one thing against `id` (see `envs.household.generator.axes`), and
-    `ood_wording` has the very worlds of `id`, so that the two can be paired game by game.
+    Each `ood_*` panel changes one thing against `id` (see `cotgap.envs.household.generator.axes`),
+    and `ood_wording` has the very worlds of `id`, so that the two can be paired game by game.
 
     Examples come from `train` for every panel, in the words of `train` for `ood_wording`, too: its
     own words are in its instructions, and examples in them would show what is held out.
@@ -93,7 +93,7 @@ def _load(panel: Panel, task: Task) -> Game:
         raise TaskUnavailableError(
             f"{panel.name}: the generator's game {task.id} is not the one that the panel's lock "
             "names. To fix: restore envs/household, or, if it was meant to change, run "
-            "python -m envs.household.generator --rewrite and python -m envs.locks"
+            "python -m cotgap.envs.household.generator --rewrite and python -m cotgap.envs.locks"
         )
     return game
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from envs.household.errors import BadGame
-from envs.household.goal import Scope, compile_goal
-from envs.household.pddl import Problem
-from envs.household.wording import Wording
+from cotgap.envs.household.errors import BadGame
+from cotgap.envs.household.goal import Scope, compile_goal
+from cotgap.envs.household.pddl import Problem
+from cotgap.envs.household.wording import Wording
 
 NOWHERE: Final = -1
 """The location of a receptacle that has none."""
@@ -19,7 +19,7 @@ NOWHERE: Final = -1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Initial:
-    """The changing part of a game as it starts; see `envs.household.engine.World`."""
+    """The changing part of a game as it starts; see `cotgap.envs.household.engine.World`."""
 
     location: int
     contents: tuple[tuple[int, ...], ...]

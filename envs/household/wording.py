@@ -35,7 +35,7 @@ class Wording:
 
     Attributes named `*_reply` are feedbacks, the others commands. `examined` maps what is true of
     an object to the sentence about it, first match wins; its conditions are names of
-    `envs.household.engine.World.trait`. An action without a command (None) does not exist.
+    `cotgap.envs.household.engine.World.trait`. An action without a command (None) does not exist.
     """
 
     name: str

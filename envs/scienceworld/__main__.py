@@ -1,4 +1,4 @@
-"""`python -m envs.scienceworld`: rewrite `tasks.tsv` from the installed package.
+"""`python -m cotgap.envs.scienceworld`: rewrite `tasks.tsv` from the installed package.
 
 One task a line: its id in the paper, its name, and how many variations its official train, dev
 and test splits have. The splits are consecutive: train begins at 0, dev where train ends.
@@ -9,13 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 
-from envs.scienceworld.java import give_back, jar_path, pool
-from envs.scienceworld.suite import SPLITS, TASKS
+from cotgap.envs.scienceworld.java import give_back, jar_path, pool
+from cotgap.envs.scienceworld.suite import SPLITS, TASKS
 
 
 def main() -> None:
     """Ask the simulator for every task's splits."""
-    argparse.ArgumentParser("python -m envs.scienceworld", description=__doc__).parse_args()
+    argparse.ArgumentParser("python -m cotgap.envs.scienceworld", description=__doc__).parse_args()
     names = json.loads(jar_path().with_name("tasks.json").read_text(encoding="utf-8"))
     simulator = pool().take()
     lines = []

@@ -6,9 +6,9 @@ import functools
 import weakref
 from typing import Any
 
-from envs.core import Outcome, Panel, Task, TaskUnavailableError, TextEnv
-from envs.scienceworld import actions
-from envs.scienceworld.java import Simulator, give_back, pool
+from cotgap.envs.core import Outcome, Panel, Task, TaskUnavailableError, TextEnv
+from cotgap.envs.scienceworld import actions
+from cotgap.envs.scienceworld.java import Simulator, give_back, pool
 
 # How the simulator begins an answer to what it could not take as one command.
 REFUSALS = (
@@ -87,7 +87,7 @@ class ScienceWorldEnv(TextEnv):
         return list({self.canonical(action): action for action in reversed(listed)}.values())[::-1]
 
     def canonical(self, action: str) -> str:
-        """See `envs.scienceworld.actions.canonical`."""
+        """See `cotgap.envs.scienceworld.actions.canonical`."""
         return actions.canonical(action)
 
     def expert_action(self) -> str:

@@ -32,7 +32,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from envs.core import Availability, SuiteUnavailableError
+from cotgap.envs.core import Availability, SuiteUnavailableError
 
 SUITE_NAME = "scienceworld"
 VERSION = "1.2.3"

@@ -11,10 +11,10 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
-from envs.core import Availability, Finding, Panel, Suite, SuiteUnavailableError, Task
-from envs.scienceworld import java
-from envs.scienceworld.actions import instructions
-from envs.scienceworld.env import TO_WIN, ScienceWorldEnv
+from cotgap.envs.core import Availability, Finding, Panel, Suite, SuiteUnavailableError, Task
+from cotgap.envs.scienceworld import java
+from cotgap.envs.scienceworld.actions import instructions
+from cotgap.envs.scienceworld.env import TO_WIN, ScienceWorldEnv
 
 TASKS = Path(__file__).with_name("tasks.tsv")
 SPLITS = ("train", "dev", "test")

@@ -4,9 +4,9 @@ Which games, from which seeds and settings, with which content, is part of this 
 (`games.tsv`), so that a panel is the same on every machine. The games themselves are made by
 TextWorld when they are first needed, and kept in the cache folder.
 
-`python -m envs.textworld generate` makes them all.
+`python -m cotgap.envs.textworld generate` makes them all.
 """
 
-from envs.textworld.suite import SUITE, TextWorldSuite
+from cotgap.envs.textworld.suite import SUITE, TextWorldSuite
 
 __all__ = ["SUITE", "TextWorldSuite"]

@@ -1,4 +1,4 @@
-"""`python -m envs.textworld generate`: make the games of the panels before they are needed."""
+"""`cotgap games generate`: make the games of the panels before they are needed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from envs.cli import run
-from envs.core import SuiteUnavailableError
-from envs.textworld.drawing import draw
-from envs.textworld.generation import make_missing
-from envs.textworld.panels import GAMES, PLANS, format_line
-from envs.textworld.store import games_folder
-from envs.textworld.suite import SUITE
+from cotgap.envs.cli import run
+from cotgap.envs.core import SuiteUnavailableError
+from cotgap.envs.textworld.drawing import draw
+from cotgap.envs.textworld.generation import make_missing
+from cotgap.envs.textworld.panels import GAMES, PLANS, format_line
+from cotgap.envs.textworld.store import games_folder
+from cotgap.envs.textworld.suite import SUITE
 
 app = typer.Typer(help="TextWorld games for CoTGap.", add_completion=False)
 
@@ -26,7 +26,7 @@ def textworld() -> None:
         raise SuiteUnavailableError(SUITE.name, now.reason, now.fix)
 
 
-@app.command(epilog="Example: `python -m envs.textworld generate --panel id`")
+@app.command(epilog="Example: `python -m cotgap.envs.textworld generate --panel id`")
 def generate(
     panel: Annotated[
         list[str] | None, typer.Option(help="A split, as often as wanted; all by default.")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from envs.core import Task
-from envs.textworld.making import MAKERS, Made, Spec, make
-from envs.textworld.panels import PLANS, Listed
+from cotgap.envs.core import Task
+from cotgap.envs.textworld.making import MAKERS, Made, Spec, make
+from cotgap.envs.textworld.panels import PLANS, Listed
 
 # Goals end with one of these in every panel but `ood_goal`, and with none of them there.
 FAMILIAR_ENDS = frozenset({"take", "put", "eat"})

@@ -7,11 +7,11 @@ from typing import Any
 
 import gymnasium
 
-from envs.core import Outcome, Panel, Task, TextEnv
-from envs.textworld.rationale import ROOM, rationale
-from envs.textworld.store import Game
-from envs.textworld.story import Reply, Story, one_line, refusal
-from envs.textworld.tracking import Tracker, changes
+from cotgap.envs.core import Outcome, Panel, Task, TextEnv
+from cotgap.envs.textworld.rationale import ROOM, rationale
+from cotgap.envs.textworld.store import Game
+from cotgap.envs.textworld.story import Reply, Story, one_line, refusal
+from cotgap.envs.textworld.tracking import Tracker, changes
 
 SHORT = {
     "n": "go north",

@@ -1,6 +1,6 @@
 """Makes many games at once, in processes of their own, with a progress bar.
 
-`python -m envs.textworld.generation` is such a process: it reads `split<TAB>task` lines and
+`python -m cotgap.envs.textworld.generation` is such a process: it reads `split<TAB>task` lines and
 answers each with a line, empty or the reason why the game cannot be played.
 """
 
@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from envs.core import TaskUnavailableError
-from envs.textworld.panels import Listed, listed
-from envs.textworld.store import games_folder, is_stored, obtain
+from cotgap.envs.core import TaskUnavailableError
+from cotgap.envs.textworld.panels import Listed, listed
+from cotgap.envs.textworld.store import games_folder, is_stored, obtain
 
 ROOT = Path(__file__).parents[2]
 
@@ -102,7 +102,7 @@ def _feed(
             name = f"textworld/{game.split}/{game.task.id}"
             failed.append(
                 f"the process that was making {name} died. To see why: "
-                "python -m envs.textworld generate --workers 1"
+                "python -m cotgap.envs.textworld generate --workers 1"
             )
             return failed
         if reason := answer.strip():
@@ -113,7 +113,7 @@ def _feed(
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[], None]]:
     """A bar on stderr, or a line where that is not a terminal."""
-    # Only who makes games waits for these: `import envs` comes through here.
+    # Only who makes games waits for these: `import cotgap.envs` comes through here.
     from rich.console import Console
     from rich.progress import (
         BarColumn,

@@ -1,7 +1,7 @@
 """What the panels hold: their sizes, settings and axes, and the list of their games.
 
 `games.tsv` names every game by what it is made from and by its content hash; it is written by
-`python -m envs.textworld draw`, from the plans here.
+`python -m cotgap.envs.textworld draw`, from the plans here.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from envs.core import Task
-from envs.textworld.making import Settings, Spec
+from cotgap.envs.core import Task
+from cotgap.envs.textworld.making import Settings, Spec
 
 GAMES = Path(__file__).with_name("games.tsv")
 TRAIN = "train"

@@ -18,10 +18,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from envs.cache import VARIABLE, cache_dir
-from envs.core import TaskUnavailableError
-from envs.textworld.making import Made, content_hash, make
-from envs.textworld.panels import Listed
+from cotgap.envs.cache import VARIABLE, cache_dir
+from cotgap.envs.core import TaskUnavailableError
+from cotgap.envs.textworld.making import Made, content_hash, make
+from cotgap.envs.textworld.panels import Listed
 
 VERSION = "1.7.0"
 FIX = f"pip install textworld=={VERSION}"

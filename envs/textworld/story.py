@@ -2,7 +2,8 @@
 
 TextWorld's environment reads two things from the game's text besides the feedback: the score, and
 the actions that the game performed, which Inform prints when it is told to trace them. So does
-this, and no more; what else there is to know follows from the actions (`envs.textworld.tracking`).
+this, and no more; what else there is to know follows from the actions
+(`cotgap.envs.textworld.tracking`).
 
 Needs the extra `textworld`.
 """

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from envs.core import (
+from cotgap.envs.core import (
     Availability,
     Finding,
     Panel,
@@ -17,10 +17,10 @@ from envs.core import (
     Task,
     TaskUnavailableError,
 )
-from envs.textworld.env import TextWorldEnv
-from envs.textworld.generation import make_missing
-from envs.textworld.panels import PLANS, TRAIN, Listed, games_of, listed
-from envs.textworld.store import (
+from cotgap.envs.textworld.env import TextWorldEnv
+from cotgap.envs.textworld.generation import make_missing
+from cotgap.envs.textworld.panels import PLANS, TRAIN, Listed, games_of, listed
+from cotgap.envs.textworld.store import (
     FIX,
     VERSION,
     Game,
@@ -33,7 +33,7 @@ from envs.textworld.store import (
 )
 
 INSTALL = "pip install -e '.[textworld]'"
-GENERATE = "python -m envs.textworld generate --panel {}"
+GENERATE = "python -m cotgap.envs.textworld generate --panel {}"
 INSTRUCTIONS = """\
 You play a text adventure. You are told what to achieve and what you see; each turn, give exactly \
 one command, and you are told what happens.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from envs.textworld.store import Game
+from cotgap.envs.textworld.store import Game
 
 Events = tuple[str, ...]
 IDLE = ("looking", "taking inventory", "examining ")

@@ -1,8 +1,8 @@
 """What a board is, where boards are found, and what they share.
 
 A board is one file of this folder with a `BOARD` object; its name is the file's. It says what is
-shown and by what it is ranked; `leaderboards.tables` does the rest. Numbers come from
-`benchmark.metrics`, so that a board and a run's summary cannot differ.
+shown and by what it is ranked; `cotgap.leaderboards.tables` does the rest. Numbers come from
+`cotgap.benchmark.metrics`, so that a board and a run's summary cannot differ.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from functools import cache
 from types import MappingProxyType
 from typing import Literal
 
-from benchmark.metrics.core import COT, PROMPT, Metric, Unit, by_task, get_metric
-from benchmark.metrics.summary import PAIR
-from benchmark.records import Episode
-from benchmark.stats import Estimate
-from envs.core import UnknownNameError
-from leaderboards.played import Played
-from leaderboards.ranking import Weights
+from cotgap.benchmark.metrics.core import COT, PROMPT, Metric, Unit, by_task, get_metric
+from cotgap.benchmark.metrics.summary import PAIR
+from cotgap.benchmark.records import Episode
+from cotgap.benchmark.stats import Estimate
+from cotgap.envs.core import UnknownNameError
+from cotgap.leaderboards.played import Played
+from cotgap.leaderboards.ranking import Weights
 
 MODES = (COT, PROMPT)
 
@@ -71,7 +71,7 @@ class Board:
     """What a board shows. `views` maps a mode, or "pair", to the measures of its tables.
 
     The first measure orders the rows. `panels` "each": a table for each setting; "held out": for
-    each setting that is out of domain for an entry, by its card (`benchmark.domain.relate`).
+    each setting that is out of domain for an entry, by its card (`cotgap.benchmark.domain.relate`).
     """
 
     name: str
@@ -86,12 +86,10 @@ class Board:
 @cache
 def boards() -> Mapping[str, Board]:
     """Name → board, by scanning this folder, in the order of pages."""
-    package = importlib.import_module("leaderboards.boards")
+    package = importlib.import_module("cotgap.leaderboards.boards")
     names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
     found: list[Board] = [
-        importlib.import_module(f"leaderboards.boards.{name}").BOARD
-        for name in names
-        if name != "core"
+        importlib.import_module(f"{__package__}.{name}").BOARD for name in names if name != "core"
     ]
     return MappingProxyType(
         {board.name: board for board in sorted(found, key=lambda b: (b.order, b.name))}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from benchmark.metrics.core import COT, PROMPT
-from benchmark.metrics.summary import PAIR
-from leaderboards.boards.core import Board, of_metric
+from cotgap.benchmark.metrics.core import COT, PROMPT
+from cotgap.benchmark.metrics.summary import PAIR
+from cotgap.leaderboards.boards.core import Board, of_metric
 
 BOARD = Board(
     name="cot_gap",

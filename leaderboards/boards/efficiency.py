@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from benchmark.metrics.core import COT, PROMPT, get_metric
-from benchmark.metrics.summary import PAIR
-from leaderboards.boards.core import MODES, Board, Contender, Remark, estimate, of_metric
+from cotgap.benchmark.metrics.core import COT, PROMPT, get_metric
+from cotgap.benchmark.metrics.summary import PAIR
+from cotgap.leaderboards.boards.core import MODES, Board, Contender, Remark, estimate, of_metric
 
 
 def thinking(contender: Contender, view: str) -> Remark | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from benchmark import stats
-from benchmark.metrics.core import get_metric
-from benchmark.stats import Estimate
-from leaderboards.boards.core import MODES, Board, Contender, Measure, estimate, weights
+from cotgap.benchmark import stats
+from cotgap.benchmark.metrics.core import get_metric
+from cotgap.benchmark.stats import Estimate
+from cotgap.leaderboards.boards.core import MODES, Board, Contender, Measure, estimate, weights
 
 
 def _measures(mode: str) -> tuple[Measure, ...]:

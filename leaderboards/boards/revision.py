@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmark.metrics.summary import PAIR
-from leaderboards.boards.core import Board, of_metric
+from cotgap.benchmark.metrics.summary import PAIR
+from cotgap.leaderboards.boards.core import Board, of_metric
 
 BOARD = Board(
     name="revision",
@@ -13,7 +13,7 @@ BOARD = Board(
     "the way. Ranked by helpful revisions, higher is better, and by harmful ones, lower is better; "
     "how often an agent revises is neither good nor bad, and not ranked. Whether an action follows "
     "a reasoning trace that argues for another one (the conflict follow rate) is measured by "
-    "`python -m benchmark probe conflict`; submissions do not carry it, so it has no column here.",
+    "`cotgap probe conflict`; submissions do not carry it, so it has no column here.",
     order=30,
     views={
         PAIR: (

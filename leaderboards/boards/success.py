@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leaderboards.boards.core import MODES, Board, of_metric
+from cotgap.leaderboards.boards.core import MODES, Board, of_metric
 
 BOARD = Board(
     name="success",

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmark.report.text import clip
-from envs.core import CoTGapError
-from leaderboards.entries import FOLDER, read_entries
+from cotgap.benchmark.report.text import clip
+from cotgap.envs.core import CoTGapError
+from cotgap.leaderboards.entries import FOLDER, read_entries
 
 
 def execute(out: Path, entries: Path | None) -> Path:
     """Build, and say what was written and who is not in it; returns the first page."""
     if importlib.util.find_spec("jinja2") is None:
         raise CoTGapError("jinja2 not installed. To fix it: pip install -e '.[report]'")
-    from leaderboards.site.build import write
+    from cotgap.leaderboards.site.build import write
 
     folder = entries or FOLDER
     built = write(read_entries(folder), out, folder)

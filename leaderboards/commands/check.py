@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from envs.core import CoTGapError
-from leaderboards.commands.showing import say
-from leaderboards.commands.verify import (
+from cotgap.envs.core import CoTGapError
+from cotgap.leaderboards.commands.showing import say
+from cotgap.leaderboards.commands.verify import (
     FOUND,
     NOT_REPLAYED,
     UNREADABLE,
@@ -18,8 +18,8 @@ from leaderboards.commands.verify import (
     print_findings,
     replayed,
 )
-from leaderboards.entries import entry_files, read_entry, receipt_path
-from leaderboards.submission import Entry, Tier
+from cotgap.leaderboards.entries import entry_files, read_entry, receipt_path
+from cotgap.leaderboards.submission import Entry, Tier
 
 # What the boards say of an entry whose replay agreed.
 STANDING: Mapping[Tier, str] = {
@@ -94,7 +94,7 @@ def _claim(entry: Entry, *, refuted: bool, strict: bool) -> str:
     if entry.tier == "re-decoded" and strict:
         return (
             "claims 're-decoded', and replaying shows no more than 'replayed'. Leave the receipt "
-            "out; who has the checkpoint adds it: python -m leaderboards verify FILE --redecode N "
+            "out; who has the checkpoint adds it: cotgap verify FILE --redecode N "
             "--agent CHECKPOINT --receipt"
         )
     return ""

@@ -11,8 +11,8 @@ from typing import Any
 
 from rich.console import Console
 
-from envs.core import CoTGapError
-from leaderboards.commands import build
+from cotgap.envs.core import CoTGapError
+from cotgap.leaderboards.commands import build
 
 HOST = "127.0.0.1"
 HEADERS = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from benchmark.stats import Estimate
-from benchmark.tables import show
+from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.tables import show
 
 
 def say(console: Console, text: str, style: str = "dim") -> None:

@@ -10,13 +10,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmark.config import RunConfig
-from leaderboards.cards import card_of, make_entrant
-from leaderboards.commands.showing import say, success_cells
-from leaderboards.hardware import machine
-from leaderboards.packing import load_runs, write_submission
-from leaderboards.submission import Entrant, Submission, SubmittedRun
-from leaderboards.verifying import recomputed
+from cotgap.benchmark.config import RunConfig
+from cotgap.leaderboards.cards import card_of, make_entrant
+from cotgap.leaderboards.commands.showing import say, success_cells
+from cotgap.leaderboards.hardware import machine
+from cotgap.leaderboards.packing import load_runs, write_submission
+from cotgap.leaderboards.submission import Entrant, Submission, SubmittedRun
+from cotgap.leaderboards.verifying import recomputed
 
 OF = "of"
 PACKED_ON = "the machine that packed it"
@@ -85,7 +85,7 @@ def _table(run: SubmittedRun) -> Table:
 def _print_next(path: Path, console: Console) -> None:
     say(console, f"{path}: {path.stat().st_size / 1e6:.2f} MB", "bold")
     say(console, "It holds every text that the agent read and wrote. Next:")
-    say(console, f"  python -m leaderboards verify {path}", "none")
+    say(console, f"  cotgap verify {path}", "none")
     say(
         console,
         "  copy it to leaderboards/entries/ (its name becomes the entry's address) and open a pull "

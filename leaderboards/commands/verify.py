@@ -14,20 +14,20 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedC
 from rich.table import Table
 from rich.text import Text
 
-from leaderboards.commands.showing import say, success_cells
-from leaderboards.entries import make_receipt, receipt_path, write_receipt
-from leaderboards.findings import Findings
-from leaderboards.reading import read_submission
-from leaderboards.redecoding import Redecoded, redecode
-from leaderboards.submission import LEAST, Submission, Tier
-from leaderboards.verifying import unplayable_panels, verify
+from cotgap.leaderboards.commands.showing import say, success_cells
+from cotgap.leaderboards.entries import make_receipt, receipt_path, write_receipt
+from cotgap.leaderboards.findings import Findings
+from cotgap.leaderboards.reading import read_submission
+from cotgap.leaderboards.redecoding import Redecoded, redecode
+from cotgap.leaderboards.submission import LEAST, Submission, Tier
+from cotgap.leaderboards.verifying import unplayable_panels, verify
 
 VERIFIED, FOUND, UNREADABLE, NOT_REPLAYED = 0, 1, 2, 3  # exit codes
 
 
 @dataclass(frozen=True)
 class RedecodeOptions:
-    """How many steps are decoded again, by which agent (see `agents.specs.make_agent`).
+    """How many steps are decoded again, by which agent (see `cotgap.agents.specs.make_agent`).
 
     Without a `seed` it is drawn: who knew it could be honest at the drawn steps alone.
     """

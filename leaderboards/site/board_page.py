@@ -6,16 +6,16 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from benchmark.metrics.core import Unit
-from benchmark.metrics.summary import PAIR
-from benchmark.report.bars import Mark, interval, mark, reach
-from benchmark.stats import Estimate
-from benchmark.tables import show
-from leaderboards.boards.core import Measure
-from leaderboards.site.prose import prose
-from leaderboards.site.words import TIERS, conditions, view_name
-from leaderboards.submission import Entry
-from leaderboards.tables import Beside, Filled, Row, Table
+from cotgap.benchmark.metrics.core import Unit
+from cotgap.benchmark.metrics.summary import PAIR
+from cotgap.benchmark.report.bars import Mark, interval, mark, reach
+from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.tables import show
+from cotgap.leaderboards.boards.core import Measure
+from cotgap.leaderboards.site.prose import prose
+from cotgap.leaderboards.site.words import TIERS, conditions, view_name
+from cotgap.leaderboards.submission import Entry
+from cotgap.leaderboards.tables import Beside, Filled, Row, Table
 
 DRAWN: tuple[Unit, ...] = ("rate", "points", "yield")
 

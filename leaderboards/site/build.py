@@ -10,18 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmark.report import render as report_pages
-from benchmark.report.folder import write_folder
-from benchmark.report.render import pages, render
-from envs.core import CoTGapError
-from leaderboards.boards.core import boards
-from leaderboards.form import SLUG
-from leaderboards.played import LeftOut, Played, played
-from leaderboards.site import board_page, definitions, entry_page
-from leaderboards.site.entry_page import EntryPages
-from leaderboards.site.words import TIERS, tasks, view_name
-from leaderboards.submission import Entry
-from leaderboards.tables import Filled, Table, fill
+from cotgap.benchmark.report import render as report_pages
+from cotgap.benchmark.report.folder import write_folder
+from cotgap.benchmark.report.render import pages, render
+from cotgap.envs.core import CoTGapError
+from cotgap.leaderboards.boards.core import boards
+from cotgap.leaderboards.form import SLUG
+from cotgap.leaderboards.played import LeftOut, Played, played
+from cotgap.leaderboards.site import board_page, definitions, entry_page
+from cotgap.leaderboards.site.entry_page import EntryPages
+from cotgap.leaderboards.site.words import TIERS, tasks, view_name
+from cotgap.leaderboards.submission import Entry
+from cotgap.leaderboards.tables import Filled, Table, fill
 
 HERE = Path(__file__).parent
 SHARED = ("report.css", "viewer.css", "viewer.js")

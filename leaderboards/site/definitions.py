@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from benchmark import stats
-from benchmark.metrics.core import NEEDS, metrics
-from leaderboards import played, ranking
-from leaderboards.boards.core import boards
-from leaderboards.site.prose import prose
-from leaderboards.site.words import TIERS
+from cotgap.benchmark import stats
+from cotgap.benchmark.metrics.core import NEEDS, metrics
+from cotgap.leaderboards import played, ranking
+from cotgap.leaderboards.boards.core import boards
+from cotgap.leaderboards.site.prose import prose
+from cotgap.leaderboards.site.words import TIERS
 
 DIRECTIONS = {
     "higher": "higher is better",

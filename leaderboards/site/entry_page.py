@@ -10,17 +10,17 @@ from typing import Any
 
 from jinja2 import Environment
 
-from benchmark.domain import trained_on
-from benchmark.report.render import render
-from benchmark.report.sections import episodes, panels, summary
-from benchmark.report.source import Report, labelled, make_run, with_episodes
-from benchmark.report.text import clip, shorten
-from leaderboards.played import LeftOut
-from leaderboards.schema import is_web_address
-from leaderboards.site.board_page import anchor
-from leaderboards.site.words import TIERS, tasks, view_name
-from leaderboards.submission import Entry, SubmittedRun
-from leaderboards.tables import Filled
+from cotgap.benchmark.domain import trained_on
+from cotgap.benchmark.report.render import render
+from cotgap.benchmark.report.sections import episodes, panels, summary
+from cotgap.benchmark.report.source import Report, labelled, make_run, with_episodes
+from cotgap.benchmark.report.text import clip, shorten
+from cotgap.leaderboards.played import LeftOut
+from cotgap.leaderboards.schema import is_web_address
+from cotgap.leaderboards.site.board_page import anchor
+from cotgap.leaderboards.site.words import TIERS, tasks, view_name
+from cotgap.leaderboards.submission import Entry, SubmittedRun
+from cotgap.leaderboards.tables import Filled
 
 ASSETS = "../../static/"
 LONG = 1_000  # characters of a description

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from benchmark.metrics.summary import PAIR
-from leaderboards.played import Setting
-from leaderboards.submission import Tier
+from cotgap.benchmark.metrics.summary import PAIR
+from cotgap.leaderboards.played import Setting
+from cotgap.leaderboards.submission import Tier
 
 TIERS: Mapping[Tier, str] = {
     "self-reported": "nothing was checked beyond the file's form",

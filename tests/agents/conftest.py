@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from agents.agent import Agent
-from agents.backends.transformers import TransformersBackend
-from agents.rendering import Renderer
-from agents.specs import make_agent, smollm2_path
-from envs.core import CoTGapError
+from cotgap.agents.agent import Agent
+from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.rendering import Renderer
+from cotgap.agents.specs import make_agent, smollm2_path
+from cotgap.envs.core import CoTGapError
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from agents.agent import Agent
-from agents.attribution import PARTS, Part, attention_shares, gradient_shares, sequence
+from cotgap.agents.agent import Agent
+from cotgap.agents.attribution import PARTS, Part, attention_shares, gradient_shares, sequence
 
 from .architectures import SERVED, random_model
 

@@ -9,18 +9,18 @@ from typing import Any, cast
 
 import pytest
 
-from agents.agent import Agent
-from agents.backends.transformers import TransformersBackend
-from agents.checkpoints import bundled, bundled_path
-from agents.core import Request, Sampling
-from agents.specs import make_agent
-from benchmark.config import Limits
-from benchmark.engines.local import LocalEngine
-from benchmark.episode import Decoding, Job
-from benchmark.metrics.summary import summarise
-from envs.audits import audit_of
-from envs.core import Expert, TaskKey, TextEnv
-from envs.registry import get_panel, get_suite
+from cotgap.agents.agent import Agent
+from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.checkpoints import bundled, bundled_path
+from cotgap.agents.core import Request, Sampling
+from cotgap.agents.specs import make_agent
+from cotgap.benchmark.config import Limits
+from cotgap.benchmark.engines.local import LocalEngine
+from cotgap.benchmark.episode import Decoding, Job
+from cotgap.benchmark.metrics.summary import summarise
+from cotgap.envs.audits import audit_of
+from cotgap.envs.core import Expert, TaskKey, TextEnv
+from cotgap.envs.registry import get_panel, get_suite
 
 from .reference import generated
 
@@ -56,7 +56,7 @@ def test_cards(name: str) -> None:
     """What decides in-domain is there; nothing of the machine it was made on is."""
     said = card(name)
     assert [panel["panel"] for panel in said["trained_on"]] == ["household/train"]
-    assert said["command"].startswith("python -m agents train --preset ")
+    assert said["command"].startswith("cotgap train --preset ")
     assert " /" not in said["command"]
     assert all(said[fact] for fact in ("step", "loss_curve", "exactness", "data_sha256"))
     for path in bundled_path(name).glob("*.json"):

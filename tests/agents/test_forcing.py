@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from agents.agent import Agent
-from agents.backends.scripted import from_callable, noisy_agent
-from agents.core import Request, Sampling
-from agents.forcing import force, reads_prefill
+from cotgap.agents.agent import Agent
+from cotgap.agents.backends.scripted import from_callable, noisy_agent
+from cotgap.agents.core import Request, Sampling
+from cotgap.agents.forcing import force, reads_prefill
 
 THOUGHT = "I have not seen the mug. So I go to drawer 3."
 

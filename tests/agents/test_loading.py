@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from agents.backends import _loading
-from agents.backends.transformers import TransformersBackend
-from agents.fingerprint import fingerprint
-from envs.cache import cache_dir
-from envs.core import CoTGapError
+from cotgap.agents.backends import _loading
+from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.fingerprint import fingerprint
+from cotgap.envs.cache import cache_dir
+from cotgap.envs.core import CoTGapError
 
 
 @pytest.fixture

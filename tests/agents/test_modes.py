@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.backends._text import cut_at_stop
-from agents.core import Mode, Tags
-from agents.modes import get_mode, modes
-from agents.modes._parsing import ParseError
-from envs.core import UnknownNameError
+from cotgap.agents.backends._text import cut_at_stop
+from cotgap.agents.core import Mode, Tags
+from cotgap.agents.modes import get_mode, modes
+from cotgap.agents.modes._parsing import ParseError
+from cotgap.envs.core import UnknownNameError
 
 TAGS = Tags()
 # Text in which tags, broken tags and near-tags are frequent.

@@ -12,19 +12,19 @@ from typing import Any
 
 import pytest
 
-from agents.agent import Agent
-from agents.backends._endpoints import SLACK, Endpoints, retry_after
-from agents.backends.openai import OpenAIBackend, parse_address, read_key
-from agents.backends.transformers import TransformersBackend
-from agents.core import BackendError, Completion, Request, Sampling
-from agents.specs import make_agent
-from benchmark.config import Limits
-from benchmark.engines.local import LocalEngine
-from benchmark.episode import Decoding, Job
-from benchmark.records import Episode, Status
-from envs.core import CoTGapError
-from envs.registry import get_panel
-from envs.toy import SUITE
+from cotgap.agents.agent import Agent
+from cotgap.agents.backends._endpoints import SLACK, Endpoints, retry_after
+from cotgap.agents.backends.openai import OpenAIBackend, parse_address, read_key
+from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.core import BackendError, Completion, Request, Sampling
+from cotgap.agents.specs import make_agent
+from cotgap.benchmark.config import Limits
+from cotgap.benchmark.engines.local import LocalEngine
+from cotgap.benchmark.episode import Decoding, Job
+from cotgap.benchmark.records import Episode, Status
+from cotgap.envs.core import CoTGapError
+from cotgap.envs.registry import get_panel
+from cotgap.envs.toy import SUITE
 from tests.servers.faults import RETRY_AFTER, Fault, proxy
 from tests.servers.processes import free_port
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.core import Request, Sampling, Tags
-from agents.prompts import EXAMPLE, Dialogue, Shot
-from agents.protocol import PromptProtocol, system_message
-from agents.rendering import Renderer
-from envs.core import CoTGapError, UnknownNameError
+from cotgap.agents.core import Request, Sampling, Tags
+from cotgap.agents.prompts import EXAMPLE, Dialogue, Shot
+from cotgap.agents.protocol import PromptProtocol, system_message
+from cotgap.agents.rendering import Renderer
+from cotgap.envs.core import CoTGapError, UnknownNameError
 
 from .templates import PLAIN, QWEN3
 

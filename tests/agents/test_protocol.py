@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from agents.core import Tags
-from agents.protocol import PromptProtocol, system_message
-from envs.core import CoTGapError
+from cotgap.agents.core import Tags
+from cotgap.agents.protocol import PromptProtocol, system_message
+from cotgap.envs.core import CoTGapError
 
 
 @pytest.mark.parametrize(

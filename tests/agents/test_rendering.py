@@ -7,11 +7,11 @@ from itertools import pairwise
 
 import pytest
 
-from agents.core import Sampling, Tags
-from agents.prompts import EXAMPLE, Dialogue, reply_parts
-from agents.protocol import TAGS_1, PromptProtocol, system_message
-from agents.rendering import Renderer, Turn
-from envs.core import CoTGapError
+from cotgap.agents.core import Sampling, Tags
+from cotgap.agents.prompts import EXAMPLE, Dialogue, reply_parts
+from cotgap.agents.protocol import TAGS_1, PromptProtocol, system_message
+from cotgap.agents.rendering import Renderer, Turn
+from cotgap.envs.core import CoTGapError
 
 from . import templates
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from agents.agent import Agent
-from agents.backends import scripted
-from agents.backends.scripted import ScriptedBackend
-from agents.core import BackendError, Decision, Request, Sampling
-from envs.core import CoTGapError, Outcome, Panel, Task, TextEnv, UnknownNameError
-from envs.toy import SUITE
+from cotgap.agents.agent import Agent
+from cotgap.agents.backends import scripted
+from cotgap.agents.backends.scripted import ScriptedBackend
+from cotgap.agents.core import BackendError, Decision, Request, Sampling
+from cotgap.envs.core import CoTGapError, Outcome, Panel, Task, TextEnv, UnknownNameError
+from cotgap.envs.toy import SUITE
 
 
 class Mute(TextEnv):

@@ -12,16 +12,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.agent import Agent
-from agents.backends import _attention
-from agents.backends._attention import spans
-from agents.backends._fit import fit
-from agents.backends._lockstep import LockstepDecoder, shared
-from agents.backends._threads import set_threads
-from agents.backends.transformers import TransformersBackend
-from agents.core import BackendError, Completion, Request, Sampling
-from agents.modes import modes
-from envs.core import CoTGapError
+from cotgap.agents.agent import Agent
+from cotgap.agents.backends import _attention
+from cotgap.agents.backends._attention import spans
+from cotgap.agents.backends._fit import fit
+from cotgap.agents.backends._lockstep import LockstepDecoder, shared
+from cotgap.agents.backends._threads import set_threads
+from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.core import BackendError, Completion, Request, Sampling
+from cotgap.agents.modes import modes
+from cotgap.envs.core import CoTGapError
 
 from .architectures import SERVED, SIZES, UNSERVED, random_model
 from .reference import generated

@@ -8,16 +8,16 @@ from typing import cast
 import pytest
 import torch
 
-from agents.agent import Agent
-from agents.backends.transformers import TransformersBackend
-from agents.core import Completion, Decision, Request, Sampling
-from agents.rendering import Renderer
-from benchmark.config import Limits
-from benchmark.engines.local import LocalEngine
-from benchmark.episode import Decoding, Job
-from benchmark.records import Status
-from envs.registry import get_panel
-from envs.toy import SUITE
+from cotgap.agents.agent import Agent
+from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.core import Completion, Decision, Request, Sampling
+from cotgap.agents.rendering import Renderer
+from cotgap.benchmark.config import Limits
+from cotgap.benchmark.engines.local import LocalEngine
+from cotgap.benchmark.episode import Decoding, Job
+from cotgap.benchmark.records import Status
+from cotgap.envs.registry import get_panel
+from cotgap.envs.toy import SUITE
 
 from .reference import generated
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from agents.agent import Agent
-from agents.backends.transformers import TransformersBackend
-from agents.specs import make_agent
-from envs.core import CoTGapError, UnknownNameError
+from cotgap.agents.agent import Agent
+from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.specs import make_agent
+from cotgap.envs.core import CoTGapError, UnknownNameError
 
 
 @pytest.mark.parametrize("spec", ["random", "expert", "noop", "noisy", "noisy:cot=0"])
@@ -78,7 +78,10 @@ def test_a_folder_is_the_same_agent_by_any_path(
         ("./nowhere", "no checkpoint at ./nowhere:"),
         ("nowhere.gguf", "no checkpoint at nowhere.gguf"),
         ("no_such_module:make", "cannot import no_such_module.*PYTHONPATH"),
-        ("agents.specs:make_agnt", "unknown factory in agents.specs: 'make_agnt'.*'make_agent'"),
+        (
+            "cotgap.agents.specs:make_agnt",
+            "unknown factory in agents.specs: 'make_agnt'.*'make_agent'",
+        ),
         ("random:x:y", "unknown agent"),
         ("~nobody-of-this-name/x", "no checkpoint at ~nobody-of-this-name/x"),
         ("x" * 300, "unknown agent 'xxx"),
@@ -110,10 +113,10 @@ def test_smollm2_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 FACTORIES = """
-from agents.agent import Agent
-from agents.backends.scripted import noop_agent
-from agents.protocol import PromptProtocol
-from envs.core import CoTGapError
+from cotgap.agents.agent import Agent
+from cotgap.agents.backends.scripted import noop_agent
+from cotgap.agents.protocol import PromptProtocol
+from cotgap.envs.core import CoTGapError
 
 def backend():
     return noop_agent()
@@ -189,7 +192,8 @@ def test_modules_that_cannot_be_imported(
 
 def test_importing_specs_imports_no_heavy_library() -> None:
     code = (
-        "import sys, agents.specs, agents.modes; agents.specs.make_agent('noisy');"
+        "import sys, cotgap.agents.specs, cotgap.agents.modes;"
+        "cotgap.agents.specs.make_agent('noisy');"
         "print([m for m in ('torch', 'transformers', 'tokenizers', 'jinja2', 'scipy')"
         " if m in sys.modules])"
     )

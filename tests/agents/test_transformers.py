@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from agents.agent import Agent
-from agents.backends.transformers import TransformersBackend
-from agents.core import BackendError, Completion, Request, Sampling, Streaming, Tags
+from cotgap.agents.agent import Agent
+from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.core import BackendError, Completion, Request, Sampling, Streaming, Tags
 
 from .reference import generated
 

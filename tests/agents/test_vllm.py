@@ -8,12 +8,12 @@ from typing import cast
 
 import pytest
 
-from agents.agent import Agent
-from agents.backends._loading import converted
-from agents.backends.openai import OpenAIBackend
-from agents.fingerprint import fingerprint
-from agents.specs import make_agent, smollm2_path
-from envs.core import CoTGapError
+from cotgap.agents.agent import Agent
+from cotgap.agents.backends._loading import converted
+from cotgap.agents.backends.openai import OpenAIBackend
+from cotgap.agents.fingerprint import fingerprint
+from cotgap.agents.specs import make_agent, smollm2_path
+from cotgap.envs.core import CoTGapError
 from tests.servers import vllm_cpu
 
 from .test_openai import play, replies

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from agents.core import Decision, Usage
-from benchmark.records import Episode, Status, StepRecord
-from envs.core import TaskKey
+from cotgap.agents.core import Decision, Usage
+from cotgap.benchmark.records import Episode, Status, StepRecord
+from cotgap.envs.core import TaskKey
 
 
 def decision(mode: str, action: str | None, tokens: int = 10) -> Decision:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmark import stats
+from cotgap.benchmark import stats
 from tests.agents.conftest import one_thread
 
 __all__ = ["one_thread"]

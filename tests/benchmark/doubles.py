@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from agents.agent import Agent
-from agents.backends.transformers import TransformersBackend
-from agents.core import Completion, Request
-from agents.modes import get_mode
-from envs.core import Expert, TextEnv
+from cotgap.agents.agent import Agent
+from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.core import Completion, Request
+from cotgap.agents.modes import get_mode
+from cotgap.envs.core import Expert, TextEnv
 
 SAYS = "I think that {} is best. Nothing else will do."
 Rule = Callable[[TextEnv, str | None], str]

@@ -1,4 +1,4 @@
-"""How often the intervals of `benchmark.stats` hold the truth, beside a cluster bootstrap's.
+"""How often the intervals of `cotgap.benchmark.stats` hold the truth, beside a cluster bootstrap's.
 
     python -m tests.benchmark.simulate [--simulations N] [--only FAMILY] [--bootstrap]
 
@@ -19,7 +19,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark import paired, stats
+from cotgap.benchmark import paired, stats
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -134,7 +134,7 @@ def runs_of_amounts(kind: str, alike: float, k: int, rng: np.random.Generator) -
 
 
 def runs_of_gaps(repeats: int, alike: float, k: int, rng: np.random.Generator) -> Floats:
-    """The CoT gap of both runs, moved into [0, 1] as `benchmark.compare` does."""
+    """The CoT gap of both runs, moved into [0, 1] as `cotgap.benchmark.compare` does."""
     first, other = rng.beta(0.5, 0.5, (2, 2, k))
     second = np.where(rng.random(k) < alike, first, other)
     gaps = [np.diff(rng.binomial(repeats, rates) / repeats, axis=0)[0] for rates in (first, second)]

@@ -4,8 +4,8 @@
 
 Prints, for single trials exactly (over all outcomes) and for repeats by simulation: how often "no
 worse" is said of a candidate that is worse by just the margin (at most 5 %), and how often "worse"
-of an equal one (at most 2.5 %); and the power of the numbers of tasks that `benchmark.power` gives
-(80 %). The tests run the same with fewer simulations.
+of an equal one (at most 2.5 %); and the power of the numbers of tasks that `cotgap.benchmark.power`
+gives (80 %). The tests run the same with fewer simulations.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark import stats
-from benchmark.noninferiority import chance, critical_losses, critical_score, score
-from benchmark.power import Assumption, needed, tasks_for_effect, tasks_for_margin
+from cotgap.benchmark import stats
+from cotgap.benchmark.noninferiority import chance, critical_losses, critical_score, score
+from cotgap.benchmark.power import Assumption, needed, tasks_for_effect, tasks_for_margin
 
 Floats = NDArray[np.float64]
 LOSSES = ("every task a little", "a few tasks wholly", "with other tasks won")

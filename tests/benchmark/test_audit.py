@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-import envs
-from benchmark.tables import bounds_line
-from envs import audits
-from envs.audits import Audit, Played
-from envs.core import CoTGapError
+from cotgap import envs
+from cotgap.benchmark.tables import bounds_line
+from cotgap.envs import audits
+from cotgap.envs.audits import Audit, Played
+from cotgap.envs.core import CoTGapError
 from tests.benchmark.test_run import cli
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmark.definitions import markdown
+from cotgap.benchmark.definitions import markdown
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_the_document_is_up_to_date() -> None:
     text = (ROOT / "docs" / "definitions.md").read_text(encoding="utf-8")
-    assert text == markdown(), "python -m benchmark.definitions > docs/definitions.md"
+    assert text == markdown(), "python -m cotgap.benchmark.definitions > docs/definitions.md"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from benchmark.domain import Relation, panel_facts, relate, trained_on
-from envs.core import CoTGapError, Panel
-from envs.registry import get_panel, suites
+from cotgap.benchmark.domain import Relation, panel_facts, relate, trained_on
+from cotgap.envs.core import CoTGapError, Panel
+from cotgap.envs.registry import get_panel, suites
 
 
 def card(*panels: str, parent: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -17,18 +17,18 @@ from typing import Any
 import psutil
 import pytest
 
-from agents.agent import Agent
-from agents.core import Sampling
-from agents.protocol import PromptProtocol
-from agents.specs import make_agent
-from benchmark.config import Limits
-from benchmark.engines.local import LocalEngine
-from benchmark.episode import Decoding, Job
-from benchmark.hosts import Environments, OpenEnv
-from benchmark.records import Episode, Status
-from envs.core import CoTGapError, SuiteUnavailableError, TaskKey, TextEnv
-from envs.registry import get_panel, suites
-from envs.toy import SUITE, ToyEnv
+from cotgap.agents.agent import Agent
+from cotgap.agents.core import Sampling
+from cotgap.agents.protocol import PromptProtocol
+from cotgap.agents.specs import make_agent
+from cotgap.benchmark.config import Limits
+from cotgap.benchmark.engines.local import LocalEngine
+from cotgap.benchmark.episode import Decoding, Job
+from cotgap.benchmark.hosts import Environments, OpenEnv
+from cotgap.benchmark.records import Episode, Status
+from cotgap.envs.core import CoTGapError, SuiteUnavailableError, TaskKey, TextEnv
+from cotgap.envs.registry import get_panel, suites
+from cotgap.envs.toy import SUITE, ToyEnv
 
 from .test_run import timeless
 
@@ -185,7 +185,7 @@ def _wait(condition: Callable[[], bool]) -> None:
 def test_no_process_outlives_its_parent(tmp_path: Path, how: signal.Signals) -> None:
     code = (
         "from tests.benchmark.test_hosts import engine, jobs, LISTED\n"
-        "from agents.specs import make_agent\n"
+        "from cotgap.agents.specs import make_agent\n"
         "if __name__ == '__main__':\n"
         "    agent = make_agent('tests.scripts:slow_reader', protocol=str(LISTED))\n"
         "    for _ in engine(2, agent=agent).run(jobs(count=50)):\n"

@@ -10,11 +10,11 @@ import typer
 from scipy.stats import t
 from typer.testing import CliRunner
 
-from agents.training import presets, train
-from agents.training.presets import Preset, Stage
-from agents.training.train import TrainOptions, execute
-from benchmark.records import Episode, Status
-from benchmark.studies.masking import Cell, compare, main, tidy
+from cotgap.agents.training import presets, train
+from cotgap.agents.training.presets import Preset, Stage
+from cotgap.agents.training.train import TrainOptions, execute
+from cotgap.benchmark.records import Episode, Status
+from cotgap.benchmark.studies.masking import Cell, compare, main, tidy
 from tests.benchmark.building import episode, step
 
 TASKS = [f"t{number}" for number in range(10)]
@@ -71,7 +71,7 @@ def test_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     }
     preset = Preset(panels=("toy/train",), stage=stage, architecture=shape)
     monkeypatch.setitem(presets.PRESETS, "test", preset)
-    monkeypatch.setattr("agents.training.sources.HELD_OUT", 3)
+    monkeypatch.setattr("cotgap.agents.training.sources.HELD_OUT", 3)
     monkeypatch.setattr(train, "CORPUS", 8)
     base = execute(TrainOptions("test", tmp_path / "base", device="cpu"))
     app = typer.Typer()

@@ -10,12 +10,12 @@ from typing import get_args
 
 import pytest
 
-import benchmark.metrics
-from benchmark.metrics.core import NEEDS, Metric, Unit, get_metric, metrics
-from benchmark.metrics.summary import summarise
-from benchmark.records import Episode, Status
-from benchmark.stats import Estimate
-from envs.core import CoTGapError, UnknownNameError
+import cotgap.benchmark.metrics
+from cotgap.benchmark.metrics.core import NEEDS, Metric, Unit, get_metric, metrics
+from cotgap.benchmark.metrics.summary import summarise
+from cotgap.benchmark.records import Episode, Status
+from cotgap.benchmark.stats import Estimate
+from cotgap.envs.core import CoTGapError, UnknownNameError
 from tests.benchmark.building import episode, random_run, step
 
 BROKEN = (Status.ENV_ERROR, Status.BACKEND_ERROR, Status.TIMEOUT)
@@ -36,7 +36,7 @@ def measure(name: str, episodes: Sequence[Episode]) -> Estimate:
 
 
 def test_every_file_is_a_metric() -> None:
-    folder = Path(benchmark.metrics.__file__).parent
+    folder = Path(cotgap.benchmark.metrics.__file__).parent
     files = {path.stem for path in folder.glob("*.py")} - {"__init__", "core", "summary"}
     assert set(metrics()) == files
     assert [m.order for m in metrics().values()] == sorted({m.order for m in metrics().values()})

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.stats import multinomial
 
-from benchmark import noninferiority, stats
-from benchmark.noninferiority import critical_losses, lower_bound, p_no_worse, score
+from cotgap.benchmark import noninferiority, stats
+from cotgap.benchmark.noninferiority import critical_losses, lower_bound, p_no_worse, score
 from tests.benchmark import simulate_gate
 
 MINUS, ZERO, ONE = Fraction(-1), Fraction(0), Fraction(1)

@@ -6,8 +6,8 @@ from math import sqrt
 
 import pytest
 
-from benchmark import power
-from benchmark.power import (
+from cotgap.benchmark import power
+from cotgap.benchmark.power import (
     Assumption,
     assumptions,
     effect_of_tasks,

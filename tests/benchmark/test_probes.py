@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from agents.agent import Agent
-from agents.backends.transformers import TransformersBackend
-from agents.core import BackendError, Completion, Request
-from agents.protocol import PromptProtocol
-from agents.specs import make_agent
-from benchmark.config import Limits, plan_panel
-from benchmark.probes import conflict
-from benchmark.probes.core import Figure, check_environment, get_probe
-from benchmark.probes.running import (
+from cotgap.agents.agent import Agent
+from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.core import BackendError, Completion, Request
+from cotgap.agents.protocol import PromptProtocol
+from cotgap.agents.specs import make_agent
+from cotgap.benchmark.config import Limits, plan_panel
+from cotgap.benchmark.probes import conflict
+from cotgap.benchmark.probes.core import Figure, check_environment, get_probe
+from cotgap.benchmark.probes.running import (
     TASKS,
     PanelFigures,
     ProbeConfig,
@@ -29,11 +29,11 @@ from benchmark.probes.running import (
     load,
     run_probe,
 )
-from benchmark.probes.states import Visit, expert_sites
-from benchmark.probes.words import filler, paraphrase, shuffled
-from envs.core import CoTGapError, Snapshots
-from envs.registry import get_panel
-from envs.toy import SUITE, ToyEnv
+from cotgap.benchmark.probes.states import Visit, expert_sites
+from cotgap.benchmark.probes.words import filler, paraphrase, shuffled
+from cotgap.envs.core import CoTGapError, Snapshots
+from cotgap.envs.registry import get_panel
+from cotgap.envs.toy import SUITE, ToyEnv
 
 from . import doubles
 from .doubles import another, expert, follow

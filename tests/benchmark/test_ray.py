@@ -14,16 +14,16 @@ from typing import Any
 import psutil
 import pytest
 
-from agents.core import Sampling
-from benchmark.budget import Budget
-from benchmark.config import Limits, RunConfig, plan_panel
-from benchmark.engines import open_site
-from benchmark.engines.core import AgentRecipe, Placement
-from benchmark.records import Episode
-from benchmark.runner import Progress, RunResult, run
-from benchmark.store import EPISODES, read_episodes, read_sessions
-from envs.core import CoTGapError
-from envs.registry import get_panel
+from cotgap.agents.core import Sampling
+from cotgap.benchmark.budget import Budget
+from cotgap.benchmark.config import Limits, RunConfig, plan_panel
+from cotgap.benchmark.engines import open_site
+from cotgap.benchmark.engines.core import AgentRecipe, Placement
+from cotgap.benchmark.records import Episode
+from cotgap.benchmark.runner import Progress, RunResult, run
+from cotgap.benchmark.store import EPISODES, read_episodes, read_sessions
+from cotgap.envs.core import CoTGapError
+from cotgap.envs.registry import get_panel
 from tests.agents.architectures import SIZES, random_model
 from tests.agents.templates import PLAIN, train_tokenizer
 

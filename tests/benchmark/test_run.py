@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-import benchmark
-from benchmark.store import EPISODES, LOCK, RUN, SUMMARY, read_episodes
+from cotgap import benchmark
+from cotgap.benchmark.store import EPISODES, LOCK, RUN, SUMMARY, read_episodes
 
 ROOT = Path(__file__).parents[2]
 TIMINGS = {"seconds", "env_seconds", "reset_seconds", "wall_seconds"}
@@ -295,7 +295,7 @@ def test_other_circumstances_are_said_and_kept(tmp_path: Path) -> None:
 def test_starts_fast() -> None:
     # The budget is half a second; a bound on what is imported holds on any machine.
     code = (
-        "import sys, benchmark.__main__, benchmark;"
+        "import sys, cotgap.benchmark.__main__, cotgap.benchmark;"
         "heavy = {'torch', 'transformers', 'pandas', 'scipy', 'statsmodels'} & set(sys.modules);"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.scale import Study, seconds_per_episode, tokens, worker_hours
-from benchmark.sessions import Session
-from benchmark.store import read_sessions
-from envs.core import CoTGapError
+from cotgap.benchmark.scale import Study, seconds_per_episode, tokens, worker_hours
+from cotgap.benchmark.sessions import Session
+from cotgap.benchmark.store import read_sessions
+from cotgap.envs.core import CoTGapError
 
 from .building import episode, step
 from .test_run import ROOT, run
@@ -56,7 +56,7 @@ def test_from_a_run(tmp_path: Path) -> None:
     assert (session.engine, session.workers, session.episodes) == ("local", 1, 6)
     assert 0 < session.model + session.environments < session.seconds
     done = subprocess.run(
-        [sys.executable, "-m", "benchmark.scale", out, "--games", "1000"],
+        [sys.executable, "-m", "cotgap.benchmark.scale", out, "--games", "1000"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -69,7 +69,7 @@ def test_from_a_run(tmp_path: Path) -> None:
 
 
 def test_no_run_is_a_message(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "benchmark.scale", str(tmp_path)]
+    command = [sys.executable, "-m", "cotgap.benchmark.scale", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from benchmark.budget import Budget, parse_prices
-from benchmark.store import read_episodes
-from envs.core import CoTGapError
+from cotgap.benchmark.budget import Budget, parse_prices
+from cotgap.benchmark.store import read_episodes
+from cotgap.envs.core import CoTGapError
 from tests.benchmark.test_run import cli, records
 from tests.servers.faults import proxy
 
@@ -122,6 +122,6 @@ def test_a_budget_counts_money(decision_of: Callable[[int, int], Any]) -> None:
 
 @pytest.fixture
 def decision_of() -> Callable[[int, int], Any]:
-    from agents.core import Decision, Usage
+    from cotgap.agents.core import Decision, Usage
 
     return lambda read, written: Decision("prompt", "a", None, "", usage=Usage(read, written))

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from agents.protocol import PromptProtocol
-from benchmark.shots import expert_episodes, shot_source
-from envs.alfworld.data import task_kind
-from envs.alfworld.suite import HELD_OUT
-from envs.core import CoTGapError
-from envs.registry import get_panel
+from cotgap.agents.protocol import PromptProtocol
+from cotgap.benchmark.shots import expert_episodes, shot_source
+from cotgap.envs.alfworld.data import task_kind
+from cotgap.envs.alfworld.suite import HELD_OUT
+from cotgap.envs.core import CoTGapError
+from cotgap.envs.registry import get_panel
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import sys
 
 
 def run(*args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "benchmark.speed", "--agent", "ckpt", *args]
+    command = [sys.executable, "-m", "cotgap.benchmark.speed", "--agent", "ckpt", *args]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 

@@ -24,7 +24,7 @@ from scipy.stats import t as student
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from benchmark import stats
+from cotgap.benchmark import stats
 from tests.benchmark import simulate
 
 TARGET = 0.93
@@ -41,7 +41,10 @@ def paired(higher: int, lower: int, equal: int) -> tuple[list[Fraction], list[Fr
 
 
 def test_import_is_cheap() -> None:
-    code = "import sys, benchmark.stats, benchmark.metrics.core; print('scipy' in sys.modules)"
+    code = (
+        "import sys, cotgap.benchmark.stats, cotgap.benchmark.metrics.core;"
+        "print('scipy' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 import torch
 
-from agents.agent import Agent
-from agents.backends.scripted import ScriptedBackend, noisy_agent
-from agents.backends.transformers import TransformersBackend
-from agents.core import Backend, BackendError, Completion, Request, Sampling
-from benchmark.config import Limits
-from benchmark.engines.local import LocalEngine
-from benchmark.episode import Decoding, Job
-from benchmark.records import Episode, Status
-from envs.registry import get_panel
-from envs.toy import SUITE
+from cotgap.agents.agent import Agent
+from cotgap.agents.backends.scripted import ScriptedBackend, noisy_agent
+from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.core import Backend, BackendError, Completion, Request, Sampling
+from cotgap.benchmark.config import Limits
+from cotgap.benchmark.engines.local import LocalEngine
+from cotgap.benchmark.episode import Decoding, Job
+from cotgap.benchmark.records import Episode, Status
+from cotgap.envs.registry import get_panel
+from cotgap.envs.toy import SUITE
 from tests.agents.architectures import SIZES, random_model
 from tests.agents.templates import PLAIN, train_tokenizer
 

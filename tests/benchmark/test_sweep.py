@@ -14,14 +14,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.commands.sweep import SweepOptions, execute
-from benchmark.domain import Relation
-from benchmark.published import PUBLISHED
-from benchmark.records import Episode, Status
-from benchmark.store import EPISODES, read_episodes
-from benchmark.sweeps import rescore
-from benchmark.sweeps.alarm import alarms
-from benchmark.sweeps.outcomes import (
+from cotgap.benchmark.commands.sweep import SweepOptions, execute
+from cotgap.benchmark.domain import Relation
+from cotgap.benchmark.published import PUBLISHED
+from cotgap.benchmark.records import Episode, Status
+from cotgap.benchmark.store import EPISODES, read_episodes
+from cotgap.benchmark.sweeps import rescore
+from cotgap.benchmark.sweeps.alarm import alarms
+from cotgap.benchmark.sweeps.outcomes import (
     COT_SUCCESS,
     FOLLOW,
     GAP,
@@ -29,10 +29,10 @@ from benchmark.sweeps.outcomes import (
     REVISION,
     Outcome,
 )
-from benchmark.sweeps.questions import CONTRADICTED, OPEN, SUPPORTED, Answer, answers
-from benchmark.sweeps.running import Loading
-from benchmark.sweeps.series import Checkpoint, find
-from envs.core import CoTGapError
+from cotgap.benchmark.sweeps.questions import CONTRADICTED, OPEN, SUPPORTED, Answer, answers
+from cotgap.benchmark.sweeps.running import Loading
+from cotgap.benchmark.sweeps.series import Checkpoint, find
+from cotgap.envs.core import CoTGapError
 from tests.agents.templates import save_checkpoint
 
 from .building import episode, step
@@ -359,7 +359,7 @@ def test_a_sweep_end_to_end(
         raise AssertionError("loaded a model")
 
     with monkeypatch.context() as patched:
-        patched.setattr("benchmark.sweeps.running.LocalSite", refuse)
+        patched.setattr("cotgap.benchmark.sweeps.running.LocalSite", refuse)
         assert execute(options(root, out), as_json=True, quiet=True)
         assert json.loads(capsys.readouterr().out) == summary
         fewer = options(root, out, checkpoints=(f"{root}/plain/step-*",))

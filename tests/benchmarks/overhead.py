@@ -22,8 +22,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-import envs
-from envs.core import TextEnv
+from cotgap import envs
+from cotgap.envs.core import TextEnv
 
 ROUNDS = 5  # of the whole episode, after one to warm up
 
@@ -84,9 +84,9 @@ def scienceworld() -> tuple[list[Player], list[str]]:
 
 def bfcl() -> tuple[list[Player], list[str]]:
     """The package has an executor for calls; turns and verdict are its runner's and not timed."""
-    from envs.bfcl.backend import official, truth_calls
-    from envs.bfcl.calls import render
-    from envs.bfcl.data import load_item
+    from cotgap.envs.bfcl.backend import official, truth_calls
+    from cotgap.envs.bfcl.calls import render
+    from cotgap.envs.bfcl.data import load_item
 
     env = envs.get_suite("bfcl").make()
     task = env.panel.tasks[0]

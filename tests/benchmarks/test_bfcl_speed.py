@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from envs.bfcl.backend import official
-from envs.bfcl.data import Item, load_item
-from envs.bfcl.env import BFCLEnv
-from envs.bfcl.suite import SUITE
+from cotgap.envs.bfcl.backend import official
+from cotgap.envs.bfcl.data import Item, load_item
+from cotgap.envs.bfcl.env import BFCLEnv
+from cotgap.envs.bfcl.suite import SUITE
 from tests.envs.bfcl import need_package
 
 TASKS = 40

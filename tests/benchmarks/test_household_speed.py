@@ -1,7 +1,7 @@
 """Our engine and the stock one, timed on the same games in the same run.
 
-`make bench` prints the groups; `python -m envs.household.speed` prints the ratios in one table,
-with the memory, which is bounded here too.
+`make bench` prints the groups; `python -m cotgap.envs.household.speed` prints the ratios in one
+table, with the memory, which is bounded here too.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from envs.household import World, load_game
-from envs.household.parity import sample
-from envs.household.speed import memory_growth, walk
-from envs.household.stock import StockGame, StockMissingError
+from cotgap.envs.household import World, load_game
+from cotgap.envs.household.parity import sample
+from cotgap.envs.household.speed import memory_growth, walk
+from cotgap.envs.household.stock import StockGame, StockMissingError
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from envs.scienceworld import SUITE
-from envs.scienceworld.env import ScienceWorldEnv, gold_path
-from envs.scienceworld.java import Simulator
+from cotgap.envs.scienceworld import SUITE
+from cotgap.envs.scienceworld.env import ScienceWorldEnv, gold_path
+from cotgap.envs.scienceworld.java import Simulator
 
 TASK, VARIATION = "grow-plant", 93
 ITEM = f"{TASK}/{VARIATION}"

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from envs.textworld import SUITE
-from envs.textworld.env import TextWorldEnv
-from envs.textworld.panels import games_of
+from cotgap.envs.textworld import SUITE
+from cotgap.envs.textworld.env import TextWorldEnv
+from cotgap.envs.textworld.panels import games_of
 
 COMMANDS = ("look", "inventory", "examine me", "go north", "go south", "go east", "go west")
 TASK = next(game.task.id for game in games_of("id") if game.task.kind == "cooking")

@@ -10,10 +10,10 @@ from typing import Any
 
 from typer.testing import CliRunner, Result
 
-from agents.core import Sampling
-from benchmark.__main__ import app
-from benchmark.config import Limits, PanelPlan, RunConfig
-from benchmark.records import Episode, Status
+from cotgap.agents.core import Sampling
+from cotgap.benchmark.__main__ import app
+from cotgap.benchmark.config import Limits, PanelPlan, RunConfig
+from cotgap.benchmark.records import Episode, Status
 from tests.benchmark.building import episode
 
 SPLIT = "id"

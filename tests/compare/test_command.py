@@ -12,12 +12,12 @@ from xml.etree import ElementTree
 import pytest
 from typer.testing import Result
 
-from benchmark.__main__ import main
-from benchmark.compare.comparison import compare
-from benchmark.compare.gate import Wanted
-from benchmark.compare.junit import junit
-from benchmark.compare.markdown import code, markdown
-from envs.core import CoTGapError
+from cotgap.benchmark.__main__ import main
+from cotgap.benchmark.compare.comparison import compare
+from cotgap.benchmark.compare.gate import Wanted
+from cotgap.benchmark.compare.junit import junit
+from cotgap.benchmark.compare.markdown import code, markdown
+from cotgap.envs.core import CoTGapError
 from tests.benchmark.building import episode, step
 from tests.compare.folders import cli, config, outcomes, play, write
 from tests.report.test_browser import opener, shown

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.core import Sampling
-from benchmark.compare.comparison import compare
-from benchmark.compare.flips import LOST, WON, diverge
-from benchmark.compare.quantities import Difference
-from benchmark.compare.sides import NotComparableError
-from benchmark.config import Limits, PanelPlan, RunConfig
-from benchmark.metrics.core import revised
-from benchmark.records import Episode
-from benchmark.store import read_episodes, read_run
-from envs.core import CoTGapError, UnknownNameError
+from cotgap.agents.core import Sampling
+from cotgap.benchmark.compare.comparison import compare
+from cotgap.benchmark.compare.flips import LOST, WON, diverge
+from cotgap.benchmark.compare.quantities import Difference
+from cotgap.benchmark.compare.sides import NotComparableError
+from cotgap.benchmark.config import Limits, PanelPlan, RunConfig
+from cotgap.benchmark.metrics.core import revised
+from cotgap.benchmark.records import Episode
+from cotgap.benchmark.store import read_episodes, read_run
+from cotgap.envs.core import CoTGapError, UnknownNameError
 from tests.benchmark.building import episode, step
 from tests.compare.folders import config, outcomes, play, write
 

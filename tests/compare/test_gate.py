@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.compare.comparison import Comparison, compare
-from benchmark.compare.gate import Verdict, Wanted, check_margin, overall
-from benchmark.compare.words import headline, sentence
-from benchmark.config import PanelPlan
-from benchmark.records import Status
-from envs.core import CoTGapError, UnknownNameError
+from cotgap.benchmark.compare.comparison import Comparison, compare
+from cotgap.benchmark.compare.gate import Verdict, Wanted, check_margin, overall
+from cotgap.benchmark.compare.words import headline, sentence
+from cotgap.benchmark.config import PanelPlan
+from cotgap.benchmark.records import Status
+from cotgap.envs.core import CoTGapError, UnknownNameError
 from tests.benchmark.building import episode
 from tests.compare.folders import config, outcomes, write
 

@@ -13,16 +13,16 @@ from xml.etree import ElementTree
 
 import pytest
 
-from agents.backends.transformers import TransformersBackend
-from benchmark import regression
-from benchmark.compare.sides import NotComparableError
-from envs.core import CoTGapError, UnknownNameError
+from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.benchmark import regression
+from cotgap.benchmark.compare.sides import NotComparableError
+from cotgap.envs.core import CoTGapError, UnknownNameError
 from tests.compare.folders import outcomes, play
 from tests.test_package import tomllib
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = Path(__file__).parent / "example_project"
-MODULE = "benchmark.pytest_plugin"
+MODULE = "cotgap.benchmark.pytest_plugin"
 # An installed copy brings its entry point; loading the plugin twice would be an error.
 LOADED = [] if entry_points(group="pytest11", name="cotgap") else ["-p", MODULE]
 

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-import envs
-from envs.core import Panel, Suite
+from cotgap import envs
+from cotgap.envs.core import Panel, Suite
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Every backend keeps the promises of `agents.core.Backend`."""
+"""Every backend keeps the promises of `cotgap.agents.core.Backend`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-import agents.backends
-from agents.agent import Agent
-from agents.backends import scripted
-from agents.backends.openai import OpenAIBackend
-from agents.backends.scripted import ScriptedBackend
-from agents.core import Backend, Completion, Request, Sampling, Streaming
-from agents.modes import modes
-from envs.core import TextEnv
+import cotgap.agents.backends
+from cotgap.agents.agent import Agent
+from cotgap.agents.backends import scripted
+from cotgap.agents.backends.openai import OpenAIBackend
+from cotgap.agents.backends.scripted import ScriptedBackend
+from cotgap.agents.core import Backend, Completion, Request, Sampling, Streaming
+from cotgap.agents.modes import modes
+from cotgap.envs.core import TextEnv
 
 SCRIPTED: dict[str, Callable[[], ScriptedBackend]] = {
     "random": scripted.random_agent,
@@ -79,7 +79,7 @@ def make_requests(agent: Agent, env: TextEnv, *, temperature: float = 1.0) -> li
 
 
 def test_every_backend_there_is_is_tested_here() -> None:
-    found = {module.name for module in pkgutil.iter_modules(agents.backends.__path__)}
+    found = {module.name for module in pkgutil.iter_modules(cotgap.agents.backends.__path__)}
     assert {name for name in found if not name.startswith("_")} == set(KINDS)
 
 

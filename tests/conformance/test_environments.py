@@ -16,10 +16,10 @@ from gymnasium.utils.env_checker import check_env
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import envs
-from benchmark.commands.panels import is_main
-from envs.audits import audits, stale
-from envs.core import (
+from cotgap import envs
+from cotgap.benchmark.commands.panels import is_main
+from cotgap.envs.audits import audits, stale
+from cotgap.envs.core import (
     Canonical,
     Expert,
     Oracle,
@@ -32,7 +32,7 @@ from envs.core import (
     TextEnv,
     UnknownNameError,
 )
-from envs.locks import changed, published
+from cotgap.envs.locks import changed, published
 
 SUITES = list(envs.suites().values())
 PANELS = [p for suite in SUITES for split, p in suite.panels.items() if is_main(split)]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from agents.backends.transformers import TransformersBackend
-from benchmark.probes.core import BACKEND, ENVIRONMENT, Probe, probes
-from benchmark.probes.running import ProbeConfig, Watch, load, read_config, run_probe
+from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.benchmark.probes.core import BACKEND, ENVIRONMENT, Probe, probes
+from cotgap.benchmark.probes.running import ProbeConfig, Watch, load, read_config, run_probe
 from tests.benchmark import doubles
 from tests.benchmark.test_probes import configure
 

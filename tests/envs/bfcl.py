@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from envs.bfcl.env import BFCLEnv
-from envs.bfcl.suite import SUITE
+from cotgap.envs.bfcl.env import BFCLEnv
+from cotgap.envs.bfcl.suite import SUITE
 
 
 def need_package() -> None:

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from envs.scienceworld import SUITE
+from cotgap.envs.scienceworld import SUITE
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from pathlib import Path
 import gymnasium
 import pytest
 
-import envs
-from envs.alfworld.data import GAME_FILE, LAYOUT, SPLITS, game_path
-from envs.alfworld.suite import HELD_OUT, SUITE
-from envs.core import CoTGapError, TaskUnavailableError
+from cotgap import envs
+from cotgap.envs.alfworld.data import GAME_FILE, LAYOUT, SPLITS, game_path
+from cotgap.envs.alfworld.suite import HELD_OUT, SUITE
+from cotgap.envs.core import CoTGapError, TaskUnavailableError
 
 ROOT = Path(__file__).parents[2]
 TASK = SUITE.panels["valid_seen"].tasks[0].id
@@ -42,7 +42,7 @@ def own(alfworld_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def prepare(source: Path | str, data: Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "envs.alfworld", "prepare", str(source)],
+        [sys.executable, "-W", "error", "-m", "cotgap.envs.alfworld", "prepare", str(source)],
         cwd=cwd,
         env={
             "ALFWORLD_DATA": str(data),

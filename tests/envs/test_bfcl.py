@@ -16,15 +16,15 @@ from pathlib import Path
 
 import pytest
 
-import envs
-from agents.protocol import PromptProtocol
-from benchmark.shots import shot_source
-from envs.bfcl import backend, data
-from envs.bfcl.calls import parse
-from envs.bfcl.data import SPLITS, VERSION, load_item
-from envs.bfcl.episode import APPEARED, MAX_STEPS, OVER
-from envs.bfcl.suite import MOST_TURNS, SUITE
-from envs.core import SuiteUnavailableError, TaskUnavailableError
+from cotgap import envs
+from cotgap.agents.protocol import PromptProtocol
+from cotgap.benchmark.shots import shot_source
+from cotgap.envs.bfcl import backend, data
+from cotgap.envs.bfcl.calls import parse
+from cotgap.envs.bfcl.data import SPLITS, VERSION, load_item
+from cotgap.envs.bfcl.episode import APPEARED, MAX_STEPS, OVER
+from cotgap.envs.bfcl.suite import MOST_TURNS, SUITE
+from cotgap.envs.core import SuiteUnavailableError, TaskUnavailableError
 from tests.envs.bfcl import need_package, started
 
 ROOT = Path(__file__).parents[2]
@@ -395,7 +395,7 @@ def test_commands_name_the_fix(tmp_path: Path) -> None:
         ("benchmark", "panels"),
         ("benchmark", "doctor"),
         ("benchmark", "run", "--agent", "expert", "--panel", "bfcl/base", "--out", str(tmp_path)),
-        ("envs.bfcl", "replay"),
+        ("cotgap.envs.bfcl", "replay"),
     ):
         shown = command(*arguments)
         output = shown.stdout + shown.stderr

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from envs.bfcl.calls import (
+from cotgap.envs.bfcl.calls import (
     MAX_CALLS,
     MAX_INTEGER,
     MAX_LENGTH,

@@ -6,12 +6,12 @@ from collections import Counter
 
 import pytest
 
-from envs.bfcl.data import SPLITS
-from envs.bfcl.parity import MUTATIONS, compare, replay
-from envs.bfcl.suite import SUITE
+from cotgap.envs.bfcl.data import SPLITS
+from cotgap.envs.bfcl.parity import MUTATIONS, compare, replay
+from cotgap.envs.bfcl.suite import SUITE
 from tests.envs.bfcl import need_package
 
-REPLAYED = 50  # of each category; `python -m envs.bfcl replay` plays all 200
+REPLAYED = 50  # of each category; `python -m cotgap.envs.bfcl replay` plays all 200
 MUTATED = 90
 
 

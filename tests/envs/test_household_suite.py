@@ -11,11 +11,11 @@ from typing import cast
 import gymnasium
 import pytest
 
-import envs
-from envs.core import Endless, Task, TaskUnavailableError, UnknownNameError
-from envs.household import HouseholdSuite
-from envs.household.generator import AXES, games, generate, task_id
-from envs.household.wording import REPHRASED
+from cotgap import envs
+from cotgap.envs.core import Endless, Task, TaskUnavailableError, UnknownNameError
+from cotgap.envs.household import HouseholdSuite
+from cotgap.envs.household.generator import AXES, games, generate, task_id
+from cotgap.envs.household.wording import REPHRASED
 
 ROOT = Path(__file__).parents[2]
 SUITE = envs.get_suite("household")
@@ -50,8 +50,8 @@ def test_the_wording_panel_tells_its_own_commands() -> None:
 
 def test_listing_generates_nothing() -> None:
     code = (
-        "import envs\n"
-        "from envs.household.generator import generate\n"
+        "from cotgap import envs\n"
+        "from cotgap.envs.household.generator import generate\n"
         "assert len(envs.get_suite('household').panels) == 7\n"
         "assert generate.cache_info().misses == 0\n"
     )

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 
 import pytest
 
-import envs
-from envs.core import SuiteUnavailableError
-from envs.scienceworld import SUITE, java
-from envs.scienceworld.actions import canonical, rationale
-from envs.scienceworld.env import ScienceWorldEnv, gold_path
-from envs.scienceworld.java import Machine, Simulator, give_back, pool
-from envs.scienceworld.suite import TOPICS, balanced, read_task_types
+from cotgap import envs
+from cotgap.envs.core import SuiteUnavailableError
+from cotgap.envs.scienceworld import SUITE, java
+from cotgap.envs.scienceworld.actions import canonical, rationale
+from cotgap.envs.scienceworld.env import ScienceWorldEnv, gold_path
+from cotgap.envs.scienceworld.java import Machine, Simulator, give_back, pool
+from cotgap.envs.scienceworld.suite import TOPICS, balanced, read_task_types
 
 HELD_OUT = {
     "change-the-state-of-matter-of",

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from envs.scienceworld import SUITE, java
-from envs.scienceworld.env import ScienceWorldEnv
-from envs.scienceworld.java import Pool, SimulatorLostError
+from cotgap.envs.scienceworld import SUITE, java
+from cotgap.envs.scienceworld.env import ScienceWorldEnv
+from cotgap.envs.scienceworld.java import Pool, SimulatorLostError
 
 pytestmark = pytest.mark.usefixtures("scienceworld")
 ROOT = Path(__file__).parents[2]
@@ -26,7 +26,7 @@ TASK = {"task": "lifespan-shortest-lived/93"}
 # Prints the process id of its Java machine, then ends as told on its command line.
 ENDING = """
 import os, signal, sys, time
-from envs.scienceworld.java import pool
+from cotgap.envs.scienceworld.java import pool
 simulator = pool().take()
 if sys.argv[1] == "forks":
     if os.fork() == 0:

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from envs.core import SuiteUnavailableError, TaskUnavailableError
-from envs.textworld import SUITE, generation, store, suite
-from envs.textworld.env import TextWorldEnv
-from envs.textworld.generation import make_missing
-from envs.textworld.panels import PLANS, Listed, games_of, listed
-from envs.textworld.store import VERSION, games_folder, is_stored, obtain
-from envs.textworld.story import BLANK, REFUSED
+from cotgap.envs.core import SuiteUnavailableError, TaskUnavailableError
+from cotgap.envs.textworld import SUITE, generation, store, suite
+from cotgap.envs.textworld.env import TextWorldEnv
+from cotgap.envs.textworld.generation import make_missing
+from cotgap.envs.textworld.panels import PLANS, Listed, games_of, listed
+from cotgap.envs.textworld.store import VERSION, games_folder, is_stored, obtain
+from cotgap.envs.textworld.story import BLANK, REFUSED
 
 ROOT = Path(__file__).parents[2]
 IN_DOMAIN = ("id", "train")
@@ -153,7 +153,8 @@ def test_games_hold_out_what_their_axis_says(installed: None) -> None:
 
 def test_panels_are_listed_without_textworld() -> None:
     code = (
-        "import sys; sys.modules['textworld'] = sys.modules['jericho'] = None; import envs;"
+        "import sys; sys.modules['textworld'] = sys.modules['jericho'] = None;"
+        "from cotgap import envs;"
         "print(len(envs.get_panel('textworld/id')))"
     )
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
@@ -195,8 +196,8 @@ ELSEWHERE = """
 import glob, sys
 listing = glob.glob
 glob.glob = lambda pattern: listing(pattern)[:: int(sys.argv[1])]  # as another disk may list
-from envs.textworld.making import make
-from envs.textworld.panels import listed
+from cotgap.envs.textworld.making import make
+from cotgap.envs.textworld.panels import listed
 made = [make(listed()["id", task].spec) for task in sys.argv[2:]]
 assert sys.prefix not in str(made), "a game holds a path of this machine"
 print(*(game.content for game in made))
@@ -457,7 +458,7 @@ def test_environments_and_snapshots_do_not_mix(env: TextWorldEnv) -> None:
 MEMORY = """
 import gc, random, resource
 from pathlib import Path
-from envs.textworld import SUITE
+from cotgap.envs.textworld import SUITE
 
 def resident():
     gc.collect()

@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from envs.household import Game, World, load_game
-from envs.household.game import make_game
+from cotgap.envs.household import Game, World, load_game
+from cotgap.envs.household.game import make_game
 
 PLACE = (
     "(exists (?r - receptacle) (exists (?o - object) (and {more} (inReceptacle ?o ?r) "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from envs.household import Game, World, make_game
+from cotgap.envs.household import Game, World, make_game
 
 PROBLEM = (Path(__file__).parent / "kitchen.pddl").read_text(encoding="utf-8")
 TASK = "put a clean mug in countertop."

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envs.household import WORDINGS, World
+from cotgap.envs.household import WORDINGS, World
 from tests.household.kitchen import TASK, WALKTHROUGH, kitchen, play, refused
 
 

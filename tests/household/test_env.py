@@ -13,10 +13,19 @@ from gymnasium.utils.env_checker import check_env
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from envs.core import Canonical, Expert, Oracle, Panel, Rationale, Snapshots, Task, UnknownNameError
-from envs.household import Game, cached_game
-from envs.household.belief import first_belief, updated
-from envs.household.env import HouseholdEnv
+from cotgap.envs.core import (
+    Canonical,
+    Expert,
+    Oracle,
+    Panel,
+    Rationale,
+    Snapshots,
+    Task,
+    UnknownNameError,
+)
+from cotgap.envs.household import Game, cached_game
+from cotgap.envs.household.belief import first_belief, updated
+from cotgap.envs.household.env import HouseholdEnv
 from tests.household.houses import GOALS, made, random_house
 
 
@@ -110,7 +119,7 @@ def test_belief_is_made_when_asked_for(
 ) -> None:
     calls: list[str] = []
     monkeypatch.setattr(
-        "envs.household.env.updated",
+        "cotgap.envs.household.env.updated",
         lambda belief, *said: calls.append(said[0]) or updated(belief, *said),
     )
     observation, _ = real_env.reset(options={"task": real_env.panel.tasks[0].id})

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envs.household import WORDINGS, Game, World, cached_game, load_game
-from envs.household.belief import (
+from cotgap.envs.household import WORDINGS, Game, World, cached_game, load_game
+from cotgap.envs.household.belief import (
     Belief,
     Command,
     Task,
@@ -23,11 +23,11 @@ from envs.household.belief import (
     spell,
     updated,
 )
-from envs.household.expert import choose, expert_action, play
-from envs.household.habits import class_of, habits
-from envs.household.habits.__main__ import count
-from envs.household.oracle import cost_to_go
-from envs.household.rationale import rationale
+from cotgap.envs.household.expert import choose, expert_action, play
+from cotgap.envs.household.habits import class_of, habits
+from cotgap.envs.household.habits.__main__ import count
+from cotgap.envs.household.oracle import cost_to_go
+from cotgap.envs.household.rationale import rationale
 from tests.household.houses import GOALS, made, random_house
 
 PANELS = ("valid_seen", "valid_unseen")

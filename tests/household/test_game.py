@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envs.household import WORDINGS, BadGame, Game, World, cached_game, load_game, make_game
-from envs.household.revisions import revision_of, split_task, with_task
+from cotgap.envs.household import WORDINGS, BadGame, Game, World, cached_game, load_game, make_game
+from cotgap.envs.household.revisions import revision_of, split_task, with_task
 from tests.household.kitchen import PROBLEM, TASK, WALKTHROUGH, kitchen, play, with_goal
 
 

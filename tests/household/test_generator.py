@@ -15,18 +15,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envs.core import CoTGapError, UnknownNameError
-from envs.household import ALL_WORDINGS, World, load_game
-from envs.household.expert import play
-from envs.household.game import Game, members
-from envs.household.generator import AXES, Generated, games, generate, seed_of, task_id
-from envs.household.generator.axes import Axis
-from envs.household.generator.panels import SIZE, read, row
-from envs.household.generator.problem import problem, sentence
-from envs.household.generator.tables import HELD_OUT_OBJECTS, LAMP, OPENABLE, ROOMS
-from envs.household.habits import class_of, habits
-from envs.household.oracle import brute_force, cost_to_go
-from envs.household.wording import CURRENT, WORDINGS
+from cotgap.envs.core import CoTGapError, UnknownNameError
+from cotgap.envs.household import ALL_WORDINGS, World, load_game
+from cotgap.envs.household.expert import play
+from cotgap.envs.household.game import Game, members
+from cotgap.envs.household.generator import AXES, Generated, games, generate, seed_of, task_id
+from cotgap.envs.household.generator.axes import Axis
+from cotgap.envs.household.generator.panels import SIZE, read, row
+from cotgap.envs.household.generator.problem import problem, sentence
+from cotgap.envs.household.generator.tables import HELD_OUT_OBJECTS, LAMP, OPENABLE, ROOMS
+from cotgap.envs.household.habits import class_of, habits
+from cotgap.envs.household.oracle import brute_force, cost_to_go
+from cotgap.envs.household.wording import CURRENT, WORDINGS
 
 ROOT = Path(__file__).parents[2]
 TRAINED = 3_000  # seeds of `train` that are looked at
@@ -74,7 +74,7 @@ def test_panels_are_the_published_ones(panels: Panels) -> None:
 @pytest.mark.parametrize("hash_seed", ["1", "2"])
 def test_another_process_makes_the_same(hash_seed: str) -> None:
     code = (
-        "from envs.household.generator import AXES, generate\n"
+        "from cotgap.envs.household.generator import AXES, generate\n"
         "for axis in AXES:\n"
         "    print(axis, *[generate(axis, s).game.content_hash for s in (0, 1, 7, 123456)])"
     )

@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from envs.core import CoTGapError
-from envs.household import World, load_game, make_game
-from envs.household.drivers import DRIVERS
-from envs.household.expert import play
-from envs.household.game import Game
-from envs.household.generator import AXES, Generated, generate
-from envs.household.generator.__main__ import main
-from envs.household.generator.export import export, rules
-from envs.household.generator.problem import sentence
-from envs.household.parity import Job, report, run
-from envs.household.stock import StockMissingError
-from envs.household.wording import WORDINGS
+from cotgap.envs.core import CoTGapError
+from cotgap.envs.household import World, load_game, make_game
+from cotgap.envs.household.drivers import DRIVERS
+from cotgap.envs.household.expert import play
+from cotgap.envs.household.game import Game
+from cotgap.envs.household.generator import AXES, Generated, generate
+from cotgap.envs.household.generator.__main__ import main
+from cotgap.envs.household.generator.export import export, rules
+from cotgap.envs.household.generator.problem import sentence
+from cotgap.envs.household.parity import Job, report, run
+from cotgap.envs.household.stock import StockMissingError
+from cotgap.envs.household.wording import WORDINGS
 
 ROOT = Path(__file__).parents[2]
 ALL = tuple(DRIVERS)
@@ -172,7 +172,7 @@ def test_bad_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_command_line_as_users_call_it() -> None:
     def call(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-W", "error", "-m", "envs.household.generator", *arguments],
+            [sys.executable, "-W", "error", "-m", "cotgap.envs.household.generator", *arguments],
             cwd=ROOT,
             capture_output=True,
             text=True,

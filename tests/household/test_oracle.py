@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from envs.household import World, load_game
-from envs.household.oracle import (
+from cotgap.envs.household import World, load_game
+from cotgap.envs.household.oracle import (
     SearchLimitError,
     brute_force,
     cost_to_go,

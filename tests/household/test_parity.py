@@ -1,6 +1,6 @@
 """Our engine against the stock one, live, on a sample that fits in CI.
 
-`python -m envs.household.parity` does the same for all games.
+`python -m cotgap.envs.household.parity` does the same for all games.
 """
 
 from __future__ import annotations
@@ -14,10 +14,17 @@ from pathlib import Path
 
 import pytest
 
-from envs.household import WORDINGS, World, load_game
-from envs.household.drivers import DRIVERS
-from envs.household.parity import Job, Outcome, compare, main, report, run, sample
-from envs.household.stock import Rules, Seen, StockGame, StockMissingError, find_rules, memoise
+from cotgap.envs.household import WORDINGS, World, load_game
+from cotgap.envs.household.drivers import DRIVERS
+from cotgap.envs.household.parity import Job, Outcome, compare, main, report, run, sample
+from cotgap.envs.household.stock import (
+    Rules,
+    Seen,
+    StockGame,
+    StockMissingError,
+    find_rules,
+    memoise,
+)
 from tests.household.kitchen import PROBLEM, TASK, WALKTHROUGH, with_goal
 
 ALL = tuple(DRIVERS)

@@ -10,16 +10,16 @@ from itertools import islice
 
 import pytest
 
-from envs.household import ALL_WORDINGS, World, make_game
-from envs.household.belief import Belief, first_belief, parse_task, updated
-from envs.household.drivers import DRIVERS
-from envs.household.expert import choose, expert_action
-from envs.household.generator import AXES, Generated, generate
-from envs.household.generator.problem import sentence
-from envs.household.generator.tables import KINDS
-from envs.household.oracle import cost_to_go
-from envs.household.rationale import rationale
-from envs.household.wording import COMMANDS, CURRENT, REPHRASED, Sentences
+from cotgap.envs.household import ALL_WORDINGS, World, make_game
+from cotgap.envs.household.belief import Belief, first_belief, parse_task, updated
+from cotgap.envs.household.drivers import DRIVERS
+from cotgap.envs.household.expert import choose, expert_action
+from cotgap.envs.household.generator import AXES, Generated, generate
+from cotgap.envs.household.generator.problem import sentence
+from cotgap.envs.household.generator.tables import KINDS
+from cotgap.envs.household.oracle import cost_to_go
+from cotgap.envs.household.rationale import rationale
+from cotgap.envs.household.wording import COMMANDS, CURRENT, REPHRASED, Sentences
 
 GAMES = [(axis, seed) for axis in AXES for seed in range(4)]
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from benchmark.config import PanelPlan
-from benchmark.records import Episode
-from envs.core import TaskKey
-from leaderboards.submission import Entrant, Entry, Receipt, Submission, SubmittedRun, Tier
+from cotgap.benchmark.config import PanelPlan
+from cotgap.benchmark.records import Episode
+from cotgap.envs.core import TaskKey
+from cotgap.leaderboards.submission import Entrant, Entry, Receipt, Submission, SubmittedRun, Tier
 from tests.benchmark.building import random_run
 
 TRAINED = {"suite": "toy", "panel": "toy/train", "kinds": ["unlock"], "wording": "default"}

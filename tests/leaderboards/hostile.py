@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from benchmark.records import Episode
-from leaderboards.submission import Entrant, Entry, Receipt, Submission
+from cotgap.benchmark.records import Episode
+from cotgap.leaderboards.submission import Entrant, Entry, Receipt, Submission
 from tests.benchmark.building import random_run
 from tests.leaderboards.building import entry_of, moved, run_of
 

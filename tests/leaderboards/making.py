@@ -13,11 +13,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from benchmark.commands.run import RunOptions, execute
-from benchmark.config import digest_of
-from leaderboards import form
-from leaderboards.packing import load_runs, write_submission
-from leaderboards.submission import Entrant, Submission
+from cotgap.benchmark.commands.run import RunOptions, execute
+from cotgap.benchmark.config import digest_of
+from cotgap.leaderboards import form
+from cotgap.leaderboards.packing import load_runs, write_submission
+from cotgap.leaderboards.submission import Entrant, Submission
 
 HARDWARE = {"of": "a test"}
 LINE = dict[str, Any]

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-import leaderboards.boards
-from agents.core import NO_USAGE
-from benchmark import stats
-from benchmark.metrics.core import metrics
-from benchmark.metrics.summary import PAIR, summarise
-from benchmark.records import Episode, Status
-from envs.audits import audits
-from envs.core import UnknownNameError
-from leaderboards.boards.core import Board, boards, get_board
-from leaderboards.boards.efficiency import thinking
-from leaderboards.played import Played, played
-from leaderboards.submission import Entry
-from leaderboards.tables import Contender, Filled, Table, fill
+import cotgap.leaderboards.boards
+from cotgap.agents.core import NO_USAGE
+from cotgap.benchmark import stats
+from cotgap.benchmark.metrics.core import metrics
+from cotgap.benchmark.metrics.summary import PAIR, summarise
+from cotgap.benchmark.records import Episode, Status
+from cotgap.envs.audits import audits
+from cotgap.envs.core import UnknownNameError
+from cotgap.leaderboards.boards.core import Board, boards, get_board
+from cotgap.leaderboards.boards.efficiency import thinking
+from cotgap.leaderboards.played import Played, played
+from cotgap.leaderboards.submission import Entry
+from cotgap.leaderboards.tables import Contender, Filled, Table, fill
 from tests.benchmark.building import episode, random_run, step
 from tests.leaderboards.building import CARD, entry_of, moved, run_of, some_entry
 
@@ -53,7 +53,7 @@ def results(wins: str, panel: str = "toy/id", modes: Sequence[str] = ("cot",)) -
 
 
 def test_every_file_is_a_board() -> None:
-    folder = Path(leaderboards.boards.__file__).parent
+    folder = Path(cotgap.leaderboards.boards.__file__).parent
     assert set(boards()) == {path.stem for path in folder.glob("*.py")} - {"__init__", "core"}
     assert [b.order for b in boards().values()] == sorted({b.order for b in boards().values()})
 

@@ -16,10 +16,16 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from envs.core import CoTGapError
-from leaderboards.__main__ import app
-from leaderboards.entries import FOLDER, make_receipt, read_entries, receipt_path, write_receipt
-from leaderboards.reading import SubmissionError
+from cotgap.envs.core import CoTGapError
+from cotgap.leaderboards.__main__ import app
+from cotgap.leaderboards.entries import (
+    FOLDER,
+    make_receipt,
+    read_entries,
+    receipt_path,
+    write_receipt,
+)
+from cotgap.leaderboards.reading import SubmissionError
 from tests.leaderboards.making import Content, play, submit
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +68,7 @@ def test_the_way_onto_the_boards(tmp_path: Path) -> None:
     path = tmp_path / "the-expert.zip"
     done = process("submit", tmp_path / "run", "--card", card, "--out", path)
     assert done.returncode == 0, done.stderr
-    assert f"python -m leaderboards verify {path}" in done.stdout
+    assert f"cotgap verify {path}" in done.stdout
     assert "household/id   3 of 200" in done.stdout
     done = process("verify", path, "--receipt")
     assert done.returncode == 0, done.stdout + done.stderr

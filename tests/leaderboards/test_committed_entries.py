@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from leaderboards.entries import FOLDER, read_entries
-from leaderboards.verifying import verify
+from cotgap.leaderboards.entries import FOLDER, read_entries
+from cotgap.leaderboards.verifying import verify
 
 
 def test_all_are_read() -> None:

@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 
-from agents.checkpoints import bundled_path
-from agents.fingerprint import fingerprint
-from benchmark.domain import relate
-from benchmark.store import EPISODES, RUN
-from envs.core import CoTGapError
-from envs.registry import get_panel
-from leaderboards import form
-from leaderboards.cards import card_of, make_entrant, read_card
-from leaderboards.commands.submit import slug_of
-from leaderboards.hardware import machine
-from leaderboards.packing import load_runs, write_submission
-from leaderboards.reading import read_submission
-from leaderboards.submission import Entrant
+from cotgap.agents.checkpoints import bundled_path
+from cotgap.agents.fingerprint import fingerprint
+from cotgap.benchmark.domain import relate
+from cotgap.benchmark.store import EPISODES, RUN
+from cotgap.envs.core import CoTGapError
+from cotgap.envs.registry import get_panel
+from cotgap.leaderboards import form
+from cotgap.leaderboards.cards import card_of, make_entrant, read_card
+from cotgap.leaderboards.commands.submit import slug_of
+from cotgap.leaderboards.hardware import machine
+from cotgap.leaderboards.packing import load_runs, write_submission
+from cotgap.leaderboards.reading import read_submission
+from cotgap.leaderboards.submission import Entrant
 from tests.leaderboards.making import HARDWARE, Content, play, submit
 
 NONE = dict.fromkeys(("name", "organisation", "url", "description"))

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark import stats
-from leaderboards.ranking import Ranks, Weights, exchangeable, rank
+from cotgap.benchmark import stats
+from cotgap.leaderboards.ranking import Ranks, Weights, exchangeable, rank
 
 ONE = Fraction(1)
 

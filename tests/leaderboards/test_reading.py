@@ -17,13 +17,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agents.core import Decision, Tags, Usage
-from benchmark.config import Limits, PanelPlan, RunConfig, Sampling
-from benchmark.records import Episode, StepRecord
-from envs.core import CoTGapError
-from leaderboards import form
-from leaderboards.reading import SubmissionError, read_submission
-from leaderboards.submission import Entrant, Receipt, Submission
+from cotgap.agents.core import Decision, Tags, Usage
+from cotgap.benchmark.config import Limits, PanelPlan, RunConfig, Sampling
+from cotgap.benchmark.records import Episode, StepRecord
+from cotgap.envs.core import CoTGapError
+from cotgap.leaderboards import form
+from cotgap.leaderboards.reading import SubmissionError, read_submission
+from cotgap.leaderboards.submission import Entrant, Receipt, Submission
 from tests.leaderboards.making import (
     Content,
     declared,
@@ -81,7 +81,9 @@ def test_the_form_has_the_fields_of_the_records(checks: dict[str, Any], record: 
 
 def test_reading_imports_no_model_and_no_extra() -> None:
     heavy = ("torch", "transformers", "textworld", "alfworld", "scienceworld", "bfcl_eval", "py4j")
-    code = f"import leaderboards.entries, sys; print([m for m in {heavy} if m in sys.modules])"
+    code = (
+        f"import cotgap.leaderboards.entries, sys; print([m for m in {heavy} if m in sys.modules])"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120
     )

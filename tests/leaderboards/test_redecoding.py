@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from agents.agent import Agent
-from agents.backends.scripted import ScriptedBackend
-from agents.core import Decision
-from envs.core import CoTGapError
-from leaderboards.commands.verify import tier_of
-from leaderboards.reading import read_submission
-from leaderboards.redecoding import Redecoded, _compared, draw, is_exact, redecode
-from leaderboards.verifying import verify
+from cotgap.agents.agent import Agent
+from cotgap.agents.backends.scripted import ScriptedBackend
+from cotgap.agents.core import Decision
+from cotgap.envs.core import CoTGapError
+from cotgap.leaderboards.commands.verify import tier_of
+from cotgap.leaderboards.reading import read_submission
+from cotgap.leaderboards.redecoding import Redecoded, _compared, draw, is_exact, redecode
+from cotgap.leaderboards.verifying import verify
 from tests.leaderboards.making import Content, play, submit
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from leaderboards.boards.core import boards
-from leaderboards.site.build import Built, write
+from cotgap.leaderboards.boards.core import boards
+from cotgap.leaderboards.site.build import Built, write
 from tests.leaderboards.building import some_entry
 from tests.leaderboards.hostile import hostile_entry
 from tests.report.test_browser import LOW_CONTRAST, Open, opener

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from envs.registry import get_panel
-from leaderboards.findings import Findings
-from leaderboards.reading import SubmissionError, read_submission
-from leaderboards.verifying import verify
+from cotgap.envs.registry import get_panel
+from cotgap.leaderboards.findings import Findings
+from cotgap.leaderboards.reading import SubmissionError, read_submission
+from cotgap.leaderboards.verifying import verify
 from tests.leaderboards.making import Content, Tamper, play, submit
 
 HOME = "household/id"

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmark.config import RunConfig
-from benchmark.metrics.summary import summarise
-from benchmark.store import read_episodes
-from envs.registry import suites
-from leaderboards.findings import Findings
-from leaderboards.reading import SubmissionError, read_submission
-from leaderboards.verifying import verify
+from cotgap.benchmark.config import RunConfig
+from cotgap.benchmark.metrics.summary import summarise
+from cotgap.benchmark.store import read_episodes
+from cotgap.envs.registry import suites
+from cotgap.leaderboards.findings import Findings
+from cotgap.leaderboards.reading import SubmissionError, read_submission
+from cotgap.leaderboards.verifying import verify
 from tests.leaderboards.making import Content, mutate, play, submit
 
 

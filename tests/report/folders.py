@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmark.config import Limits, plan_panel
-from benchmark.probes.core import get_probe
-from benchmark.probes.running import PROBE, TASKS, ProbeConfig
-from benchmark.records import Episode
-from envs.registry import get_panel
+from cotgap.benchmark.config import Limits, plan_panel
+from cotgap.benchmark.probes.core import get_probe
+from cotgap.benchmark.probes.running import PROBE, TASKS, ProbeConfig
+from cotgap.benchmark.records import Episode
+from cotgap.envs.registry import get_panel
 
 TRAINED = {"suite": "toy", "panel": "toy/train", "kinds": ["unlock"], "wording": "default"}
 """As a checkpoint's card says it: `toy/id` is then in-domain, `toy/ood_layout` is not."""

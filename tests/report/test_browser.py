@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmark.records import Episode, Status
-from benchmark.report import build
-from benchmark.report.source import Report, load_run
+from cotgap.benchmark.records import Episode, Status
+from cotgap.benchmark.report import build
+from cotgap.benchmark.report.source import Report, load_run
 from tests.benchmark.building import decision, episode, random_run, step
 from tests.report.folders import write_run
 
@@ -164,7 +164,7 @@ def test_policy_forbids_inline_code(report: tuple[Path, Report], browser: Browse
 
 
 def test_filters_agree_with_the_records(open_page: Open, report: tuple[Path, Report]) -> None:
-    from benchmark.report.trajectories import row
+    from cotgap.benchmark.report.trajectories import row
 
     rows = [row(e, place) for place, run in enumerate(report[1].runs) for e in run.episodes]
     page = open_page("episodes.html")
@@ -248,7 +248,7 @@ def test_the_keyboard_is_enough(open_page: Open, report: tuple[Path, Report]) ->
     for key, expected in (("ArrowRight", 2), ("ArrowRight", 3), ("ArrowLeft", 2)):
         page.keyboard.press(key)
         shown(page, f"Step {expected} of {n}")
-    from benchmark.report.revisions import verdict
+    from cotgap.benchmark.report.revisions import verdict
 
     revised = [k for k, s in enumerate(found.steps) if verdict(s) not in (None, "same")]
     page.keyboard.press("r")

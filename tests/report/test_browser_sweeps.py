@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmark.report import build
+from cotgap.benchmark.report import build
 from tests.report import probed
 from tests.report.folders import TRAINED, write_probe, write_sweep
 from tests.report.test_browser import HOSTILE, opener

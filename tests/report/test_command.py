@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from benchmark.__main__ import app
-from benchmark.report import build
-from benchmark.report.sections import core, tokens
-from benchmark.report.source import Report
-from envs.core import CoTGapError
+from cotgap.benchmark.__main__ import app
+from cotgap.benchmark.report import build
+from cotgap.benchmark.report.sections import core, tokens
+from cotgap.benchmark.report.source import Report
+from cotgap.envs.core import CoTGapError
 from tests.benchmark.building import episode, random_run
 from tests.report.folders import write_run
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from benchmark.probes.core import probes
-from benchmark.report import build, probing
-from benchmark.report.render import actions
-from benchmark.report.sections import probes as page
-from benchmark.report.source import Report
+from cotgap.benchmark.probes.core import probes
+from cotgap.benchmark.report import build, probing
+from cotgap.benchmark.report.render import actions
+from cotgap.benchmark.report.sections import probes as page
+from cotgap.benchmark.report.source import Report
 from tests.report import probed
 from tests.report.folders import write_probe
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from benchmark.metrics import revision_harmful, revision_helpful, revision_neutral
-from benchmark.records import Status
-from benchmark.report.revisions import flow, judged, verdict
+from cotgap.benchmark.metrics import revision_harmful, revision_helpful, revision_neutral
+from cotgap.benchmark.records import Status
+from cotgap.benchmark.report.revisions import flow, judged, verdict
 from tests.benchmark.building import episode, random_run, step
 
 COSTS = {"state": 3, "prompt": 3, "cot": 2}

@@ -8,18 +8,18 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmark import stats
-from benchmark.metrics import cot_gap, success
-from benchmark.metrics.core import metrics
-from benchmark.records import Episode, Status
-from benchmark.report.bars import bounds, interval, mark, reach
-from benchmark.report.charts import COLOURS, figure, to_svg
-from benchmark.report.sections import ood, panels, revisions, summary, tokens
-from benchmark.report.sections.core import sections
-from benchmark.report.source import Report, load_run
-from benchmark.stats import Estimate
-from benchmark.tables import show
-from envs.audits import audits
+from cotgap.benchmark import stats
+from cotgap.benchmark.metrics import cot_gap, success
+from cotgap.benchmark.metrics.core import metrics
+from cotgap.benchmark.records import Episode, Status
+from cotgap.benchmark.report.bars import bounds, interval, mark, reach
+from cotgap.benchmark.report.charts import COLOURS, figure, to_svg
+from cotgap.benchmark.report.sections import ood, panels, revisions, summary, tokens
+from cotgap.benchmark.report.sections.core import sections
+from cotgap.benchmark.report.source import Report, load_run
+from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.tables import show
+from cotgap.envs.audits import audits
 from tests.benchmark.building import episode, random_run
 from tests.report.folders import write_run
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.metrics.summary import summarise
-from benchmark.records import Status
-from benchmark.report.source import labelled, load_run
-from envs.core import CoTGapError
+from cotgap.benchmark.metrics.summary import summarise
+from cotgap.benchmark.records import Status
+from cotgap.benchmark.report.source import labelled, load_run
+from cotgap.envs.core import CoTGapError
 from tests.benchmark.building import episode, random_run
 from tests.report.folders import write_run
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from benchmark.records import Episode, Status
-from benchmark.report import build
-from benchmark.report.curves import QUANTITIES, geometric
-from benchmark.report.sections import ood, sweeps
-from benchmark.report.source import Report
-from benchmark.sweeps.questions import SUPPORTED
-from benchmark.sweeps.reading import MARGIN, read_sweep
-from benchmark.sweeps.rows import COLUMNS
-from envs.core import CoTGapError
+from cotgap.benchmark.records import Episode, Status
+from cotgap.benchmark.report import build
+from cotgap.benchmark.report.curves import QUANTITIES, geometric
+from cotgap.benchmark.report.sections import ood, sweeps
+from cotgap.benchmark.report.source import Report
+from cotgap.benchmark.sweeps.questions import SUPPORTED
+from cotgap.benchmark.sweeps.reading import MARGIN, read_sweep
+from cotgap.benchmark.sweeps.rows import COLUMNS
+from cotgap.envs.core import CoTGapError
 from tests.benchmark.building import episode, step
 from tests.report import probed
 from tests.report.folders import write_sweep

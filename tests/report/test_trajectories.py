@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.report.text import LONGEST, clip, shorten, visible
-from benchmark.report.trajectories import payload, row, script
+from cotgap.benchmark.report.text import LONGEST, clip, shorten, visible
+from cotgap.benchmark.report.trajectories import payload, row, script
 from tests.benchmark.building import episode, random_run, step
 
 

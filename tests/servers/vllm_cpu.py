@@ -14,8 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmark.files import acquire
-from envs.cache import cache_dir
+from cotgap.benchmark.files import acquire
+from cotgap.envs.cache import cache_dir
 from tests.servers.processes import free_port, running
 
 TORCH, VLLM = "2.13.0", "0.32.0"

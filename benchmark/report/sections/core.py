@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmark.report.source import Report
+from cotgap.benchmark.report.source import Report
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,9 @@ class Section:
 @cache
 def sections() -> tuple[Section, ...]:
     """All sections, by scanning this folder, in the order of the pages."""
-    package = importlib.import_module("benchmark.report.sections")
+    package = importlib.import_module("cotgap.benchmark.report.sections")
     names = (module.name for module in pkgutil.iter_modules(package.__path__))
     found: list[Section] = [
-        importlib.import_module(f"benchmark.report.sections.{name}").SECTION
-        for name in names
-        if name != "core"
+        importlib.import_module(f"{__package__}.{name}").SECTION for name in names if name != "core"
     ]
     return tuple(sorted(found, key=lambda section: (section.order, section.name)))

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmark.records import Episode, Status
-from benchmark.report.sections.core import Section
-from benchmark.report.source import Report
-from benchmark.report.text import clip
-from benchmark.report.trajectories import payload, row, script
+from cotgap.benchmark.records import Episode, Status
+from cotgap.benchmark.report.sections.core import Section
+from cotgap.benchmark.report.source import Report
+from cotgap.benchmark.report.text import clip
+from cotgap.benchmark.report.trajectories import payload, row, script
 
 INDEX = "episodes-index.js"
 FOLDER = "episodes"

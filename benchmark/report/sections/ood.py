@@ -13,18 +13,18 @@ from typing import Any
 
 from markupsafe import Markup
 
-from benchmark import stats
-from benchmark.domain import relate, trained_on
-from benchmark.metrics.summary import PAIR, PanelSummary
-from benchmark.report.bars import Axis, Mark, in_words, interval, mark, reach
-from benchmark.report.charts import figure, mode_style, to_svg
-from benchmark.report.sections.core import Section
-from benchmark.report.sections.summary import in_order
-from benchmark.report.source import Report, Run
-from benchmark.report.text import clip
-from benchmark.stats import Estimate
-from benchmark.tables import show
-from envs.registry import get_panel
+from cotgap.benchmark import stats
+from cotgap.benchmark.domain import relate, trained_on
+from cotgap.benchmark.metrics.summary import PAIR, PanelSummary
+from cotgap.benchmark.report.bars import Axis, Mark, in_words, interval, mark, reach
+from cotgap.benchmark.report.charts import figure, mode_style, to_svg
+from cotgap.benchmark.report.sections.core import Section
+from cotgap.benchmark.report.sections.summary import in_order
+from cotgap.benchmark.report.source import Report, Run
+from cotgap.benchmark.report.text import clip
+from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.tables import show
+from cotgap.envs.registry import get_panel
 
 # Split → the split of the same suite that it holds something out of.
 HELD_OUT = (

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark.metrics import cot_gap, success
-from benchmark.metrics.core import Metric, metrics
-from benchmark.metrics.summary import PAIR, PanelSummary
-from benchmark.records import Episode
-from benchmark.report.bars import Mark, in_words, interval, mark, reach
-from benchmark.report.sections.core import Section
-from benchmark.report.sections.summary import in_order
-from benchmark.report.source import Report, Run
-from benchmark.stats import Estimate
-from benchmark.tables import show
+from cotgap.benchmark.metrics import cot_gap, success
+from cotgap.benchmark.metrics.core import Metric, metrics
+from cotgap.benchmark.metrics.summary import PAIR, PanelSummary
+from cotgap.benchmark.records import Episode
+from cotgap.benchmark.report.bars import Mark, in_words, interval, mark, reach
+from cotgap.benchmark.report.sections.core import Section
+from cotgap.benchmark.report.sections.summary import in_order
+from cotgap.benchmark.report.source import Report, Run
+from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.tables import show
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.probes.core import Figure, get_probe, probes
-from benchmark.probes.running import PROBE, PanelFigures, ProbeResult, load
-from benchmark.report.bars import interval, mark, reach
-from benchmark.report.probing import DRAWINGS
-from benchmark.report.sections.core import Section
-from benchmark.report.source import Report
-from benchmark.tables import show
+from cotgap.benchmark.probes.core import Figure, get_probe, probes
+from cotgap.benchmark.probes.running import PROBE, PanelFigures, ProbeResult, load
+from cotgap.benchmark.report.bars import interval, mark, reach
+from cotgap.benchmark.report.probing import DRAWINGS
+from cotgap.benchmark.report.sections.core import Section
+from cotgap.benchmark.report.source import Report
+from cotgap.benchmark.tables import show
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,15 @@ from typing import Any
 
 from markupsafe import Markup
 
-from benchmark.metrics.core import get_metric
-from benchmark.metrics.summary import PAIR, PanelSummary
-from benchmark.report.bars import in_words, interval
-from benchmark.report.charts import COLOURS, figure, to_svg
-from benchmark.report.revisions import JUDGED, Flow, Judged, flow
-from benchmark.report.sections.core import Section
-from benchmark.report.source import Report, Run
-from benchmark.report.text import clip
-from benchmark.tables import show
+from cotgap.benchmark.metrics.core import get_metric
+from cotgap.benchmark.metrics.summary import PAIR, PanelSummary
+from cotgap.benchmark.report.bars import in_words, interval
+from cotgap.benchmark.report.charts import COLOURS, figure, to_svg
+from cotgap.benchmark.report.revisions import JUDGED, Flow, Judged, flow
+from cotgap.benchmark.report.sections.core import Section
+from cotgap.benchmark.report.source import Report, Run
+from cotgap.benchmark.report.text import clip
+from cotgap.benchmark.tables import show
 
 KINDS = ("revision_helpful", "revision_neutral", "revision_harmful")
 WORDS = {"right": "right", "wrong": "wrong", "none": "no action"}

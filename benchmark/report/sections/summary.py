@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark.metrics.summary import PAIR, PanelSummary
-from benchmark.report.bars import Bound, Mark, bounds, interval, mark, reach
-from benchmark.report.sections.core import Section
-from benchmark.report.source import Report, Run
-from benchmark.stats import Estimate
-from benchmark.tables import show, verdict_text
-from envs.audits import audit_of
+from cotgap.benchmark.metrics.summary import PAIR, PanelSummary
+from cotgap.benchmark.report.bars import Bound, Mark, bounds, interval, mark, reach
+from cotgap.benchmark.report.sections.core import Section
+from cotgap.benchmark.report.source import Report, Run
+from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.tables import show, verdict_text
+from cotgap.envs.audits import audit_of
 
 
 @dataclass(frozen=True)

@@ -7,23 +7,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmark.domain import relate
-from benchmark.probes.running import ProbeResult
-from benchmark.published import Published
-from benchmark.report.bars import in_words, interval, mark, reach
-from benchmark.report.curves import ARMS, QUANTITIES, SHAPES, Measured, chart, series
-from benchmark.report.sections.core import Section
-from benchmark.report.source import Report
-from benchmark.stats import Estimate
-from benchmark.sweeps.alarm import DOC, Alarm, alarms
-from benchmark.sweeps.outcomes import Outcome, outcome
-from benchmark.sweeps.questions import CONTRADICTED, SUPPORTED, Answer, answers
-from benchmark.sweeps.reading import Sweep, read_sweep
-from benchmark.sweeps.rescore import Rescored, rescore
-from benchmark.sweeps.rows import COLUMNS, Row, rows
-from benchmark.sweeps.running import SWEEP
-from benchmark.tables import show
-from envs.registry import get_panel
+from cotgap.benchmark.domain import relate
+from cotgap.benchmark.probes.running import ProbeResult
+from cotgap.benchmark.published import Published
+from cotgap.benchmark.report.bars import in_words, interval, mark, reach
+from cotgap.benchmark.report.curves import ARMS, QUANTITIES, SHAPES, Measured, chart, series
+from cotgap.benchmark.report.sections.core import Section
+from cotgap.benchmark.report.source import Report
+from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.sweeps.alarm import DOC, Alarm, alarms
+from cotgap.benchmark.sweeps.outcomes import Outcome, outcome
+from cotgap.benchmark.sweeps.questions import CONTRADICTED, SUPPORTED, Answer, answers
+from cotgap.benchmark.sweeps.reading import Sweep, read_sweep
+from cotgap.benchmark.sweeps.rescore import Rescored, rescore
+from cotgap.benchmark.sweeps.rows import COLUMNS, Row, rows
+from cotgap.benchmark.sweeps.running import SWEEP
+from cotgap.benchmark.tables import show
+from cotgap.envs.registry import get_panel
 
 STYLES = {SUPPORTED: "helpful", CONTRADICTED: "harmful"}
 

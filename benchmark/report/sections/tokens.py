@@ -8,13 +8,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from benchmark.report.bars import in_words
-from benchmark.report.charts import COLOURS, figure, mode_style, to_svg
-from benchmark.report.sections.core import Section
-from benchmark.report.sections.summary import in_order
-from benchmark.report.source import Report
-from benchmark.report.text import clip
-from benchmark.stats import Estimate
+from cotgap.benchmark.report.bars import in_words
+from cotgap.benchmark.report.charts import COLOURS, figure, mode_style, to_svg
+from cotgap.benchmark.report.sections.core import Section
+from cotgap.benchmark.report.sections.summary import in_order
+from cotgap.benchmark.report.source import Report
+from cotgap.benchmark.report.text import clip
+from cotgap.benchmark.stats import Estimate
 
 WIDTH, HEIGHT = 420, 290
 

@@ -1,10 +1,11 @@
 """An expert that knows only what the agent has been told, and needs no luck.
 
-It looks where such things usually are (`envs.household.habits`), best chance per command first,
-remembers what it saw, and does what the task asks. It can go on from any state that any commands
-have led to, unless there is no way out: some things can be taken and then be put down nowhere.
+It looks where such things usually are (`cotgap.envs.household.habits`), best chance per command
+first, remembers what it saw, and does what the task asks. It can go on from any state that any
+commands have led to, unless there is no way out: some things can be taken and then be put down
+nowhere.
 
-`python -m envs.household.expert --data DIR` prints how many games it wins.
+`python -m cotgap.envs.household.expert --data DIR` prints how many games it wins.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ import random
 from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from envs.household.belief import Belief, Command, Task, first_belief, spell, updated
-from envs.household.engine import World
-from envs.household.game import Game
-from envs.household.habits import class_of, habits
+from cotgap.envs.household.belief import Belief, Command, Task, first_belief, spell, updated
+from cotgap.envs.household.engine import World
+from cotgap.envs.household.game import Game
+from cotgap.envs.household.habits import class_of, habits
 
 Aim: TypeAlias = Literal["search", "fetch", "treat", "deliver", "light", "clear", "wait"]
 

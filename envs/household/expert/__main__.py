@@ -1,12 +1,12 @@
-"""`python -m envs.household.expert --data DIR`: how many games the expert wins."""
+"""`python -m cotgap.envs.household.expert --data DIR`: how many games the expert wins."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from envs.household.expert import play
-from envs.household.game import load_game
+from cotgap.envs.household.expert import play
+from cotgap.envs.household.game import load_game
 
 
 def main() -> None:

@@ -6,8 +6,8 @@ game is certified by the exact oracle. To play them as an environment, start any
     env = envs.get_suite("household").make(envs.get_panel("household/train"))
     env.reset(options={"task": task_id(seed)})
 
-`python -m envs.household.generator --help` writes games as files that the stock engine plays, and
-measures how fast they are made.
+`python -m cotgap.envs.household.generator --help` writes games as files that the stock engine
+plays, and measures how fast they are made.
 
 What trains and what measures never meet: a game is for `train` if, and only if, the SHA-256 of its
 `pddl_problem` (the house, what is where, the goal) begins with an odd hexadecimal digit. One that
@@ -24,14 +24,14 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
-from envs.core import CoTGapError, UnknownNameError
-from envs.household.engine import World
-from envs.household.game import Game, make_game
-from envs.household.generator.axes import AXES
-from envs.household.generator.draw import Dice, Draft, draw
-from envs.household.generator.problem import problem, sentence
-from envs.household.oracle import cost_to_go
-from envs.household.wording import ALL_WORDINGS
+from cotgap.envs.core import CoTGapError, UnknownNameError
+from cotgap.envs.household.engine import World
+from cotgap.envs.household.game import Game, make_game
+from cotgap.envs.household.generator.axes import AXES
+from cotgap.envs.household.generator.draw import Dice, Draft, draw
+from cotgap.envs.household.generator.problem import problem, sentence
+from cotgap.envs.household.oracle import cost_to_go
+from cotgap.envs.household.wording import ALL_WORDINGS
 
 __all__ = ["AXES", "TRAIN", "Generated", "games", "generate", "seed_of", "task_id"]
 

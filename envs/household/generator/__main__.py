@@ -10,18 +10,18 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from envs.core import CoTGapError, UnknownNameError
-from envs.household.generator import AXES, TRAIN, games, generate
-from envs.household.generator.export import export
-from envs.household.generator.panels import FILE, SIZE, write
-from envs.household.wording import CURRENT, WORDINGS
+from cotgap.envs.core import CoTGapError, UnknownNameError
+from cotgap.envs.household.generator import AXES, TRAIN, games, generate
+from cotgap.envs.household.generator.export import export
+from cotgap.envs.household.generator.panels import FILE, SIZE, write
+from cotgap.envs.household.wording import CURRENT, WORDINGS
 
 _EXAMPLES = """\
 examples:
-  python -m envs.household.generator --panel household/ood_layout --export games
-  python -m envs.household.generator --panel household/id --export games --wording older --limit 20
-  python -m envs.household.generator --panel household/train --export games --limit 5000
-  python -m envs.household.generator --bench 500
+  python -m cotgap.envs.household.generator --panel household/ood_layout --export games
+  python -m cotgap.envs.household.generator --panel household/id --export games --limit 20
+  python -m cotgap.envs.household.generator --panel household/train --export games --limit 5000
+  python -m cotgap.envs.household.generator --bench 500
 
 The files lie in games/json_2.1.1/<panel>/, as ALFWorld's own do; the extra `alfworld` must be
 installed, as the files carry its rules. household/ood_wording exports the games of household/id:
@@ -31,7 +31,7 @@ files know the wordings of ALFWorld only.
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m envs.household.generator",
+        prog="python -m cotgap.envs.household.generator",
         description=__doc__,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

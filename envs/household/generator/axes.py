@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from envs.household.generator.tables import CLEAN, COOL, HEAT, LOOK, PLACE, TWO, Kind
+from cotgap.envs.household.generator.tables import CLEAN, COOL, HEAT, LOOK, PLACE, TWO, Kind
 
 TRAINED: Final = (PLACE, CLEAN, HEAT, LOOK)
 HELD_OUT: Final = (COOL, TWO)

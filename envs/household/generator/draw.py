@@ -1,6 +1,6 @@
 """Draws a house and its task by dice.
 
-`Draft` is all that is drawn; `envs.household.generator.problem` writes it down. Only
+`Draft` is all that is drawn; `cotgap.envs.household.generator.problem` writes it down. Only
 `random.Random.random` is used, the one method whose values Python promises to keep for a seed, and
 only in integer arithmetic and over ordered tables, so that a seed is the same game everywhere.
 """
@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from envs.household.generator.axes import Axis
-from envs.household.generator.tables import (
+from cotgap.envs.household.generator.axes import Axis
+from cotgap.envs.household.generator.tables import (
     HELD_OUT_OBJECTS,
     LAMP,
     LOOK,
@@ -23,7 +23,7 @@ from envs.household.generator.tables import (
     Kind,
     Room,
 )
-from envs.household.habits import habits
+from cotgap.envs.household.habits import habits
 
 Item = TypeVar("Item")
 

@@ -3,7 +3,7 @@
 The layout is ALFWorld's: `json_2.1.1/SPLIT/TASK/TRIAL/game.tw-pddl` beside a `traj_data.json` with
 what ALFWorld's environment looks up there. The rules in the files (PDDL domain, grammar) are those
 of the installed package `alfworld`, edited into the revision asked for and recognised by
-`envs.household.revisions`, so that they are known to be what released games carry.
+`cotgap.envs.household.revisions`, so that they are known to be what released games carry.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from envs.core import CoTGapError
-from envs.household.engine import World
-from envs.household.game import make_game
-from envs.household.generator import Generated
-from envs.household.generator.problem import sentence
-from envs.household.generator.tables import LOOK
-from envs.household.oracle import optimal_action
-from envs.household.revisions import revision_of, split_task, with_task
-from envs.household.stock import Rules, find_rules
-from envs.household.wording import CURRENT, OLDER, PACKAGE, WORDINGS
+from cotgap.envs.core import CoTGapError
+from cotgap.envs.household.engine import World
+from cotgap.envs.household.game import make_game
+from cotgap.envs.household.generator import Generated
+from cotgap.envs.household.generator.problem import sentence
+from cotgap.envs.household.generator.tables import LOOK
+from cotgap.envs.household.oracle import optimal_action
+from cotgap.envs.household.revisions import revision_of, split_task, with_task
+from cotgap.envs.household.stock import Rules, find_rules
+from cotgap.envs.household.wording import CURRENT, OLDER, PACKAGE, WORDINGS
 
 LAYOUT: Final = "json_2.1.1"
 GAME_FILE: Final = "game.tw-pddl"

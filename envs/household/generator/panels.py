@@ -1,8 +1,8 @@
 """The fixed panels: `panels.tsv` beside this file, so that listing them generates nothing.
 
 A line is axis, task id, content hash, task type, oracle length, number of receptacles.
-`python -m envs.household.generator --rewrite` writes it anew; do that only together with a change
-of the generator, which changes the panels' locks.
+`python -m cotgap.envs.household.generator --rewrite` writes it anew; do that only together with a
+change of the generator, which changes the panels' locks.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from envs.household.generator import AXES, Generated, games
+from cotgap.envs.household.generator import AXES, Generated, games
 
 FILE: Final = Path(__file__).with_name("panels.tsv")
 SIZE: Final = 200

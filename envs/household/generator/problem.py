@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from envs.household.generator.draw import Draft, Receptacle, fits
-from envs.household.generator.tables import (
+from cotgap.envs.household.generator.draw import Draft, Receptacle, fits
+from cotgap.envs.household.generator.tables import (
     CLEANABLE,
     COOLABLE,
     HEATABLE,
@@ -18,7 +18,7 @@ from envs.household.generator.tables import (
     SLICEABLE,
     TWO,
 )
-from envs.household.wording import Wording
+from cotgap.envs.household.wording import Wording
 
 _ABILITIES: Final = (
     ("cleanable", CLEANABLE),

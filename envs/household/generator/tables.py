@@ -1,9 +1,9 @@
 """What is where in generated houses: facts of the ALFRED world, and what each OOD axis holds out.
 
 Names are PDDL names without the suffix "Type"; in lower case they are the classes of a game's text.
-Which objects fit where, and how often they are found there, is `envs.household.habits`, the table
-that the expert goes by, too. How common a receptacle is in which room, and what can be done to
-what, was read off ALFWorld's training games.
+Which objects fit where, and how often they are found there, is `cotgap.envs.household.habits`, the
+table that the expert goes by, too. How common a receptacle is in which room, and what can be done
+to what, was read off ALFWorld's training games.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ class Kind(NamedTuple):
     name: str
     """ALFWorld's name of it."""
     short: str
-    """Its name in `envs.household.belief.Task`."""
+    """Its name in `cotgap.envs.household.belief.Task`."""
     rooms: tuple[str, ...]
     """The rooms it is set in, more often where repeated."""
     objects: frozenset[str] | None

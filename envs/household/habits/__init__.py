@@ -1,6 +1,6 @@
 """Where things are usually found and kept, counted over ALFWorld's training games.
 
-`python -m envs.household.habits --data DIR` counts again and writes `habits.json`; DIR holds
+`python -m cotgap.envs.household.habits --data DIR` counts again and writes `habits.json`; DIR holds
 `json_2.1.1/train`. No validation game is read. Names are classes: "mug", not "mug 2".
 """
 

@@ -1,4 +1,4 @@
-"""`python -m envs.household.habits --data DIR`: count the tables over the training games."""
+"""`python -m cotgap.envs.household.habits --data DIR`: count the tables over the training games."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from envs.household.game import Game, load_game, members
-from envs.household.habits import FILE, Habits, class_of
+from cotgap.envs.household.game import Game, load_game, members
+from cotgap.envs.household.habits import FILE, Habits, class_of
 
 
 def count(games: Iterable[Game]) -> Habits:

@@ -6,11 +6,11 @@ from typing import Any, cast
 
 import pytest
 
-from agents.backends.transformers import TransformersBackend
-from agents.rendering import Renderer
-from agents.training.data import Episode, play
-from agents.training.vocabulary import train_tokenizer
-from envs.toy import SUITE
+from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.rendering import Renderer
+from cotgap.agents.training.data import Episode, play
+from cotgap.agents.training.vocabulary import train_tokenizer
+from cotgap.envs.toy import SUITE
 
 
 def toy_episodes(count: int, *, noise: float = 0.3) -> list[Episode]:

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from agents.backends.transformers import TransformersBackend
-from agents.training import attention
-from agents.training.attention import use_blocks
-from agents.training.batching import collate, logits_at
-from agents.training.data import Episode
-from agents.training.sequences import Objective, encode
+from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.training import attention
+from cotgap.agents.training.attention import use_blocks
+from cotgap.agents.training.batching import collate, logits_at
+from cotgap.agents.training.data import Episode
+from cotgap.agents.training.sequences import Objective, encode
 
 
 @pytest.mark.parametrize("rows", [7, 64, 10_000])

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from agents.core import DEFAULT_TAGS
-from agents.modes import get_mode
-from agents.training.data import Episode, play, read_jsonl, write_jsonl
-from envs.core import CoTGapError, Outcome, Task, TextEnv
-from envs.toy import SUITE
+from cotgap.agents.core import DEFAULT_TAGS
+from cotgap.agents.modes import get_mode
+from cotgap.agents.training.data import Episode, play, read_jsonl, write_jsonl
+from cotgap.envs.core import CoTGapError, Outcome, Task, TextEnv
+from cotgap.envs.toy import SUITE
 
 from .conftest import toy_episodes
 

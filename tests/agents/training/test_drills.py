@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from agents.rendering import Renderer
-from agents.training.drills import NONE, drill, echo, listed_names
-from agents.training.masking import IGNORE_INDEX
-from agents.training.sequences import Tree
+from cotgap.agents.rendering import Renderer
+from cotgap.agents.training.drills import NONE, drill, echo, listed_names
+from cotgap.agents.training.masking import IGNORE_INDEX
+from cotgap.agents.training.sequences import Tree
 
 NAMES = "apple book desk drawer fork key lamp mug pan pen shelf vase".split()
 

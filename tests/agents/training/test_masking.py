@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.rendering import Renderer
-from agents.training.data import Episode
-from agents.training.masking import IGNORE_INDEX, Span, is_masked, mask_actions
-from agents.training.sequences import Objective, Tree, encode
-from envs.core import CoTGapError
+from cotgap.agents.rendering import Renderer
+from cotgap.agents.training.data import Episode
+from cotgap.agents.training.masking import IGNORE_INDEX, Span, is_masked, mask_actions
+from cotgap.agents.training.sequences import Objective, Tree, encode
+from cotgap.envs.core import CoTGapError
 
 REPLY = [Span("tag", 2, 3), Span("thought", 3, 5), Span("tag", 5, 6), Span("action", 6, 8)]
 

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import torch
 
-from agents.agent import Agent
-from agents.backends.transformers import TransformersBackend
-from agents.rendering import Renderer
-from agents.training.batching import collate, logits_at
-from agents.training.data import Episode
-from agents.training.masking import IGNORE_INDEX
-from agents.training.sequences import Objective, Tree, encode, join, prompt_ids
-from envs.core import CoTGapError
+from cotgap.agents.agent import Agent
+from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.rendering import Renderer
+from cotgap.agents.training.batching import collate, logits_at
+from cotgap.agents.training.data import Episode
+from cotgap.agents.training.masking import IGNORE_INDEX
+from cotgap.agents.training.sequences import Objective, Tree, encode, join, prompt_ids
+from cotgap.envs.core import CoTGapError
 
 BOTH = Objective(mix={"both": 1.0})
 MODES = {"cot": "cot", "direct": "prompt"}

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from agents.training.data import Episode, write_jsonl
-from agents.training.sources import (
+from cotgap.agents.training.data import Episode, write_jsonl
+from cotgap.agents.training.sources import (
     FAR,
     HELD_OUT,
     FileSource,
@@ -21,8 +21,8 @@ from agents.training.sources import (
     open_sources,
     openings,
 )
-from envs.core import CoTGapError, Outcome, Panel, Task, TextEnv, UnknownNameError
-from envs.toy import SUITE, ToyEnv, ToySuite
+from cotgap.envs.core import CoTGapError, Outcome, Panel, Task, TextEnv, UnknownNameError
+from cotgap.envs.toy import SUITE, ToyEnv, ToySuite
 
 
 def ids(source: Source, numbers: range) -> list[str]:
@@ -84,8 +84,8 @@ def test_tasks_without_end_are_played_where_a_panel_has_them(
 ) -> None:
     toy = SUITE.panel("train")
     endless = EndlessPanel(**{f.name: getattr(toy, f.name) for f in fields(toy) if f.init})
-    monkeypatch.setattr("agents.training.sources.get_panel", lambda name: endless)
-    monkeypatch.setattr("agents.training.sources.get_suite", lambda name: EndlessToy())
+    monkeypatch.setattr("cotgap.agents.training.sources.get_panel", lambda name: endless)
+    monkeypatch.setattr("cotgap.agents.training.sources.get_suite", lambda name: EndlessToy())
     source = PanelSource("toy/train", 0.0, 0)
     assert source.tasks is None
     assert source.describe()[0]["endless"]

@@ -15,20 +15,20 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from agents.__main__ import app
-from agents.backends.transformers import TransformersBackend
-from agents.core import Request, Sampling
-from agents.specs import make_agent
-from agents.training import checkpoints, presets, train
-from agents.training.batches import Batches
-from agents.training.data import Episode
-from agents.training.exactness import by_kind, match_recall, measure
-from agents.training.loop import differences
-from agents.training.presets import Preset, Stage, geometric, parse_mix
-from agents.training.sequences import Objective, encode, prompt_ids
-from agents.training.sources import PanelSource
-from agents.training.train import TrainOptions, execute
-from envs.core import CoTGapError, UnknownNameError
+from cotgap.agents.__main__ import app
+from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.core import Request, Sampling
+from cotgap.agents.specs import make_agent
+from cotgap.agents.training import checkpoints, presets, train
+from cotgap.agents.training.batches import Batches
+from cotgap.agents.training.data import Episode
+from cotgap.agents.training.exactness import by_kind, match_recall, measure
+from cotgap.agents.training.loop import differences
+from cotgap.agents.training.presets import Preset, Stage, geometric, parse_mix
+from cotgap.agents.training.sequences import Objective, encode, prompt_ids
+from cotgap.agents.training.sources import PanelSource
+from cotgap.agents.training.train import TrainOptions, execute
+from cotgap.envs.core import CoTGapError, UnknownNameError
 
 STAGE = Stage(steps=4, batch_size=2, learning_rate=1e-3, warmup=1, checkpoints=2)
 SMALL = {
@@ -55,7 +55,7 @@ TEST = Preset(
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A preset that trains in seconds, on few held-out episodes."""
     monkeypatch.setitem(presets.PRESETS, "test", TEST)
-    monkeypatch.setattr("agents.training.sources.HELD_OUT", 3)
+    monkeypatch.setattr("cotgap.agents.training.sources.HELD_OUT", 3)
     monkeypatch.setattr(train, "CORPUS", 8)
 
 
@@ -68,7 +68,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A finished run, base stage included. Read only."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(presets.PRESETS, "test", TEST)
-        patch.setattr("agents.training.sources.HELD_OUT", 3)
+        patch.setattr("cotgap.agents.training.sources.HELD_OUT", 3)
         patch.setattr(train, "CORPUS", 8)
         out = tmp_path_factory.mktemp("trained")
         execute(options(out))
@@ -131,10 +131,10 @@ def test_resuming_gives_what_an_uninterrupted_run_gives(
         if saves.count("resume") == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("agents.training.loop.replace_folder", stopped)
+    monkeypatch.setattr("cotgap.agents.training.loop.replace_folder", stopped)
     with pytest.raises(KeyboardInterrupt):
         execute(options(out))
-    monkeypatch.setattr("agents.training.loop.replace_folder", real)
+    monkeypatch.setattr("cotgap.agents.training.loop.replace_folder", real)
     assert [path.name for path in (out / "resume").iterdir()] == ["checkpoint-3"]
     execute(options(out))
     one, other = (
@@ -163,7 +163,7 @@ def test_a_full_disk_keeps_what_was_saved(
             monkeypatch.setattr(tokenizer, "save_pretrained", fail)
         real(folder, model, tokenizer, card)
 
-    monkeypatch.setattr("agents.training.loop.save_checkpoint", full)
+    monkeypatch.setattr("cotgap.agents.training.loop.save_checkpoint", full)
     with pytest.raises(CoTGapError, match=r"cannot save .*step-000004: .*No space left.*same comm"):
         execute(options(out))
     kept = sorted(path.name for path in out.iterdir())

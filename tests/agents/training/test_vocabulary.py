@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agents.rendering import Renderer
-from agents.training.data import Episode
-from agents.training.sources import openings
-from agents.training.vocabulary import MOST, train_tokenizer
-from envs.core import CoTGapError
+from cotgap.agents.rendering import Renderer
+from cotgap.agents.training.data import Episode
+from cotgap.agents.training.sources import openings
+from cotgap.agents.training.vocabulary import MOST, train_tokenizer
+from cotgap.envs.core import CoTGapError
 
 TEXT = "You arrive at desk 2. On the desk 2, you see a mug 1, an apple 12, and a creditcard 3."
 

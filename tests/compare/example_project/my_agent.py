@@ -4,9 +4,9 @@ import random
 
 from my_helpers import ERRORS
 
-from agents.agent import Agent
-from agents.backends.scripted import noisy_agent
-from agents.core import Request
+from cotgap.agents.agent import Agent
+from cotgap.agents.backends.scripted import noisy_agent
+from cotgap.agents.core import Request
 
 
 def released() -> Agent:

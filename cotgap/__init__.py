@@ -1,0 +1,4 @@
+"""CoTGap: where do the gains of chain-of-thought agent training land?
+
+The packages are `cotgap.envs`, `cotgap.agents`, `cotgap.benchmark` and `cotgap.leaderboards`.
+"""
