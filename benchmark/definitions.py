@@ -9,9 +9,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 
-from cotgap.benchmark import stats
 from cotgap.benchmark.metrics.core import NEEDS, metrics
 from cotgap.benchmark.probes.core import probes
+from cotgap.benchmark.stats import intervals
 
 
 def markdown() -> str:
@@ -37,9 +37,9 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "## Statistics"
     yield ""
-    yield inspect.getdoc(stats) or ""
-    for name, function in inspect.getmembers(stats, inspect.isfunction):
-        if function.__module__ == stats.__name__ and not name.startswith("_"):
+    yield inspect.getdoc(intervals) or ""
+    for name, function in inspect.getmembers(intervals, inspect.isfunction):
+        if function.__module__ == intervals.__name__ and not name.startswith("_"):
             yield ""
             yield f"### `{name}`"
             yield ""

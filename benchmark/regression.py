@@ -26,13 +26,13 @@ from cotgap.benchmark.commands.run import check_usable, resolve_modes
 from cotgap.benchmark.compare.comparison import Comparison, compare
 from cotgap.benchmark.compare.gate import Wanted, check_margin
 from cotgap.benchmark.compare.sides import NotComparableError, Side, read_side, vouched
-from cotgap.benchmark.config import Limits, PanelPlan, RunConfig, plan_panel
-from cotgap.benchmark.engines.core import AgentRecipe, Order, Placement
-from cotgap.benchmark.engines.local import LocalSite
-from cotgap.benchmark.episode import Job
-from cotgap.benchmark.files import acquire
-from cotgap.benchmark.runner import Progress, plan, run
-from cotgap.benchmark.store import RUN
+from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig, plan_panel
+from cotgap.benchmark.records.files import acquire
+from cotgap.benchmark.records.store import RUN
+from cotgap.benchmark.rollout.engines.core import AgentRecipe, Order, Placement
+from cotgap.benchmark.rollout.engines.local import LocalSite
+from cotgap.benchmark.rollout.episode import Job
+from cotgap.benchmark.rollout.runner import Progress, plan, run
 from cotgap.envs.core import CoTGapError, UnknownNameError
 from cotgap.envs.registry import get_panel
 

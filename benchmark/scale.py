@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cotgap.benchmark.records import Episode
-from cotgap.benchmark.sessions import Session
-from cotgap.benchmark.store import read_episodes, read_sessions
+from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.records.sessions import Session
+from cotgap.benchmark.records.store import read_episodes, read_sessions
 from cotgap.envs.core import CoTGapError
 
 

@@ -8,9 +8,9 @@ import re
 from dataclasses import asdict
 from pathlib import Path
 
-from cotgap.benchmark.files import write_json
-from cotgap.benchmark.stats import wilson
-from cotgap.benchmark.store import versions
+from cotgap.benchmark.records.files import write_json
+from cotgap.benchmark.records.store import versions
+from cotgap.benchmark.stats.intervals import wilson
 from cotgap.envs.core import CoTGapError
 from cotgap.leaderboards import form
 from cotgap.leaderboards.reading import SubmissionError, check, parse, read_submission

@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from cotgap.benchmark.config import RunConfig
-from cotgap.benchmark.episode import Job
-from cotgap.benchmark.records import Episode
-from cotgap.benchmark.runner import plan
-from cotgap.benchmark.store import read_episodes, read_run
+from cotgap.benchmark.records.config import RunConfig
+from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.records.store import read_episodes, read_run
+from cotgap.benchmark.rollout.episode import Job
+from cotgap.benchmark.rollout.runner import plan
 from cotgap.envs.core import CoTGapError
 from cotgap.leaderboards import form
 from cotgap.leaderboards.reading import SubmissionError, read_submission

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cotgap.benchmark.config import PanelPlan
-from cotgap.benchmark.records import Episode
+from cotgap.benchmark.records.config import PanelPlan
+from cotgap.benchmark.records.episode import Episode
 from cotgap.leaderboards.submission import Entry, SubmittedRun
 
 SCRIPTED = {"random": "floor", "noop": "floor", "expert": "ceiling"}

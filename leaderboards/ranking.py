@@ -8,8 +8,8 @@ all ranges hold the true ranks at once. Two agents that cannot be told apart sha
 numbers are no evidence that they are equal.
 
 Each pair is compared by task: had the two agents no difference, each task's two results could as
-well have been exchanged (`cotgap.benchmark.stats.sign_flip_p`; with one trial per task, the exact
-McNemar test).
+well have been exchanged (`cotgap.benchmark.stats.intervals.sign_flip_p`; with one trial per task,
+the exact McNemar test).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
 
-from cotgap.benchmark import stats
+from cotgap.benchmark.stats import intervals
 
 Weights = Mapping[str, tuple[Fraction, Fraction]]
 """Task key → (sum, total): a quantity is Σsums / Σtotals over tasks."""
@@ -61,11 +61,11 @@ def _decided(contenders: Sequence[Weights]) -> set[tuple[int, int]]:
         differences = exchangeable(contenders[i], contenders[j])
         total = sum(differences)
         pair = (i, j) if total > 0 else (j, i)
-        found.append((stats.sign_flip_p(differences), pair))
+        found.append((intervals.sign_flip_p(differences), pair))
     found.sort()
     decided = set()
     for place, (p, pair) in enumerate(found):
-        if p * (len(found) - place) > stats.ALPHA:
+        if p * (len(found) - place) > intervals.ALPHA:
             break
         decided.add(pair)
     return decided

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cotgap.benchmark.config import PanelPlan
-from cotgap.benchmark.records import Episode
+from cotgap.benchmark.records.config import PanelPlan
+from cotgap.benchmark.records.episode import Episode
 from cotgap.envs.core import CoTGapError
 from cotgap.leaderboards import form
 from cotgap.leaderboards.archive import DAMAGED, check_zip, chunks_of, members_of, opened

@@ -16,14 +16,14 @@ from cotgap.agents.agent import Agent
 from cotgap.agents.core import Decision, Request, reads_environment
 from cotgap.agents.protocol import PromptProtocol
 from cotgap.agents.specs import make_agent
-from cotgap.benchmark.config import RunConfig
-from cotgap.benchmark.episode import Decoding, Job, open_dialogue, request_at
-from cotgap.benchmark.hosts import Bench, Environments
-from cotgap.benchmark.records import Episode
-from cotgap.benchmark.runner import plan
-from cotgap.benchmark.shots import shot_source
-from cotgap.benchmark.stats import wilson
-from cotgap.benchmark.turns import start, turn
+from cotgap.benchmark.records.config import RunConfig
+from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.rollout.episode import Decoding, Job, open_dialogue, request_at
+from cotgap.benchmark.rollout.runner import plan
+from cotgap.benchmark.rollout.shots import shot_source
+from cotgap.benchmark.rollout.turns import start, turn
+from cotgap.benchmark.rollout.workers import Bench, Environments
+from cotgap.benchmark.stats.intervals import wilson
 from cotgap.envs.core import CoTGapError
 from cotgap.leaderboards.findings import Finding
 from cotgap.leaderboards.submission import INEXACT, Submission

@@ -1,7 +1,7 @@
 """Play recorded episodes again: parse every raw reply, take every action, compare every field.
 
 What is taken is what the raw text says, by the very functions that a run plays with
-(`cotgap.benchmark.turns`); nothing of a record is used but its raw texts.
+(`cotgap.benchmark.rollout.turns`); nothing of a record is used but its raw texts.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from cotgap.agents.backends._text import cut_at_stop
 from cotgap.agents.core import NO_USAGE, Decision, Tags, Usage
 from cotgap.agents.modes import get_mode
 from cotgap.agents.protocol import PromptProtocol
-from cotgap.benchmark.config import RunConfig
-from cotgap.benchmark.episode import Job, budget
-from cotgap.benchmark.hosts import Bench, Environments, HostError
-from cotgap.benchmark.records import Episode, Status, StepRecord
-from cotgap.benchmark.turns import State, Turn, start, turn
+from cotgap.benchmark.records.config import RunConfig
+from cotgap.benchmark.records.episode import Episode, Status, StepRecord
+from cotgap.benchmark.rollout.episode import Job, budget
+from cotgap.benchmark.rollout.turns import State, Turn, start, turn
+from cotgap.benchmark.rollout.workers import Bench, Environments, HostError
 from cotgap.envs.core import CoTGapError, TaskUnavailableError, TextEnv
 from cotgap.leaderboards.findings import Finding, Kind
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from cotgap.benchmark.config import PanelPlan
-from cotgap.benchmark.records import Episode
+from cotgap.benchmark.records.config import PanelPlan
+from cotgap.benchmark.records.episode import Episode
 
 SCHEMA = 1
 

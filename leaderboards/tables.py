@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from cotgap.benchmark import stats
 from cotgap.benchmark.domain import Relation, relate
-from cotgap.benchmark.published import published
+from cotgap.benchmark.report.published import published
 from cotgap.benchmark.report.sections.ood import reference
-from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.stats import intervals
+from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.envs.audits import audit_of
 from cotgap.envs.core import CoTGapError
 from cotgap.envs.registry import get_panel
@@ -266,4 +266,4 @@ def _published(first: Measure, setting: Setting) -> Iterator[Beside]:
 
 def _share(won: int, n: int) -> Estimate:
     """A success rate of which no more is known."""
-    return stats.rate([1] * won + [0] * (n - won), [1] * n, "episodes")
+    return intervals.rate([1] * won + [0] * (n - won), [1] * n, "episodes")

@@ -13,13 +13,13 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
-from cotgap.benchmark.config import PanelPlan, RunConfig, digest_of
 from cotgap.benchmark.domain import panel_facts, trained_on
-from cotgap.benchmark.episode import Job
-from cotgap.benchmark.hosts import processors
 from cotgap.benchmark.metrics.summary import PanelSummary, summarise
-from cotgap.benchmark.records import Episode
-from cotgap.benchmark.runner import plan
+from cotgap.benchmark.records.config import PanelPlan, RunConfig, digest_of
+from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.rollout.episode import Job
+from cotgap.benchmark.rollout.runner import plan
+from cotgap.benchmark.rollout.workers import processors
 from cotgap.envs.core import CoTGapError, Panel
 from cotgap.envs.registry import get_panel, get_suite
 from cotgap.leaderboards.findings import Collector, Finding, Findings, Kind, Unplayable

@@ -73,8 +73,7 @@ def words(path: Path) -> set[str]:
 
 
 def test_modes_and_runner_know_no_suite() -> None:
-    files = sources("agents/modes", "benchmark/engines")
-    files += [ROOT / "benchmark" / name for name in ("runner.py", "episode.py", "store.py")]
+    files = sources("agents/modes", "benchmark/rollout", "benchmark/records")
     for path in files:
         assert not words(path) & set(envs.suites()), path
 

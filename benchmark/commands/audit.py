@@ -14,14 +14,14 @@ from rich.table import Table
 from cotgap.agents.core import Sampling
 from cotgap.agents.specs import make_agent
 from cotgap.benchmark.commands.run import check_usable
-from cotgap.benchmark.config import Limits, plan_panel
-from cotgap.benchmark.engines.local import LocalEngine
-from cotgap.benchmark.episode import Decoding, Job
 from cotgap.benchmark.metrics import score as score_metric
 from cotgap.benchmark.metrics.core import PROMPT
-from cotgap.benchmark.progress import LiveProgress
-from cotgap.benchmark.records import Episode
-from cotgap.benchmark.tables import show
+from cotgap.benchmark.records.config import Limits, plan_panel
+from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.report.progress import LiveProgress
+from cotgap.benchmark.report.terminal import show
+from cotgap.benchmark.rollout.engines.local import LocalEngine
+from cotgap.benchmark.rollout.episode import Decoding, Job
 from cotgap.envs import audits
 from cotgap.envs.audits import Audit, Played
 from cotgap.envs.core import Panel

@@ -16,7 +16,7 @@ from cotgap.benchmark.compare.gate import Verdict, Wanted, check_margin
 from cotgap.benchmark.compare.junit import junit
 from cotgap.benchmark.compare.markdown import markdown
 from cotgap.benchmark.compare.tables import print_comparison
-from cotgap.benchmark.files import write_text
+from cotgap.benchmark.records.files import write_text
 from cotgap.envs.core import CoTGapError
 
 # 2 is bad usage, for every command.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from cotgap.benchmark.store import versions
+from cotgap.benchmark.records.store import versions
 from cotgap.envs.audits import stale
 from cotgap.envs.core import Finding
 from cotgap.envs.locks import changed

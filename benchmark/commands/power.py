@@ -15,7 +15,7 @@ from rich.text import Text
 from cotgap.benchmark.compare.gate import check_margin
 from cotgap.benchmark.compare.sides import read_side
 from cotgap.benchmark.metrics.core import by_task
-from cotgap.benchmark.power import (
+from cotgap.benchmark.stats.power import (
     Assumption,
     assumptions,
     effect_of_tasks,

@@ -16,12 +16,12 @@ from cotgap.agents.agent import Agent
 from cotgap.agents.modes import get_mode
 from cotgap.agents.specs import make_agent
 from cotgap.benchmark.commands.run import check_usable
-from cotgap.benchmark.config import Limits, PanelPlan, plan_panel
 from cotgap.benchmark.probes.core import check_backend, check_environment, get_probe
 from cotgap.benchmark.probes.driving import TaskRecord
 from cotgap.benchmark.probes.running import ProbeConfig, ProbeResult, Watch, run_probe
 from cotgap.benchmark.probes.tables import print_probe
-from cotgap.benchmark.progress import PLAIN_SECONDS
+from cotgap.benchmark.records.config import Limits, PanelPlan, plan_panel
+from cotgap.benchmark.report.progress import PLAIN_SECONDS
 from cotgap.envs.core import CoTGapError
 from cotgap.envs.registry import get_panel, get_suite
 

@@ -14,14 +14,14 @@ from rich.console import Console
 from cotgap.agents.agent import AgentCard
 from cotgap.agents.core import Sampling
 from cotgap.agents.modes import get_mode, modes
-from cotgap.benchmark.budget import Budget, parse_prices
-from cotgap.benchmark.config import Limits, PanelPlan, RunConfig, Shadow, plan_panel
-from cotgap.benchmark.engines import open_site
-from cotgap.benchmark.engines.core import AgentRecipe, Placement, Site
 from cotgap.benchmark.metrics.core import COT, PROMPT
-from cotgap.benchmark.progress import LiveProgress
-from cotgap.benchmark.runner import Progress, RunResult, run
-from cotgap.benchmark.tables import print_result
+from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig, Shadow, plan_panel
+from cotgap.benchmark.report.progress import LiveProgress
+from cotgap.benchmark.report.terminal import print_result
+from cotgap.benchmark.rollout.budget import Budget, parse_prices
+from cotgap.benchmark.rollout.engines import open_site
+from cotgap.benchmark.rollout.engines.core import AgentRecipe, Placement, Site
+from cotgap.benchmark.rollout.runner import Progress, RunResult, run
 from cotgap.envs.core import CoTGapError, SuiteUnavailableError, UnknownNameError
 from cotgap.envs.registry import get_panel, get_suite
 

@@ -13,12 +13,12 @@ from rich.console import Console
 
 from cotgap.agents.agent import Agent
 from cotgap.benchmark.commands.probe import TaskProgress, plan_panels
-from cotgap.benchmark.config import Limits
-from cotgap.benchmark.files import write_json
 from cotgap.benchmark.probes.running import Watch
-from cotgap.benchmark.progress import LiveProgress
-from cotgap.benchmark.runner import Progress
-from cotgap.benchmark.store import SUMMARY, read_episodes
+from cotgap.benchmark.records.config import Limits
+from cotgap.benchmark.records.files import write_json
+from cotgap.benchmark.records.store import SUMMARY, read_episodes
+from cotgap.benchmark.report.progress import LiveProgress
+from cotgap.benchmark.rollout.runner import Progress
 from cotgap.benchmark.sweeps import rescore
 from cotgap.benchmark.sweeps.alarm import Alarm, alarms
 from cotgap.benchmark.sweeps.questions import Answer, answers

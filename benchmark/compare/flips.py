@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Literal
 
 from cotgap.benchmark.compare.pairing import Pairs, mean_of
-from cotgap.benchmark.records import Episode, StepRecord
+from cotgap.benchmark.records.episode import Episode, StepRecord
 
 Direction = Literal["won → lost", "lost → won"]
 LOST: Direction = "won → lost"

@@ -4,8 +4,9 @@ The true difference (candidate − baseline) lies in one of three regions, cut a
 and two one-sided tests speak about them:
 
 - **no worse**: "the difference is −margin or less" is rejected at the one-sided 5 % level
-  (`cotgap.benchmark.noninferiority`, equivalent to its one-sided 95 % bound lying above −margin).
-  Asked first: a loss that is certain but smaller than the margin is one that the margin allows.
+  (`cotgap.benchmark.stats.noninferiority`, equivalent to its one-sided 95 % bound lying above
+  −margin). Asked first: a loss that is certain but smaller than the margin is one that the margin
+  allows.
 - **worse**: otherwise, "the difference is 0 or more" is rejected: fewer successes with p ≤ 0.05 of
   the exact two-sided test (so at the one-sided 2.5 % level). The candidate has lost something, and
   nothing shows that it is less than the margin. (To ask for a loss that is *shown to be larger*
@@ -28,15 +29,15 @@ from enum import Enum
 from fractions import Fraction
 from typing import Any
 
-from cotgap.benchmark import stats
 from cotgap.benchmark.compare.pairing import Pairs
 from cotgap.benchmark.compare.quantities import BOUNDED, Rates, parts_of, task_rates
 from cotgap.benchmark.metrics.core import get_metric
 from cotgap.benchmark.metrics.summary import PAIR
-from cotgap.benchmark.noninferiority import lower_bound, p_no_worse
-from cotgap.benchmark.power import margin_of_tasks, tasks_for_margin
-from cotgap.benchmark.stats import ALPHA
-from cotgap.benchmark.trends import holm
+from cotgap.benchmark.stats import intervals
+from cotgap.benchmark.stats.intervals import ALPHA
+from cotgap.benchmark.stats.noninferiority import lower_bound, p_no_worse
+from cotgap.benchmark.stats.power import margin_of_tasks, tasks_for_margin
+from cotgap.benchmark.stats.trends import holm
 from cotgap.envs.core import CoTGapError, UnknownNameError
 
 
@@ -179,7 +180,7 @@ def _measure(pairs: Pairs, metric: str, mode: str, rates: Rates | None, margin: 
         difference=rates.span * float(mean),
         bound=rates.span * lower_bound(moved),
         p_no_worse=p_no_worse(moved, margin / rates.span),
-        p=stats.sign_flip_p(moved),
+        p=intervals.sign_flip_p(moved),
         n=len(moved),
     )
 
@@ -198,7 +199,7 @@ def _outlook(moved: Sequence[Fraction], margin: float, span: int) -> dict[str, A
     tasks cannot exclude."""
     n = len(moved)
     square = float(sum((d * d for d in moved), Fraction(0))) / n
-    discordance = max(square, stats.wilson(0.0, n)[1])
+    discordance = max(square, intervals.wilson(0.0, n)[1])
     seen = min(0.0, float(sum(moved)) / n)
     resolvable = margin_of_tasks(n, discordance)
     return {

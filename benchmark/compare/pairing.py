@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from cotgap.benchmark.compare.sides import Shared, SharedPanel, Side
 from cotgap.benchmark.metrics.core import by_task
-from cotgap.benchmark.records import Episode
+from cotgap.benchmark.records.episode import Episode
 
 Tasks = Mapping[str, Sequence[Episode]]
 """Task key → scored episodes."""

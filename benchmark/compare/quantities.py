@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 
-from cotgap.benchmark import stats
 from cotgap.benchmark.compare.pairing import Pairs, Tasks, mean_of
 from cotgap.benchmark.metrics import score, tokens_in, tokens_out
 from cotgap.benchmark.metrics.core import COT, PROMPT, Unit, get_metric, revised
 from cotgap.benchmark.metrics.summary import PAIR
-from cotgap.benchmark.paired import Counted, mean_difference, rate_difference
-from cotgap.benchmark.records import Episode
-from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.stats import intervals
+from cotgap.benchmark.stats.intervals import Estimate
+from cotgap.benchmark.stats.paired import Counted, mean_difference, rate_difference
 from cotgap.envs.core import CoTGapError
 from cotgap.envs.registry import get_suite
 
@@ -143,7 +143,7 @@ def _of_rates(pairs: Pairs) -> Iterator[Difference]:
                 for run in (rates.first, rates.second)
             )
             estimate = _scaled(
-                stats.paired_difference(rates.first, rates.second, "tasks"), rates.width
+                intervals.paired_difference(rates.first, rates.second, "tasks"), rates.width
             )
             yield Difference(name, metric.title, mode, metric.unit, first, second, estimate)
 

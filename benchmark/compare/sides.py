@@ -9,10 +9,10 @@ from typing import Any
 
 from cotgap.agents.backends.scripted import ScriptedBackend
 from cotgap.agents.specs import SCRIPTS
-from cotgap.benchmark.config import PanelPlan, RunConfig, differences
-from cotgap.benchmark.records import Episode
+from cotgap.benchmark.records.config import PanelPlan, RunConfig, differences
+from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.records.store import RUN, read_episodes, read_run
 from cotgap.benchmark.report.text import clip
-from cotgap.benchmark.store import RUN, read_episodes, read_run
 from cotgap.envs.core import CoTGapError, UnknownNameError
 
 # What an agent's description says of how it was run, not of what it is.

@@ -10,9 +10,9 @@ from cotgap.benchmark.compare.gate import Gate, Verdict
 from cotgap.benchmark.compare.quantities import Difference
 from cotgap.benchmark.metrics.core import Unit
 from cotgap.benchmark.metrics.summary import PAIR
+from cotgap.benchmark.report.terminal import p_value, show
 from cotgap.benchmark.report.text import clip
-from cotgap.benchmark.stats import ALPHA
-from cotgap.benchmark.tables import p_value, show
+from cotgap.benchmark.stats.intervals import ALPHA
 
 COLUMNS = ("", "baseline", "candidate", "difference", "95 % CI", "p", "MDE")
 SHORT_COLUMNS = ("", "A", "B", "B − A", "95 % CI", "p", "MDE")

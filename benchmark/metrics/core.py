@@ -16,9 +16,9 @@ from functools import cache
 from types import MappingProxyType
 from typing import Literal
 
-from cotgap.benchmark import stats
-from cotgap.benchmark.records import Episode, StepRecord
-from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.records.episode import Episode, StepRecord
+from cotgap.benchmark.stats import intervals
+from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.envs.core import UnknownNameError
 
 # The two modes whose difference is the CoT gap (arXiv:2606.26935).
@@ -107,7 +107,9 @@ def episode_rate(episodes: Iterable[Episode], counts: Callable[[Episode], bool])
     tasks = by_task(episodes).values()
     if not tasks:
         return None
-    return stats.rate([sum(map(counts, task)) for task in tasks], list(map(len, tasks)), "episodes")
+    return intervals.rate(
+        [sum(map(counts, task)) for task in tasks], list(map(len, tasks)), "episodes"
+    )
 
 
 def episode_mean(
@@ -119,7 +121,7 @@ def episode_mean(
     tasks = by_task(episodes).values()
     if not tasks:
         return None
-    return stats.mean(
+    return intervals.mean(
         [sum(sorted(map(amount, task))) for task in tasks],
         list(map(len, tasks)),
         "episodes",
@@ -137,7 +139,7 @@ def step_rate(
     ]
     if not any(verdicts):
         return None
-    return stats.rate(list(map(sum, verdicts)), list(map(len, verdicts)), unit)
+    return intervals.rate(list(map(sum, verdicts)), list(map(len, verdicts)), unit)
 
 
 def success_pairs(episodes: Sequence[Episode]) -> tuple[list[Fraction], list[Fraction]]:

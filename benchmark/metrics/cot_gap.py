@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cotgap.benchmark import stats
 from cotgap.benchmark.metrics.core import Metric, success_pairs
-from cotgap.benchmark.records import Episode
-from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.stats import intervals
+from cotgap.benchmark.stats.intervals import Estimate
 
 
 def compute(episodes: Sequence[Episode]) -> Estimate | None:
     """Mean paired difference over the tasks with a score in both modes."""
     prompt, cot = success_pairs(episodes)
-    return stats.paired_difference(prompt, cot, "tasks") if prompt else None
+    return intervals.paired_difference(prompt, cot, "tasks") if prompt else None
 
 
 METRIC = Metric(

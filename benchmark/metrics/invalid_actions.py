@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cotgap.benchmark.metrics.core import Metric, step_rate
-from cotgap.benchmark.records import Episode
-from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.stats.intervals import Estimate
 
 
 def compute(episodes: Sequence[Episode]) -> Estimate | None:

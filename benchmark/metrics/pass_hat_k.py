@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cotgap.benchmark import stats
 from cotgap.benchmark.metrics.core import Metric, by_task
-from cotgap.benchmark.records import Episode
-from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.stats import intervals
+from cotgap.benchmark.stats.intervals import Estimate
 
 
 def compute(episodes: Sequence[Episode]) -> Estimate | None:
@@ -18,8 +18,8 @@ def compute(episodes: Sequence[Episode]) -> Estimate | None:
     if k < 2:
         return None
     full = [task for task in tasks if len(task) == k]
-    chances = [stats.pass_hat_k(sum(e.success for e in task), k, k) for task in full]
-    estimate = stats.rate(list(map(float, chances)), [1] * len(full), "tasks")
+    chances = [intervals.pass_hat_k(sum(e.success for e in task), k, k) for task in full]
+    estimate = intervals.rate(list(map(float, chances)), [1] * len(full), "tasks")
     return replace(estimate, counts={"k": k, "left_out": len(tasks) - len(full)})
 
 

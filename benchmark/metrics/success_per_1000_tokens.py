@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cotgap.benchmark import stats
 from cotgap.benchmark.metrics import tokens_out
 from cotgap.benchmark.metrics.core import Metric, by_task
-from cotgap.benchmark.records import Episode
-from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.stats import intervals
+from cotgap.benchmark.stats.intervals import Estimate
 
 PER = 1000
 
@@ -20,7 +20,7 @@ def compute(episodes: Sequence[Episode]) -> Estimate | None:
     if not any(written):
         return None
     wins = [PER * sum(episode.success for episode in task) for task in tasks]
-    return stats.mean(wins, written, "tokens", least=0.0)
+    return intervals.mean(wins, written, "tokens", least=0.0)
 
 
 METRIC = Metric(

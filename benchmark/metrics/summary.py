@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from cotgap.benchmark.metrics.core import COT, PROMPT, by_task, metrics, scored
-from cotgap.benchmark.records import Episode
-from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.envs.core import CoTGapError
 
 PAIR = "pair"

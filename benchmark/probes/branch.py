@@ -16,7 +16,7 @@ from cotgap.benchmark.metrics.core import COT, PROMPT
 from cotgap.benchmark.probes.core import Asking, Figure, Probe, Row, Together
 from cotgap.benchmark.probes.counting import Rows, difference, share
 from cotgap.benchmark.probes.states import Site, Visit
-from cotgap.benchmark.turns import NO_ACTION
+from cotgap.benchmark.rollout.turns import NO_ACTION
 
 Ending = Generator[list[Request], list[Decision], dict[str, Any]]
 

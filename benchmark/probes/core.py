@@ -19,7 +19,7 @@ from cotgap.agents.core import Request
 from cotgap.agents.forcing import reads_prefill
 from cotgap.benchmark.metrics.core import Unit
 from cotgap.benchmark.probes.states import Visit
-from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.envs.core import (
     CoTGapError,
     Expert,

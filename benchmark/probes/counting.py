@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
-from cotgap.benchmark import stats
 from cotgap.benchmark.probes.core import Figure
+from cotgap.benchmark.stats import intervals
 
 Rows = Sequence[Sequence[dict[str, Any]]]
 """The rows of each task."""
@@ -23,7 +23,7 @@ def share(
     verdicts = _values(rows, verdict)
     if not verdicts:
         return []
-    estimate = stats.rate(
+    estimate = intervals.rate(
         [sum(task) for task in verdicts], [len(task) for task in verdicts], "states"
     )
     return [Figure(name, group, "rate", estimate)]
@@ -41,7 +41,7 @@ def mean_share(
     amounts = _values(rows, amount)
     if not amounts:
         return []
-    estimate = stats.mean(
+    estimate = intervals.mean(
         [sum(task) for task in amounts], [len(task) for task in amounts], "states", least=0.0
     )
     return [Figure(name, group, "rate", estimate, detail)]
@@ -65,7 +65,7 @@ def difference(
     before, after = (
         [Fraction(sum(pair[side] for pair in task), len(task)) for task in pairs] for side in (0, 1)
     )
-    return [Figure(name, group, "points", stats.paired_difference(before, after, "tasks"))]
+    return [Figure(name, group, "points", intervals.paired_difference(before, after, "tasks"))]
 
 
 def _values(rows: Rows, value: Callable[[dict[str, Any]], Any]) -> list[list[Any]]:

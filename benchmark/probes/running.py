@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from cotgap.agents.agent import Agent
-from cotgap.benchmark.config import Limits, PanelPlan, differences
-from cotgap.benchmark.files import acquire, append_line, cut_torn_line, write_json
 from cotgap.benchmark.probes.core import Figure, check_backend, check_environment, get_probe
 from cotgap.benchmark.probes.driving import Driver, TaskRecord
 from cotgap.benchmark.probes.states import Visit, expert_argument
-from cotgap.benchmark.shots import shot_source
-from cotgap.benchmark.store import LOCK, SUMMARY, versions
+from cotgap.benchmark.records.config import Limits, PanelPlan, differences
+from cotgap.benchmark.records.files import acquire, append_line, cut_torn_line, write_json
+from cotgap.benchmark.records.store import LOCK, SUMMARY, versions
+from cotgap.benchmark.rollout.shots import shot_source
 from cotgap.envs.core import CoTGapError, TaskKey, TextEnv
 from cotgap.envs.registry import get_panel, get_suite
 

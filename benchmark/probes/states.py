@@ -11,9 +11,9 @@ from cotgap.agents.agent import Agent
 from cotgap.agents.core import Decision, Request, Sampling
 from cotgap.agents.forcing import force
 from cotgap.agents.prompts import Dialogue, Shot
-from cotgap.benchmark.config import Limits
-from cotgap.benchmark.episode import budget
 from cotgap.benchmark.metrics.core import COT, PROMPT
+from cotgap.benchmark.records.config import Limits
+from cotgap.benchmark.rollout.episode import budget
 from cotgap.envs.core import Canonical, Expert, Oracle, Rationale, Snapshots, TaskKey, TextEnv
 
 DRAWS = 32  # tries to draw another action where many are alike

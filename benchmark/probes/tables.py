@@ -10,8 +10,8 @@ from rich.text import Text
 from cotgap.benchmark.metrics.core import Unit
 from cotgap.benchmark.probes.core import Figure, get_probe
 from cotgap.benchmark.probes.running import PanelFigures, ProbeResult
-from cotgap.benchmark.stats import Estimate
-from cotgap.benchmark.tables import show
+from cotgap.benchmark.report.terminal import show
+from cotgap.benchmark.stats.intervals import Estimate
 
 SHOWN_ERRORS = 5
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cotgap.benchmark.metrics.core import Unit
-from cotgap.benchmark.stats import Estimate, wilson
-from cotgap.benchmark.tables import show
+from cotgap.benchmark.report.terminal import show
+from cotgap.benchmark.stats.intervals import Estimate, wilson
 from cotgap.envs.audits import Audit
 
 Axis = Literal["rate", "points", "yield"]

@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cotgap.benchmark.records.store import RUN
 from cotgap.benchmark.report.folder import write_folder
 from cotgap.benchmark.report.render import HERE, pages, render
 from cotgap.benchmark.report.sections.core import Section, sections
 from cotgap.benchmark.report.source import Report, labelled, load_run
-from cotgap.benchmark.store import RUN
 from cotgap.envs.core import CoTGapError
 
 INDEX = "index.html"

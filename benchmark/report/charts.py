@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 from markupsafe import Markup
 
 from cotgap.benchmark.report.text import clip
-from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.stats.intervals import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

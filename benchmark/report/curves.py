@@ -16,7 +16,7 @@ from cotgap.benchmark.report.bars import Axis
 from cotgap.benchmark.report.charts import COLOURS, band, figure, to_svg
 from cotgap.benchmark.report.source import Run
 from cotgap.benchmark.report.text import clip
-from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.benchmark.sweeps.series import Checkpoint
 
 ARMS = ("other2", "other1", "other3", "harmful", "helpful", "neutral")

@@ -15,8 +15,8 @@ from cotgap.benchmark.probes.dose import CONTROLS, DOSES
 from cotgap.benchmark.probes.running import PanelFigures
 from cotgap.benchmark.report.bars import Mark, in_words, interval, mark, reach
 from cotgap.benchmark.report.charts import COLOURS, band, figure, to_svg
+from cotgap.benchmark.report.terminal import show
 from cotgap.benchmark.report.text import clip
-from cotgap.benchmark.tables import show
 
 Panels = Sequence[tuple[str, PanelFigures]]
 """(agent, its figures), on one panel."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cotgap.benchmark.metrics.core import COT, PROMPT, revised, revision_gain, scored, step_rate
-from cotgap.benchmark.records import Episode, StepRecord
-from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.records.episode import Episode, StepRecord
+from cotgap.benchmark.stats.intervals import Estimate
 
 Verdict = Literal["helpful", "harmful", "neutral", "unjudged", "same"]
 Judged = Literal["right", "wrong", "none"]

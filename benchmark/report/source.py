@@ -9,10 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cotgap.benchmark.config import PanelPlan
 from cotgap.benchmark.metrics.summary import PanelSummary, summarise
-from cotgap.benchmark.records import Episode
-from cotgap.benchmark.store import RUN, read_episodes, read_run
+from cotgap.benchmark.records.config import PanelPlan
+from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.records.store import RUN, read_episodes, read_run
 from cotgap.envs.core import CoTGapError
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from cotgap.agents.core import Decision
-from cotgap.benchmark.records import Episode, StepRecord
+from cotgap.benchmark.records.episode import Episode, StepRecord
 from cotgap.benchmark.report.revisions import verdict
 from cotgap.benchmark.report.text import clip, shorten
 

@@ -29,16 +29,16 @@ from rich.table import Table
 
 from cotgap.agents.checkpoints import bundled_path
 from cotgap.agents.core import Sampling
-from cotgap.benchmark import stats
-from cotgap.benchmark.config import Limits, PanelPlan, RunConfig, plan_panel
-from cotgap.benchmark.engines import open_site
-from cotgap.benchmark.engines.core import AgentRecipe, Placement
 from cotgap.benchmark.metrics.core import COT, PROMPT, Unit, by_task, get_metric
-from cotgap.benchmark.progress import LiveProgress
-from cotgap.benchmark.records import Episode
-from cotgap.benchmark.runner import Progress, run
-from cotgap.benchmark.store import read_episodes
-from cotgap.benchmark.tables import show
+from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig, plan_panel
+from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.records.store import read_episodes
+from cotgap.benchmark.report.progress import LiveProgress
+from cotgap.benchmark.report.terminal import show
+from cotgap.benchmark.rollout.engines import open_site
+from cotgap.benchmark.rollout.engines.core import AgentRecipe, Placement
+from cotgap.benchmark.rollout.runner import Progress, run
+from cotgap.benchmark.stats import intervals
 from cotgap.envs.core import CoTGapError
 from cotgap.envs.registry import get_panel
 
@@ -151,8 +151,8 @@ class Comparison:
     panel: str
     metric: str
     mode: str
-    over_tasks: tuple[stats.Estimate | None, ...]
-    over_seeds: tuple[stats.Estimate | None, ...]
+    over_tasks: tuple[intervals.Estimate | None, ...]
+    over_seeds: tuple[intervals.Estimate | None, ...]
 
 
 def compare(played: Mapping[Cell, Sequence[Episode]]) -> list[Comparison]:
@@ -198,7 +198,7 @@ def _pooled(arm: Mapping[int, Sequence[Episode]]) -> list[Episode]:
     return [replace(e, repeat=seed) for seed, episodes in arm.items() for e in episodes]
 
 
-def _estimate(metric: str, mode: str, episodes: Sequence[Episode]) -> stats.Estimate | None:
+def _estimate(metric: str, mode: str, episodes: Sequence[Episode]) -> intervals.Estimate | None:
     driven = [e for e in episodes if mode == "pair" or e.mode == mode]
     return get_metric(metric).compute(driven)
 
@@ -208,7 +208,7 @@ def _difference(
     mode: str,
     plain: Mapping[int, Sequence[Episode]],
     masked: Mapping[int, Sequence[Episode]],
-) -> stats.Estimate | None:
+) -> intervals.Estimate | None:
     """Paired by task; None for the revision rate, whose states differ between checkpoints."""
     if metric == "success":
         before, after = (
@@ -220,10 +220,10 @@ def _difference(
         return None
     shared = [key for key in before if key in after]
     if metric == "success":
-        return stats.paired_difference(
+        return intervals.paired_difference(
             [before[key] for key in shared], [after[key] for key in shared], "tasks"
         )
-    return stats.mean([float(after[k] - before[k]) for k in shared], [1] * len(shared), "tasks")
+    return intervals.mean([float(after[k] - before[k]) for k in shared], [1] * len(shared), "tasks")
 
 
 def _success(episodes: Iterable[Episode]) -> dict[str, Fraction]:
@@ -240,8 +240,8 @@ def _gap(episodes: Sequence[Episode]) -> dict[str, Fraction]:
     return {key: cot[key] - prompt[key] for key in prompt if key in cot}
 
 
-def _over_seeds(values: Sequence[float]) -> stats.Estimate | None:
-    return stats.mean(values, [1] * len(values), "seeds") if values else None
+def _over_seeds(values: Sequence[float]) -> intervals.Estimate | None:
+    return intervals.mean(values, [1] * len(values), "seeds") if values else None
 
 
 def tidy(compared: Sequence[Comparison]) -> pd.DataFrame:
@@ -292,7 +292,7 @@ def _add_rows(table: Table, one: Comparison, fraction: float) -> None:
         name = ""
 
 
-def _interval(estimate: stats.Estimate | None, unit: Unit) -> str:
+def _interval(estimate: intervals.Estimate | None, unit: Unit) -> str:
     bounds = (None, None) if estimate is None else (estimate.low, estimate.high)
     if bounds == (None, None):
         return ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from cotgap.benchmark import stats
-from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.stats import intervals
+from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.benchmark.sweeps.outcomes import (
     COT_SUCCESS,
     FOLLOW,
@@ -84,4 +84,4 @@ def _change(
     keys = sorted(before.keys() & after.keys())
     if not keys:
         return None
-    return stats.paired_difference([before[k] for k in keys], [after[k] for k in keys], "tasks")
+    return intervals.paired_difference([before[k] for k in keys], [after[k] for k in keys], "tasks")

@@ -12,7 +12,7 @@ from cotgap.benchmark.metrics.core import COT, PROMPT, by_task, revised
 from cotgap.benchmark.probes.conflict import FOLLOWED
 from cotgap.benchmark.probes.core import Row
 from cotgap.benchmark.probes.running import read_records
-from cotgap.benchmark.records import Episode
+from cotgap.benchmark.records.episode import Episode
 from cotgap.benchmark.sweeps.series import Checkpoint
 from cotgap.envs.core import Panel
 

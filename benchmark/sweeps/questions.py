@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from cotgap.benchmark import stats
 from cotgap.benchmark.domain import Relation
-from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.stats import intervals
+from cotgap.benchmark.stats.intervals import Estimate
+from cotgap.benchmark.stats.trends import Rates, below, holm, significant, trend
 from cotgap.benchmark.sweeps.outcomes import (
     COT_SUCCESS,
     FOLLOW,
@@ -25,7 +26,6 @@ from cotgap.benchmark.sweeps.outcomes import (
     REVISION,
     Outcome,
 )
-from cotgap.benchmark.trends import Rates, below, holm, significant, trend
 
 Verdict = Literal["supported", "contradicted", "not resolved at this n"]
 SUPPORTED: Verdict = "supported"
@@ -214,5 +214,7 @@ def _lift(blank: Answer, outcomes: Sequence[Outcome], fraction: float) -> Answer
     keys = sorted(before.keys() & after.keys())
     if not keys:
         return replace(blank, note=f"no task has a score in both series at step {step}")
-    effect = stats.paired_difference([before[k] for k in keys], [after[k] for k in keys], "tasks")
+    effect = intervals.paired_difference(
+        [before[k] for k in keys], [after[k] for k in keys], "tasks"
+    )
     return replace(blank, effect=effect, p=effect.p, note=f"at step {step}")

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cotgap.benchmark.config import Limits, PanelPlan
 from cotgap.benchmark.probes.running import PROBE
-from cotgap.benchmark.store import RUN, SUMMARY
+from cotgap.benchmark.records.config import Limits, PanelPlan
+from cotgap.benchmark.records.store import RUN, SUMMARY
 from cotgap.benchmark.sweeps.running import SWEEP, SweepConfig, probe_folder, run_folder
 from cotgap.benchmark.sweeps.series import Checkpoint
 from cotgap.envs.core import CoTGapError

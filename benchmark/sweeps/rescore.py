@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from cotgap.benchmark import stats
 from cotgap.benchmark.metrics.core import Unit, by_task
 from cotgap.benchmark.metrics.score import final_score
-from cotgap.benchmark.published import Published, published
-from cotgap.benchmark.records import Episode
-from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.report.published import Published, published
+from cotgap.benchmark.stats import intervals
+from cotgap.benchmark.stats.intervals import Estimate
 
 STEP_LIMITS = (20, 30, 40, 50)
 REPEATS = 3
@@ -91,7 +91,7 @@ def _success(
     tasks = by_task(episodes).values()
     if tasks:
         wins = [sum(map(won, task)) for task in tasks]
-        estimate = stats.rate(wins, [len(task) for task in tasks], "episodes")
+        estimate = intervals.rate(wins, [len(task) for task in tasks], "episodes")
         yield Rescored(panel, mode, protocol, "rate", estimate, published(panel, protocol))
 
 
@@ -105,5 +105,5 @@ def _score(
     tasks = by_task(episodes).values()
     if tasks:
         sums = [sum(map(score, task)) for task in tasks]
-        estimate = stats.mean(sums, [len(task) for task in tasks], "episodes")
+        estimate = intervals.mean(sums, [len(task) for task in tasks], "episodes")
         yield Rescored(panel, mode, protocol, "score", estimate, published(panel, protocol))

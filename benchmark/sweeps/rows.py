@@ -9,7 +9,7 @@ from cotgap.benchmark.domain import Relation, relate
 from cotgap.benchmark.metrics.core import metrics
 from cotgap.benchmark.metrics.summary import PanelSummary
 from cotgap.benchmark.probes.running import ProbeResult
-from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.benchmark.sweeps.series import Checkpoint
 from cotgap.envs.registry import get_panel
 

@@ -22,16 +22,16 @@ from typing import Any
 from cotgap.agents.agent import Agent
 from cotgap.agents.core import Sampling
 from cotgap.agents.fingerprint import fingerprint
-from cotgap.benchmark.config import Limits, PanelPlan, RunConfig, differences
 from cotgap.benchmark.domain import trained_on
-from cotgap.benchmark.engines.core import AgentRecipe, Placement
-from cotgap.benchmark.engines.local import LocalSite
-from cotgap.benchmark.files import write_json
 from cotgap.benchmark.metrics.core import COT, PROMPT
 from cotgap.benchmark.probes import running as probing
 from cotgap.benchmark.probes.core import get_probe
-from cotgap.benchmark.runner import Progress, RunResult, conclude, run
-from cotgap.benchmark.store import RUN, read_episodes, read_run
+from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig, differences
+from cotgap.benchmark.records.files import write_json
+from cotgap.benchmark.records.store import RUN, read_episodes, read_run
+from cotgap.benchmark.rollout.engines.core import AgentRecipe, Placement
+from cotgap.benchmark.rollout.engines.local import LocalSite
+from cotgap.benchmark.rollout.runner import Progress, RunResult, conclude, run
 from cotgap.benchmark.sweeps.outcomes import Outcome, outcome
 from cotgap.benchmark.sweeps.series import Checkpoint
 from cotgap.envs.core import CoTGapError

@@ -11,11 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from cotgap.benchmark.metrics.core import Unit
-from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.report.terminal import show
+from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.benchmark.sweeps.alarm import DOC, Alarm
 from cotgap.benchmark.sweeps.questions import CONTRADICTED, SUPPORTED, Answer
 from cotgap.benchmark.sweeps.rescore import Rescored
-from cotgap.benchmark.tables import show
 
 # (heading, source, quantity, part) of the columns beside each checkpoint.
 SHOWN = (

@@ -18,8 +18,8 @@ from typing import Literal
 
 from cotgap.benchmark.metrics.core import COT, PROMPT, Metric, Unit, by_task, get_metric
 from cotgap.benchmark.metrics.summary import PAIR
-from cotgap.benchmark.records import Episode
-from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.envs.core import UnknownNameError
 from cotgap.leaderboards.played import Played
 from cotgap.leaderboards.ranking import Weights

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cotgap.benchmark import stats
 from cotgap.benchmark.metrics.core import get_metric
-from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.stats import intervals
+from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.leaderboards.boards.core import MODES, Board, Contender, Measure, estimate, weights
 
 
@@ -19,11 +19,11 @@ def _measures(mode: str) -> tuple[Measure, ...]:
 
     def gap(contender: Contender) -> Estimate | None:
         here, there = inside(contender), outside(contender)
-        return here and there and stats.independent_difference(there, here)
+        return here and there and intervals.independent_difference(there, here)
 
     def retention(contender: Contender) -> Estimate | None:
         here, there = inside(contender), outside(contender)
-        return here and there and stats.independent_ratio(here, there)
+        return here and there and intervals.independent_ratio(here, there)
 
     return (
         Measure(

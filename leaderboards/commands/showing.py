@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from cotgap.benchmark.stats import Estimate
-from cotgap.benchmark.tables import show
+from cotgap.benchmark.report.terminal import show
+from cotgap.benchmark.stats.intervals import Estimate
 
 
 def say(console: Console, text: str, style: str = "dim") -> None:

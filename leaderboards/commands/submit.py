@@ -10,7 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from cotgap.benchmark.config import RunConfig
+from cotgap.benchmark.records.config import RunConfig
 from cotgap.leaderboards.cards import card_of, make_entrant
 from cotgap.leaderboards.commands.showing import say, success_cells
 from cotgap.leaderboards.hardware import machine

@@ -9,8 +9,8 @@ from typing import Any
 from cotgap.benchmark.metrics.core import Unit
 from cotgap.benchmark.metrics.summary import PAIR
 from cotgap.benchmark.report.bars import Mark, interval, mark, reach
-from cotgap.benchmark.stats import Estimate
-from cotgap.benchmark.tables import show
+from cotgap.benchmark.report.terminal import show
+from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.leaderboards.boards.core import Measure
 from cotgap.leaderboards.site.prose import prose
 from cotgap.leaderboards.site.words import TIERS, conditions, view_name

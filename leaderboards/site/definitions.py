@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from cotgap.benchmark import stats
 from cotgap.benchmark.metrics.core import NEEDS, metrics
+from cotgap.benchmark.stats import intervals
 from cotgap.leaderboards import played, ranking
 from cotgap.leaderboards.boards.core import boards
 from cotgap.leaderboards.site.prose import prose
@@ -53,10 +53,10 @@ def values() -> dict[str, Any]:
         "ranking": prose(ranking.__doc__ or ""),
         "comparable": prose(played.__doc__ or ""),
         "tiers": list(TIERS.items()),
-        "statistics": prose(stats.__doc__ or ""),
+        "statistics": prose(intervals.__doc__ or ""),
         "functions": [
             {"name": name, "doc": prose(function.__doc__ or "")}
-            for name, function in inspect.getmembers(stats, inspect.isfunction)
-            if function.__module__ == stats.__name__ and not name.startswith("_")
+            for name, function in inspect.getmembers(intervals, inspect.isfunction)
+            if function.__module__ == intervals.__name__ and not name.startswith("_")
         ],
     }

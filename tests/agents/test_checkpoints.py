@@ -14,10 +14,10 @@ from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.checkpoints import bundled, bundled_path
 from cotgap.agents.core import Request, Sampling
 from cotgap.agents.specs import make_agent
-from cotgap.benchmark.config import Limits
-from cotgap.benchmark.engines.local import LocalEngine
-from cotgap.benchmark.episode import Decoding, Job
 from cotgap.benchmark.metrics.summary import summarise
+from cotgap.benchmark.records.config import Limits
+from cotgap.benchmark.rollout.engines.local import LocalEngine
+from cotgap.benchmark.rollout.episode import Decoding, Job
 from cotgap.envs.audits import audit_of
 from cotgap.envs.core import Expert, TaskKey, TextEnv
 from cotgap.envs.registry import get_panel, get_suite

@@ -18,10 +18,10 @@ from cotgap.agents.backends.openai import OpenAIBackend, parse_address, read_key
 from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.core import BackendError, Completion, Request, Sampling
 from cotgap.agents.specs import make_agent
-from cotgap.benchmark.config import Limits
-from cotgap.benchmark.engines.local import LocalEngine
-from cotgap.benchmark.episode import Decoding, Job
-from cotgap.benchmark.records import Episode, Status
+from cotgap.benchmark.records.config import Limits
+from cotgap.benchmark.records.episode import Episode, Status
+from cotgap.benchmark.rollout.engines.local import LocalEngine
+from cotgap.benchmark.rollout.episode import Decoding, Job
 from cotgap.envs.core import CoTGapError
 from cotgap.envs.registry import get_panel
 from cotgap.envs.toy import SUITE

@@ -12,10 +12,10 @@ from cotgap.agents.agent import Agent
 from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.core import Completion, Decision, Request, Sampling
 from cotgap.agents.rendering import Renderer
-from cotgap.benchmark.config import Limits
-from cotgap.benchmark.engines.local import LocalEngine
-from cotgap.benchmark.episode import Decoding, Job
-from cotgap.benchmark.records import Status
+from cotgap.benchmark.records.config import Limits
+from cotgap.benchmark.records.episode import Status
+from cotgap.benchmark.rollout.engines.local import LocalEngine
+from cotgap.benchmark.rollout.episode import Decoding, Job
 from cotgap.envs.registry import get_panel
 from cotgap.envs.toy import SUITE
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cotgap.agents.core import Decision, Usage
-from cotgap.benchmark.records import Episode, Status, StepRecord
+from cotgap.benchmark.records.episode import Episode, Status, StepRecord
 from cotgap.envs.core import TaskKey
 
 

@@ -1,4 +1,4 @@
-"""How often the intervals of `cotgap.benchmark.stats` hold the truth, beside a cluster bootstrap's.
+"""How often our intervals hold the truth, beside a cluster bootstrap's.
 
     python -m tests.benchmark.simulate [--simulations N] [--only FAMILY] [--bootstrap]
 
@@ -19,7 +19,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from cotgap.benchmark import paired, stats
+from cotgap.benchmark.stats import intervals, paired
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -197,17 +197,17 @@ def mean_scenarios() -> list[Scenario]:
 # Ours.
 
 
-def ends(estimate: stats.Estimate) -> Interval:
+def ends(estimate: intervals.Estimate) -> Interval:
     low = -np.inf if estimate.low is None else estimate.low
     return low, np.inf if estimate.high is None else estimate.high
 
 
 def our_rate(rows: Floats) -> Interval:
-    return ends(stats.rate(list(rows[:, 0]), [int(n) for n in rows[:, 1]], "states"))
+    return ends(intervals.rate(list(rows[:, 0]), [int(n) for n in rows[:, 1]], "states"))
 
 
 def our_mean(rows: Floats) -> Interval:
-    return ends(stats.mean(list(rows[:, 0]), [int(n) for n in rows[:, 1]], "episodes"))
+    return ends(intervals.mean(list(rows[:, 0]), [int(n) for n in rows[:, 1]], "episodes"))
 
 
 def fractions(column: Floats) -> list[Fraction]:
@@ -215,7 +215,7 @@ def fractions(column: Floats) -> list[Fraction]:
 
 
 def our_difference(rows: Floats) -> Interval:
-    return stats.bonett_price(fractions(rows[:, 1] - rows[:, 0]))
+    return intervals.bonett_price(fractions(rows[:, 1] - rows[:, 0]))
 
 
 def our_runs(rows: Floats) -> Interval | None:
@@ -229,7 +229,7 @@ def our_runs(rows: Floats) -> Interval | None:
 
 
 def our_gain(rows: Floats) -> Interval | None:
-    estimate = stats.relative_gain(fractions(rows[:, 0]), fractions(rows[:, 1]), "tasks")
+    estimate = intervals.relative_gain(fractions(rows[:, 0]), fractions(rows[:, 1]), "tasks")
     return None if estimate is None else ends(estimate)
 
 
@@ -256,7 +256,7 @@ def bootstrap(
     pull = without.mean() - without
     spread = (pull**2).sum()
     skew = (pull**3).sum() / (6 * spread**1.5) if spread > 0 else 0.0
-    shifted = [bias + sign * stats.Z for sign in (-1, 1)]
+    shifted = [bias + sign * intervals.Z for sign in (-1, 1)]
     corrected = [normal.cdf(bias + z / (1 - skew * z)) for z in shifted]
     return [
         (float(np.quantile(drawn, low)), float(np.quantile(drawn, high)))

@@ -4,8 +4,8 @@
 
 Prints, for single trials exactly (over all outcomes) and for repeats by simulation: how often "no
 worse" is said of a candidate that is worse by just the margin (at most 5 %), and how often "worse"
-of an equal one (at most 2.5 %); and the power of the numbers of tasks that `cotgap.benchmark.power`
-gives (80 %). The tests run the same with fewer simulations.
+of an equal one (at most 2.5 %); and the power of the numbers of tasks that
+`cotgap.benchmark.stats.power` gives (80 %). The tests run the same with fewer simulations.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from cotgap.benchmark import stats
-from cotgap.benchmark.noninferiority import chance, critical_losses, critical_score, score
-from cotgap.benchmark.power import Assumption, needed, tasks_for_effect, tasks_for_margin
+from cotgap.benchmark.stats import intervals
+from cotgap.benchmark.stats.noninferiority import chance, critical_losses, critical_score, score
+from cotgap.benchmark.stats.power import Assumption, needed, tasks_for_effect, tasks_for_margin
 
 Floats = NDArray[np.float64]
 LOSSES = ("every task a little", "a few tasks wholly", "with other tasks won")
@@ -73,7 +73,7 @@ def false_alarms(ability: str, repeats: int, n: int, simulations: int) -> float:
     """How often "worse" is said of equal candidates."""
     moved = differences(ability, "every task a little", 0.0, repeats, n, simulations)
     lower = [row for row in moved if row.sum() < 0]
-    return sum(_p(row, repeats) <= stats.ALPHA for row in lower) / simulations
+    return sum(_p(row, repeats) <= intervals.ALPHA for row in lower) / simulations
 
 
 def power_of_effect(assumption: Assumption, effect: float, repeats: int, simulations: int) -> float:
@@ -81,7 +81,7 @@ def power_of_effect(assumption: Assumption, effect: float, repeats: int, simulat
     tasks = needed(tasks_for_effect(effect, assumption.discordance), assumption.worth(repeats)[0])
     assert tasks is not None
     moved = outcomes(assumption, effect, repeats, tasks, simulations)
-    return float(np.mean([_p(row, repeats) <= stats.ALPHA for row in moved]))
+    return float(np.mean([_p(row, repeats) <= intervals.ALPHA for row in moved]))
 
 
 def power_of_margin(assumption: Assumption, margin: float, repeats: int, simulations: int) -> float:
@@ -112,7 +112,7 @@ def outcomes(
 
 
 def _p(row: NDArray[np.int64], repeats: int) -> float:
-    return stats.sign_flip_p([Fraction(int(x), repeats) for x in row])
+    return intervals.sign_flip_p([Fraction(int(x), repeats) for x in row])
 
 
 def _declared(moved: NDArray[np.int64], repeats: int, margin: float) -> float:

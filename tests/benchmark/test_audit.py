@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cotgap import envs
-from cotgap.benchmark.tables import bounds_line
+from cotgap.benchmark.report.terminal import bounds_line
 from cotgap.envs import audits
 from cotgap.envs.audits import Audit, Played
 from cotgap.envs.core import CoTGapError

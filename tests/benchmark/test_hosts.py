@@ -21,11 +21,11 @@ from cotgap.agents.agent import Agent
 from cotgap.agents.core import Sampling
 from cotgap.agents.protocol import PromptProtocol
 from cotgap.agents.specs import make_agent
-from cotgap.benchmark.config import Limits
-from cotgap.benchmark.engines.local import LocalEngine
-from cotgap.benchmark.episode import Decoding, Job
-from cotgap.benchmark.hosts import Environments, OpenEnv
-from cotgap.benchmark.records import Episode, Status
+from cotgap.benchmark.records.config import Limits
+from cotgap.benchmark.records.episode import Episode, Status
+from cotgap.benchmark.rollout.engines.local import LocalEngine
+from cotgap.benchmark.rollout.episode import Decoding, Job
+from cotgap.benchmark.rollout.workers import Environments, OpenEnv
 from cotgap.envs.core import CoTGapError, SuiteUnavailableError, TaskKey, TextEnv
 from cotgap.envs.registry import get_panel, suites
 from cotgap.envs.toy import SUITE, ToyEnv

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from cotgap.agents.training import presets, train
 from cotgap.agents.training.presets import Preset, Stage
 from cotgap.agents.training.train import TrainOptions, execute
-from cotgap.benchmark.records import Episode, Status
+from cotgap.benchmark.records.episode import Episode, Status
 from cotgap.benchmark.studies.masking import Cell, compare, main, tidy
 from tests.benchmark.building import episode, step
 

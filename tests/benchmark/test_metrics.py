@@ -13,8 +13,8 @@ import pytest
 import cotgap.benchmark.metrics
 from cotgap.benchmark.metrics.core import NEEDS, Metric, Unit, get_metric, metrics
 from cotgap.benchmark.metrics.summary import summarise
-from cotgap.benchmark.records import Episode, Status
-from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.records.episode import Episode, Status
+from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.envs.core import CoTGapError, UnknownNameError
 from tests.benchmark.building import episode, random_run, step
 

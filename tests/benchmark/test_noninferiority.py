@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.stats import multinomial
 
-from cotgap.benchmark import noninferiority, stats
-from cotgap.benchmark.noninferiority import critical_losses, lower_bound, p_no_worse, score
+from cotgap.benchmark.stats import intervals, noninferiority
+from cotgap.benchmark.stats.noninferiority import critical_losses, lower_bound, p_no_worse, score
 from tests.benchmark import simulate_gate
 
 MINUS, ZERO, ONE = Fraction(-1), Fraction(0), Fraction(1)
@@ -110,7 +110,7 @@ def test_the_region_is_that_of_p() -> None:
     most = critical_losses(n, margin)
     for won in (0, 2, 6):
         for lost in range(8):
-            passes = p_no_worse(tasks(lost, won, n), margin) <= stats.ALPHA
+            passes = p_no_worse(tasks(lost, won, n), margin) <= intervals.ALPHA
             assert passes == (lost <= most[won])
 
 
@@ -138,7 +138,7 @@ def test_any_differences(moved: list[Fraction], margin: float) -> None:
     assert score(better, margin) >= score(moved, margin) - 1e-9
     bound = lower_bound(moved)
     assert -1 <= bound <= float(sum(moved)) / len(moved) + noninferiority.RESOLUTION
-    assert (p <= stats.ALPHA) == (bound > -margin) or abs(bound + margin) < 2e-4
+    assert (p <= intervals.ALPHA) == (bound > -margin) or abs(bound + margin) < 2e-4
 
 
 def test_nothing_is_no_worse_without_a_task() -> None:

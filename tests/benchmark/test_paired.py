@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 
-from cotgap.benchmark.paired import mean_difference, rate_difference
+from cotgap.benchmark.stats.paired import mean_difference, rate_difference
 from tests.benchmark import simulate
 
 FAMILIES = [family for family in simulate.families() if family.name.startswith("two runs")]

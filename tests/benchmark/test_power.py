@@ -6,8 +6,8 @@ from math import sqrt
 
 import pytest
 
-from cotgap.benchmark import power
-from cotgap.benchmark.power import (
+from cotgap.benchmark.stats import power
+from cotgap.benchmark.stats.power import (
     Assumption,
     assumptions,
     effect_of_tasks,

@@ -17,7 +17,6 @@ from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.core import BackendError, Completion, Request
 from cotgap.agents.protocol import PromptProtocol
 from cotgap.agents.specs import make_agent
-from cotgap.benchmark.config import Limits, plan_panel
 from cotgap.benchmark.probes import conflict
 from cotgap.benchmark.probes.core import Figure, check_environment, get_probe
 from cotgap.benchmark.probes.running import (
@@ -31,6 +30,7 @@ from cotgap.benchmark.probes.running import (
 )
 from cotgap.benchmark.probes.states import Visit, expert_sites
 from cotgap.benchmark.probes.words import filler, paraphrase, shuffled
+from cotgap.benchmark.records.config import Limits, plan_panel
 from cotgap.envs.core import CoTGapError, Snapshots
 from cotgap.envs.registry import get_panel
 from cotgap.envs.toy import SUITE, ToyEnv

@@ -15,13 +15,13 @@ import psutil
 import pytest
 
 from cotgap.agents.core import Sampling
-from cotgap.benchmark.budget import Budget
-from cotgap.benchmark.config import Limits, RunConfig, plan_panel
-from cotgap.benchmark.engines import open_site
-from cotgap.benchmark.engines.core import AgentRecipe, Placement
-from cotgap.benchmark.records import Episode
-from cotgap.benchmark.runner import Progress, RunResult, run
-from cotgap.benchmark.store import EPISODES, read_episodes, read_sessions
+from cotgap.benchmark.records.config import Limits, RunConfig, plan_panel
+from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.records.store import EPISODES, read_episodes, read_sessions
+from cotgap.benchmark.rollout.budget import Budget
+from cotgap.benchmark.rollout.engines import open_site
+from cotgap.benchmark.rollout.engines.core import AgentRecipe, Placement
+from cotgap.benchmark.rollout.runner import Progress, RunResult, run
 from cotgap.envs.core import CoTGapError
 from cotgap.envs.registry import get_panel
 from tests.agents.architectures import SIZES, random_model

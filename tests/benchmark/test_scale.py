@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from cotgap.benchmark.records.sessions import Session
+from cotgap.benchmark.records.store import read_sessions
 from cotgap.benchmark.scale import Study, seconds_per_episode, tokens, worker_hours
-from cotgap.benchmark.sessions import Session
-from cotgap.benchmark.store import read_sessions
 from cotgap.envs.core import CoTGapError
 
 from .building import episode, step

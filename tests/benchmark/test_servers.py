@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from cotgap.benchmark.budget import Budget, parse_prices
-from cotgap.benchmark.store import read_episodes
+from cotgap.benchmark.records.store import read_episodes
+from cotgap.benchmark.rollout.budget import Budget, parse_prices
 from cotgap.envs.core import CoTGapError
 from tests.benchmark.test_run import cli, records
 from tests.servers.faults import proxy

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cotgap.agents.protocol import PromptProtocol
-from cotgap.benchmark.shots import expert_episodes, shot_source
+from cotgap.benchmark.rollout.shots import expert_episodes, shot_source
 from cotgap.envs.alfworld.data import task_kind
 from cotgap.envs.alfworld.suite import HELD_OUT
 from cotgap.envs.core import CoTGapError

@@ -24,7 +24,7 @@ from scipy.stats import t as student
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from cotgap.benchmark import stats
+from cotgap.benchmark.stats import intervals
 from tests.benchmark import simulate
 
 TARGET = 0.93
@@ -42,7 +42,7 @@ def paired(higher: int, lower: int, equal: int) -> tuple[list[Fraction], list[Fr
 
 def test_import_is_cheap() -> None:
     code = (
-        "import sys, cotgap.benchmark.stats, cotgap.benchmark.metrics.core;"
+        "import sys, cotgap.benchmark.stats.intervals, cotgap.benchmark.metrics.core;"
         "print('scipy' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -55,7 +55,7 @@ def test_import_is_cheap() -> None:
 @pytest.mark.parametrize("n", [1, 4, 20, 134])
 def test_wilson_is_statsmodels(n: int) -> None:
     for successes in range(n + 1):
-        found = stats.rate([1] * successes + [0] * (n - successes), [1] * n, "episodes")
+        found = intervals.rate([1] * successes + [0] * (n - successes), [1] * n, "episodes")
         low, high = proportion_confint(successes, n, method="wilson")
         assert (found.low, found.high) == pytest.approx((low, high), abs=1e-12)
         assert (found.value, found.n, found.clusters) == (successes / n, n, None)
@@ -69,14 +69,14 @@ def test_known_rates() -> None:
         (0, 20, 0.0, 0.1611),
         (1, 29, 0.0061, 0.1718),
     ):
-        assert stats.wilson(successes / n, n) == pytest.approx((low, high), abs=5e-5)
+        assert intervals.wilson(successes / n, n) == pytest.approx((low, high), abs=5e-5)
 
 
 @pytest.mark.parametrize("n", [4, 10, 20, 50, 134, 140])
 def test_wilson_coverage_is_exact_in_the_mean(n: int) -> None:
     """Averaged over all rates; at single rates near 0 and 1 Wilson's interval dips to 83 %."""
     successes = np.arange(n + 1)
-    low, high = np.array([stats.wilson(x / n, n) for x in successes]).T
+    low, high = np.array([intervals.wilson(x / n, n) for x in successes]).T
     rates = np.linspace(0.0005, 0.9995, 1000)
     covered = [binom.pmf(successes, n, p)[(low <= p) & (p <= high)].sum() for p in rates]
     assert np.mean(covered) >= 0.945
@@ -101,16 +101,16 @@ def test_clustered_rate_covers(family: simulate.Family, k: int) -> None:
 def test_tasks_that_are_all_or_nothing_count_once() -> None:
     for successes, k in product((0, 1, 7, 20), (20,)):
         won = [1] * successes + [0] * (k - successes)
-        found = stats.rate([5 * x for x in won], [5] * k, "states")
-        assert (found.low, found.high) == pytest.approx(stats.wilson(successes / k, k))
+        found = intervals.rate([5 * x for x in won], [5] * k, "states")
+        assert (found.low, found.high) == pytest.approx(intervals.wilson(successes / k, k))
         assert (found.n, found.clusters) == (5 * k, k)
 
 
 def test_independent_steps_count_each() -> None:
     rng = np.random.default_rng(0)
     successes = rng.binomial(30, 0.4, 200)
-    found = stats.rate(list(successes), [30] * 200, "states")
-    low, high = stats.wilson(found.value, 6000)
+    found = intervals.rate(list(successes), [30] * 200, "states")
+    low, high = intervals.wilson(found.value, 6000)
     assert found.low is not None
     assert found.high is not None
     assert found.high - found.low == pytest.approx(high - low, rel=0.15)
@@ -118,12 +118,14 @@ def test_independent_steps_count_each() -> None:
 
 def test_no_variance_between_tasks_is_not_certainty() -> None:
     for successes in (0, 10):
-        found = stats.rate([successes] * 25, [10] * 25, "states")
-        assert (found.low, found.high) == pytest.approx(stats.wilson(successes / 10, 25))
+        found = intervals.rate([successes] * 25, [10] * 25, "states")
+        assert (found.low, found.high) == pytest.approx(intervals.wilson(successes / 10, 25))
 
 
 def test_tasks_without_trials_do_not_count() -> None:
-    assert stats.rate([1, 0, 0], [2, 3, 0], "states") == stats.rate([0, 1], [3, 2], "states")
+    assert intervals.rate([1, 0, 0], [2, 3, 0], "states") == intervals.rate(
+        [0, 1], [3, 2], "states"
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,7 +133,7 @@ def test_tasks_without_trials_do_not_count() -> None:
 )
 def test_bad_rates_raise(successes: list[float], totals: list[int]) -> None:
     with pytest.raises(ValueError, match=r"trial|successes|totals|argument"):
-        stats.rate(successes, totals, "states")
+        intervals.rate(successes, totals, "states")
 
 
 trials = st.lists(
@@ -144,7 +146,7 @@ trials = st.lists(
 @given(trials, st.randoms(use_true_random=False))
 @settings(max_examples=100, deadline=None)
 def test_any_rate(tasks: list[tuple[int, int]], random: object) -> None:
-    found = stats.rate(*map(list, zip(*tasks, strict=True)), "states")
+    found = intervals.rate(*map(list, zip(*tasks, strict=True)), "states")
     assert found.low is not None
     assert found.high is not None
     assert 0 <= found.low <= found.value <= found.high <= 1
@@ -152,8 +154,8 @@ def test_any_rate(tasks: list[tuple[int, int]], random: object) -> None:
     assert found.mde is None or 0 < found.mde <= 1
     shuffled = list(tasks)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert stats.rate(*map(list, zip(*shuffled, strict=True)), "states") == found
-    turned = stats.rate([n - x for x, n in tasks], [n for _, n in tasks], "states")
+    assert intervals.rate(*map(list, zip(*shuffled, strict=True)), "states") == found
+    turned = intervals.rate([n - x for x, n in tasks], [n for _, n in tasks], "states")
     assert (1 - turned.value, 1 - (turned.high or 0), 1 - (turned.low or 0)) == pytest.approx(
         (found.value, found.low, found.high), abs=1e-9
     )
@@ -165,30 +167,30 @@ def test_any_rate(tasks: list[tuple[int, int]], random: object) -> None:
 def test_mean_of_equal_tasks_is_student() -> None:
     # Residuals of one size: as many effective tasks as tasks.
     x = [10.0, 20.0] * 10
-    found = stats.mean(x, [1] * 20, "episodes")
+    found = intervals.mean(x, [1] * 20, "episodes")
     half = student.ppf(0.975, 19) * np.std(x, ddof=1) / sqrt(20)
     assert (found.low, found.high) == pytest.approx((15 - half, 15 + half))
     assert found.method == "t"
 
 
 def test_mean_weighs_by_episodes() -> None:
-    found = stats.mean([30, 10], [3, 1], "episodes")
+    found = intervals.mean([30, 10], [3, 1], "episodes")
     assert (found.value, found.n, found.clusters) == (10, 4, 2)
     assert found.low is None  # both tasks have the mean 10
 
 
 @pytest.mark.parametrize("sums", [[7.0], [0.1] * 30, [0.0] * 4])
 def test_mean_without_variance_has_no_interval(sums: list[float]) -> None:
-    found = stats.mean(sums, [1] * len(sums), "episodes")
+    found = intervals.mean(sums, [1] * len(sums), "episodes")
     assert (found.low, found.high, found.method) == (None, None, "none")
 
 
 def test_mean_stays_above_its_least() -> None:
-    found = stats.mean([1.0, 50.0, 1.0], [1, 1, 1], "episodes", least=0.0)
+    found = intervals.mean([1.0, 50.0, 1.0], [1, 1, 1], "episodes", least=0.0)
     assert found.low == 0
     assert found.high is not None
     with pytest.raises(ValueError, match="no trial"):
-        stats.mean([], [], "episodes")
+        intervals.mean([], [], "episodes")
 
 
 @pytest.mark.parametrize("k", [10, 20, 50, 140])
@@ -204,7 +206,7 @@ def test_mean_covers(k: int) -> None:
 
 def test_known_paired_difference() -> None:
     # The airway data of Fagerland et al. (2014), table V: 1 and 7 discordant of 21.
-    found = stats.paired_difference(*paired(1, 7, 13), "tasks")
+    found = intervals.paired_difference(*paired(1, 7, 13), "tasks")
     assert (found.low, found.high) == pytest.approx((-0.508, -0.013), abs=5e-4)
     assert found.value == pytest.approx(-6 / 21)
     assert found.p == pytest.approx(0.0703, abs=5e-5)
@@ -213,7 +215,7 @@ def test_known_paired_difference() -> None:
 
 def test_sign_flip_is_exact_mcnemar() -> None:
     for higher, lower in product(range(15), repeat=2):
-        p = stats.sign_flip_p([ONE] * higher + [-ONE] * lower + [ZERO] * 3)
+        p = intervals.sign_flip_p([ONE] * higher + [-ONE] * lower + [ZERO] * 3)
         expected = mcnemar([[3, higher], [lower, 0]], exact=True).pvalue
         assert p == pytest.approx(min(expected, 1.0), abs=1e-12)
 
@@ -227,7 +229,7 @@ def test_sign_flip_is_every_pattern(differences: list[Fraction]) -> None:
         for signs in product((-1, 1), repeat=len(differences))
     ]
     expected = sum(x >= seen for x in sums) / len(sums)
-    assert stats.sign_flip_p(differences) == pytest.approx(expected, abs=1e-12)
+    assert intervals.sign_flip_p(differences) == pytest.approx(expected, abs=1e-12)
 
 
 @given(st.lists(st.fractions("1/50", 1, max_denominator=60), min_size=1, max_size=8))
@@ -235,7 +237,7 @@ def test_sign_flip_is_every_pattern(differences: list[Fraction]) -> None:
 def test_sign_flip_of_differences_that_all_rise(differences: list[Fraction]) -> None:
     """Only all signs, or none, give as much; rounding to a grid may not lose both."""
     expected = pytest.approx(2 / 2 ** len(differences))
-    assert stats.sign_flip_p(differences) == expected
+    assert intervals.sign_flip_p(differences) == expected
 
 
 def test_sign_flip_of_unwieldy_fractions() -> None:
@@ -248,14 +250,14 @@ def test_sign_flip_of_unwieldy_fractions() -> None:
     values = np.array(list(map(float, d)))
     flipped = np.abs(rng.choice([-1, 1], (20_000, 140)) @ values)
     expected = (flipped >= abs(values.sum())).mean()
-    assert stats.sign_flip_p(d) == pytest.approx(expected, abs=0.015)
+    assert intervals.sign_flip_p(d) == pytest.approx(expected, abs=0.015)
 
 
 @pytest.mark.parametrize("n", [4, 10, 20, 50, 140])
 def test_sign_flip_keeps_its_level(n: int) -> None:
     """Exactly: the chance to reject when a discordant task goes either way."""
     p_values = {
-        (a, b): stats.sign_flip_p([ONE] * a + [-ONE] * b)
+        (a, b): intervals.sign_flip_p([ONE] * a + [-ONE] * b)
         for a in range(n + 1)
         for b in range(n + 1 - a)
         if a + b <= 60
@@ -264,7 +266,7 @@ def test_sign_flip_keeps_its_level(n: int) -> None:
         chance = sum(
             multinomial.pmf([a, b, n - a - b], n, [discordance / 2] * 2 + [1 - discordance])
             for (a, b), p in p_values.items()
-            if p <= stats.ALPHA
+            if p <= intervals.ALPHA
         )
         beyond = binom.sf(60, n, discordance)
         assert chance <= 0.05 + 0.05 * beyond
@@ -276,7 +278,7 @@ def test_sign_flip_keeps_its_level_with_repeats() -> None:
     for _ in range(simulations):
         p = rng.beta(0.5, 0.5, 20)
         wins = rng.binomial(3, p) - rng.binomial(3, p)
-        rejected += stats.sign_flip_p([Fraction(int(x), 3) for x in wins]) <= stats.ALPHA
+        rejected += intervals.sign_flip_p([Fraction(int(x), 3) for x in wins]) <= intervals.ALPHA
     assert rejected / simulations <= 0.05 + 3 * sqrt(0.05 * 0.95 / simulations)
 
 
@@ -286,7 +288,7 @@ def test_paired_interval_covers_exactly(n: int) -> None:
     most = min(n, 50)  # discordant tasks that are looked at; the rest counts as not covered
     outcomes = [(a, b) for a in range(most + 1) for b in range(most + 1 - a)]
     bounds = np.array(
-        [stats.bonett_price([ONE] * a + [-ONE] * b + [ZERO] * (n - a - b)) for a, b in outcomes]
+        [intervals.bonett_price([ONE] * a + [-ONE] * b + [ZERO] * (n - a - b)) for a, b in outcomes]
     )
     a, b = np.array(outcomes).T
     coverages = []
@@ -318,7 +320,7 @@ def test_repeated_pairs_cover(family: simulate.Family, k: int) -> None:
 
 
 def test_no_difference_is_not_certainty() -> None:
-    found = stats.paired_difference([ONE] * 20, [ONE] * 20, "tasks")
+    found = intervals.paired_difference([ONE] * 20, [ONE] * 20, "tasks")
     assert (found.value, found.p) == (0, 1)
     assert found.low is not None
     assert found.high is not None
@@ -336,7 +338,7 @@ rates = st.lists(
 @settings(max_examples=60, deadline=None)
 def test_any_pairs(pairs: list[tuple[Fraction, Fraction]], random: object) -> None:
     first, second = map(list, zip(*pairs, strict=True))
-    found = stats.paired_difference(first, second, "tasks")
+    found = intervals.paired_difference(first, second, "tasks")
     assert found.low is not None
     assert found.high is not None
     assert -1 <= found.low <= found.value <= found.high <= 1
@@ -344,11 +346,11 @@ def test_any_pairs(pairs: list[tuple[Fraction, Fraction]], random: object) -> No
     assert found.p is not None
     assert 0 < found.p <= 1
     assert found.mde is None or 0 < found.mde <= 1
-    back = stats.paired_difference(second, first, "tasks")
+    back = intervals.paired_difference(second, first, "tasks")
     assert (-back.value, -(back.high or 0), -(back.low or 0)) == pytest.approx(
         (found.value, found.low, found.high)
     )
-    gain = stats.relative_gain(first, second, "tasks")
+    gain = intervals.relative_gain(first, second, "tasks")
     assert (gain is None) == all(rate == 1 for rate in first)
     if gain is not None:
         assert gain.low is None or gain.low <= gain.value
@@ -357,12 +359,12 @@ def test_any_pairs(pairs: list[tuple[Fraction, Fraction]], random: object) -> No
     shuffled = list(pairs)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     again = list(map(list, zip(*shuffled, strict=True)))
-    assert stats.paired_difference(again[0], again[1], "tasks") == found
-    assert stats.relative_gain(again[0], again[1], "tasks") == gain
+    assert intervals.paired_difference(again[0], again[1], "tasks") == found
+    assert intervals.relative_gain(again[0], again[1], "tasks") == gain
 
 
 def test_pairs_must_be_pairs() -> None:
-    for function in (stats.paired_difference, stats.relative_gain):
+    for function in (intervals.paired_difference, intervals.relative_gain):
         with pytest.raises(ValueError, match="no task"):
             function([], [], "tasks")
         with pytest.raises(ValueError, match="argument"):
@@ -370,7 +372,7 @@ def test_pairs_must_be_pairs() -> None:
 
 
 def test_relative_gain() -> None:
-    found = stats.relative_gain(*paired(30, 10, 60), "tasks")
+    found = intervals.relative_gain(*paired(30, 10, 60), "tasks")
     assert found is not None
     assert found.value == pytest.approx(20 / 30)
     # Of 30 tasks that failed before, 10 fail after. With the two imaginary tasks:
@@ -386,15 +388,15 @@ def fieller(before: list[float], after: list[float]) -> tuple[float, float]:
 
     def accepted(ratio: float) -> bool:
         d = y - ratio * x
-        return abs(d.mean()) <= stats.Z * d.std() / sqrt(len(d))
+        return abs(d.mean()) <= intervals.Z * d.std() / sqrt(len(d))
 
     ratios = [r for r in np.linspace(0, 2, 4001) if accepted(float(r))]
     return float(ratios[0]), float(ratios[-1])
 
 
 def test_relative_gain_knows_when_it_knows_nothing() -> None:
-    assert stats.relative_gain([ONE] * 9, [ZERO] * 9, "tasks") is None
-    one_left = stats.relative_gain([ONE] * 19 + [ZERO], [ONE] * 20, "tasks")
+    assert intervals.relative_gain([ONE] * 9, [ZERO] * 9, "tasks") is None
+    one_left = intervals.relative_gain([ONE] * 19 + [ZERO], [ONE] * 20, "tasks")
     assert one_left is not None
     assert (one_left.value, one_left.low, one_left.high) == (1, None, 1)
 
@@ -408,8 +410,8 @@ def test_independent_ratio_covers(inside: float, outside: float) -> None:
     n, samples, held = 40, 300, 0
     for _ in range(samples):
         won = rng.binomial(n, (inside, outside))
-        first, second = (stats.rate([1] * w + [0] * (n - w), [1] * n, "episodes") for w in won)
-        found = stats.independent_ratio(first, second)
+        first, second = (intervals.rate([1] * w + [0] * (n - w), [1] * n, "episodes") for w in won)
+        found = intervals.independent_ratio(first, second)
         assert found is not None
         assert found.low is not None
         held += found.low <= outside / inside <= (found.high or float("inf"))
@@ -421,7 +423,7 @@ def test_pass_hat_k_is_the_share_of_draws() -> None:
         for successes in range(repeats + 1):
             trial = [1] * successes + [0] * (repeats - successes)
             draws = [all(draw) for draw in combinations(trial, k)]
-            found = stats.pass_hat_k(successes, repeats, k)
+            found = intervals.pass_hat_k(successes, repeats, k)
             assert found == Fraction(sum(draws), comb(repeats, k))
 
 
@@ -430,7 +432,7 @@ def test_pass_hat_k_is_the_share_of_draws() -> None:
 )
 def test_pass_hat_k_out_of_range(successes: int, repeats: int, k: int) -> None:
     with pytest.raises(ValueError, match="not defined"):
-        stats.pass_hat_k(successes, repeats, k)
+        intervals.pass_hat_k(successes, repeats, k)
 
 
 # Power.
@@ -438,14 +440,14 @@ def test_pass_hat_k_out_of_range(successes: int, repeats: int, k: int) -> None:
 
 @pytest.mark.parametrize(("n", "discordance"), [(10, 0.3), (20, 0.3), (50, 0.1), (134, 0.2)])
 def test_paired_mde_has_80_percent_power(n: int, discordance: float) -> None:
-    effect = stats.paired_mde(n, discordance)
+    effect = intervals.paired_mde(n, discordance)
     assert effect is not None
-    discordance = max(discordance, effect, stats.wilson(0, n)[1])
+    discordance = max(discordance, effect, intervals.wilson(0, n)[1])
     up, down = (discordance + effect) / 2, (discordance - effect) / 2
     rng = np.random.default_rng(0)
     simulations = 3000
     draws = rng.multinomial(n, [up, max(0.0, down), 1 - discordance], simulations)
-    found = [stats.sign_flip_p([ONE] * a + [-ONE] * b) <= stats.ALPHA for a, b, _ in draws]
+    found = [intervals.sign_flip_p([ONE] * a + [-ONE] * b) <= intervals.ALPHA for a, b, _ in draws]
     assert np.mean(found) == pytest.approx(0.8, abs=3 * sqrt(0.8 * 0.2 / simulations))
 
 
@@ -461,26 +463,28 @@ def test_paired_mde_with_repeats_has_power(k: int) -> None:
     effects = []
     for _ in range(30):
         d = repeated_differences(0.1, k, rng)
-        found = stats.paired_difference([ZERO] * k, d, "tasks")
+        found = intervals.paired_difference([ZERO] * k, d, "tasks")
         assert found.mde is not None
         effects.append(found.mde)
     simulations = 300
     rejected = [
-        stats.sign_flip_p(repeated_differences(float(np.median(effects)), k, rng)) <= stats.ALPHA
+        intervals.sign_flip_p(repeated_differences(float(np.median(effects)), k, rng))
+        <= intervals.ALPHA
         for _ in range(simulations)
     ]
     assert 0.72 <= np.mean(rejected) <= 0.9
 
 
 def test_paired_mde_of_too_few_tasks() -> None:
-    assert [stats.paired_mde(n, 0.3) is None for n in (1, 4, 5, 6, 7)] == [True] * 3 + [False] * 2
-    assert stats.paired_difference(*paired(2, 1, 2), "tasks").mde is None
+    none = [intervals.paired_mde(n, 0.3) is None for n in (1, 4, 5, 6, 7)]
+    assert none == [True] * 3 + [False] * 2
+    assert intervals.paired_difference(*paired(2, 1, 2), "tasks").mde is None
 
 
 def test_paired_mde_shrinks_with_tasks_and_grows_with_discordance() -> None:
-    by_tasks = [stats.paired_mde(n, 0.2) or 1 for n in (6, 10, 20, 50, 134, 500)]
+    by_tasks = [intervals.paired_mde(n, 0.2) or 1 for n in (6, 10, 20, 50, 134, 500)]
     assert by_tasks == sorted(by_tasks, reverse=True)
-    by_discordance = [stats.paired_mde(134, share) or 1 for share in (0, 0.1, 0.3, 0.6, 1)]
+    by_discordance = [intervals.paired_mde(134, share) or 1 for share in (0, 0.1, 0.3, 0.6, 1)]
     assert by_discordance == sorted(by_discordance)
     # Nothing discordant is no licence: six tasks must change before anything is detected.
     assert by_discordance[0] > 6 / 134
@@ -489,13 +493,13 @@ def test_paired_mde_shrinks_with_tasks_and_grows_with_discordance() -> None:
 @pytest.mark.parametrize("n", [4, 10, 50, 134])
 @pytest.mark.parametrize("value", [0.0, 0.2, 0.5, 1.0])
 def test_rate_mde_has_80_percent_power(n: int, value: float) -> None:
-    effect = stats.rate_mde(value, n)
+    effect = intervals.rate_mde(value, n)
     assert effect is not None
-    reference = (value * n + stats.Z**2 / 2) / (n + stats.Z**2)
+    reference = (value * n + intervals.Z**2 / 2) / (n + intervals.Z**2)
     excludes = np.array(
         [
             not low <= reference <= high
-            for low, high in (stats.wilson(x / n, n) for x in range(n + 1))
+            for low, high in (intervals.wilson(x / n, n) for x in range(n + 1))
         ]
     )
     power = [
@@ -509,10 +513,10 @@ def test_rate_mde_has_80_percent_power(n: int, value: float) -> None:
 
 def test_estimates_are_json_numbers() -> None:
     for found in (
-        stats.rate([1, 0], [3, 4], "states"),
-        stats.mean([1, 5, 2], [1, 2, 1], "episodes"),
-        stats.paired_difference(*paired(3, 1, 4), "tasks"),
-        stats.relative_gain(*paired(3, 1, 4), "tasks"),
+        intervals.rate([1, 0], [3, 4], "states"),
+        intervals.mean([1, 5, 2], [1, 2, 1], "episodes"),
+        intervals.paired_difference(*paired(3, 1, 4), "tasks"),
+        intervals.relative_gain(*paired(3, 1, 4), "tasks"),
     ):
         assert found is not None
         for name, value in asdict(found).items():
@@ -526,7 +530,7 @@ def ratio_coverage(n: int, m: int, first: float, second: float) -> float:
         chance = float(binom.pmf(a, n, first) * binom.pmf(b, m, second))
         if chance < 1e-7:
             continue
-        found = stats.independent_ratio(share_of(a, n), share_of(b, m))
+        found = intervals.independent_ratio(share_of(a, n), share_of(b, m))
         low = None if found is None else found.low
         high = None if found is None else found.high
         truth = second / first
@@ -535,9 +539,9 @@ def ratio_coverage(n: int, m: int, first: float, second: float) -> float:
 
 
 @cache
-def share_of(won: int, n: int) -> stats.Estimate:
-    low, high = stats.wilson(won / n, n)
-    return stats.Estimate(won / n, low, high, n, "episodes", "Wilson")
+def share_of(won: int, n: int) -> intervals.Estimate:
+    low, high = intervals.wilson(won / n, n)
+    return intervals.Estimate(won / n, low, high, n, "episodes", "Wilson")
 
 
 def test_a_ratio_of_rates_covers_the_truth() -> None:
@@ -552,28 +556,28 @@ def test_a_ratio_of_rates_covers_the_truth() -> None:
 
 
 def test_a_ratio_at_the_ends() -> None:
-    assert stats.independent_ratio(share_of(0, 8), share_of(4, 8)) is None
-    none = stats.independent_ratio(share_of(8, 8), share_of(0, 8))
+    assert intervals.independent_ratio(share_of(0, 8), share_of(4, 8)) is None
+    none = intervals.independent_ratio(share_of(8, 8), share_of(0, 8))
     assert none is not None
     assert (none.value, none.low) == (0.0, 0.0)
     assert none.high is not None
     assert 0 < none.high < 1
-    same = stats.independent_ratio(share_of(20, 25), share_of(20, 25))
+    same = intervals.independent_ratio(share_of(20, 25), share_of(20, 25))
     assert same is not None
     assert (same.value, same.n, same.method) == (1.0, 50, "MOVER-R")
     assert same.low is not None
     assert same.high is not None
     assert same.low < 1 < same.high
     # Swapping the rates turns the interval over.
-    one = stats.independent_ratio(share_of(20, 25), share_of(5, 20))
-    other = stats.independent_ratio(share_of(5, 20), share_of(20, 25))
+    one = intervals.independent_ratio(share_of(20, 25), share_of(5, 20))
+    other = intervals.independent_ratio(share_of(5, 20), share_of(20, 25))
     assert one is not None
     assert other is not None
     assert one.low is not None
     assert one.high is not None
     assert (1 / one.high, 1 / one.low) == pytest.approx((other.low, other.high))
-    open_ended = stats.independent_ratio(
-        stats.Estimate(0.5, 0.0, 0.9, 2, "episodes", "any"), share_of(5, 20)
+    open_ended = intervals.independent_ratio(
+        intervals.Estimate(0.5, 0.0, 0.9, 2, "episodes", "any"), share_of(5, 20)
     )
     assert open_ended is not None
     assert open_ended.high is None

@@ -15,10 +15,10 @@ from cotgap.agents.agent import Agent
 from cotgap.agents.backends.scripted import ScriptedBackend, noisy_agent
 from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.core import Backend, BackendError, Completion, Request, Sampling
-from cotgap.benchmark.config import Limits
-from cotgap.benchmark.engines.local import LocalEngine
-from cotgap.benchmark.episode import Decoding, Job
-from cotgap.benchmark.records import Episode, Status
+from cotgap.benchmark.records.config import Limits
+from cotgap.benchmark.records.episode import Episode, Status
+from cotgap.benchmark.rollout.engines.local import LocalEngine
+from cotgap.benchmark.rollout.episode import Decoding, Job
 from cotgap.envs.registry import get_panel
 from cotgap.envs.toy import SUITE
 from tests.agents.architectures import SIZES, random_model

@@ -16,9 +16,9 @@ import pytest
 
 from cotgap.benchmark.commands.sweep import SweepOptions, execute
 from cotgap.benchmark.domain import Relation
-from cotgap.benchmark.published import PUBLISHED
-from cotgap.benchmark.records import Episode, Status
-from cotgap.benchmark.store import EPISODES, read_episodes
+from cotgap.benchmark.records.episode import Episode, Status
+from cotgap.benchmark.records.store import EPISODES, read_episodes
+from cotgap.benchmark.report.published import PUBLISHED
 from cotgap.benchmark.sweeps import rescore
 from cotgap.benchmark.sweeps.alarm import alarms
 from cotgap.benchmark.sweeps.outcomes import (

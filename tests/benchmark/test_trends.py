@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from cotgap.benchmark.stats import paired_difference
-from cotgap.benchmark.trends import Rates, below, holm, trend
+from cotgap.benchmark.stats.intervals import paired_difference
+from cotgap.benchmark.stats.trends import Rates, below, holm, trend
 
 pytestmark = pytest.mark.usefixtures("no_mde")
 Draw = Callable[[np.random.Generator], dict[str, Rates]]

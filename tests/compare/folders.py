@@ -12,8 +12,8 @@ from typer.testing import CliRunner, Result
 
 from cotgap.agents.core import Sampling
 from cotgap.benchmark.__main__ import app
-from cotgap.benchmark.config import Limits, PanelPlan, RunConfig
-from cotgap.benchmark.records import Episode, Status
+from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig
+from cotgap.benchmark.records.episode import Episode, Status
 from tests.benchmark.building import episode
 
 SPLIT = "id"

@@ -14,10 +14,10 @@ from cotgap.benchmark.compare.comparison import compare
 from cotgap.benchmark.compare.flips import LOST, WON, diverge
 from cotgap.benchmark.compare.quantities import Difference
 from cotgap.benchmark.compare.sides import NotComparableError
-from cotgap.benchmark.config import Limits, PanelPlan, RunConfig
 from cotgap.benchmark.metrics.core import revised
-from cotgap.benchmark.records import Episode
-from cotgap.benchmark.store import read_episodes, read_run
+from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig
+from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.records.store import read_episodes, read_run
 from cotgap.envs.core import CoTGapError, UnknownNameError
 from tests.benchmark.building import episode, step
 from tests.compare.folders import config, outcomes, play, write

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cotgap.benchmark.power import tasks_for_margin
+from cotgap.benchmark.stats.power import tasks_for_margin
 from tests.compare.folders import cli
 from tests.compare.test_plugin import EXAMPLE, run
 

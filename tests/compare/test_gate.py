@@ -10,8 +10,8 @@ import pytest
 from cotgap.benchmark.compare.comparison import Comparison, compare
 from cotgap.benchmark.compare.gate import Verdict, Wanted, check_margin, overall
 from cotgap.benchmark.compare.words import headline, sentence
-from cotgap.benchmark.config import PanelPlan
-from cotgap.benchmark.records import Status
+from cotgap.benchmark.records.config import PanelPlan
+from cotgap.benchmark.records.episode import Status
 from cotgap.envs.core import CoTGapError, UnknownNameError
 from tests.benchmark.building import episode
 from tests.compare.folders import config, outcomes, write

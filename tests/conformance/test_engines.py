@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from cotgap.agents.core import Sampling
-from cotgap.benchmark.config import Limits, RunConfig, plan_panel
-from cotgap.benchmark.engines import engines, open_site
-from cotgap.benchmark.engines.core import AgentRecipe, Order, Placement, Site
-from cotgap.benchmark.records import Episode
-from cotgap.benchmark.runner import plan
+from cotgap.benchmark.records.config import Limits, RunConfig, plan_panel
+from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.rollout.engines import engines, open_site
+from cotgap.benchmark.rollout.engines.core import AgentRecipe, Order, Placement, Site
+from cotgap.benchmark.rollout.runner import plan
 from cotgap.envs.core import CoTGapError, UnknownNameError
 from cotgap.envs.registry import get_panel
 from tests.benchmark.test_run import timeless
@@ -93,7 +93,7 @@ def test_other_placements_are_refused_by_name() -> None:
 
 
 def test_every_engine_is_a_file_with_a_site() -> None:
-    folder = Path(importlib.import_module("cotgap.benchmark.engines").__file__ or "").parent
+    folder = Path(importlib.import_module("cotgap.benchmark.rollout.engines").__file__ or "").parent
     assert engines() == sorted(p.stem for p in folder.glob("[a-z]*.py") if p.stem != "core")
     for name in engines():
-        assert callable(importlib.import_module(f"cotgap.benchmark.engines.{name}").SITE)
+        assert callable(importlib.import_module(f"cotgap.benchmark.rollout.engines.{name}").SITE)

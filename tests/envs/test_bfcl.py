@@ -18,7 +18,7 @@ import pytest
 
 from cotgap import envs
 from cotgap.agents.protocol import PromptProtocol
-from cotgap.benchmark.shots import shot_source
+from cotgap.benchmark.rollout.shots import shot_source
 from cotgap.envs.bfcl import backend, data
 from cotgap.envs.bfcl.calls import parse
 from cotgap.envs.bfcl.data import SPLITS, VERSION, load_item

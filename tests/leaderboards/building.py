@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from cotgap.benchmark.config import PanelPlan
-from cotgap.benchmark.records import Episode
+from cotgap.benchmark.records.config import PanelPlan
+from cotgap.benchmark.records.episode import Episode
 from cotgap.envs.core import TaskKey
 from cotgap.leaderboards.submission import Entrant, Entry, Receipt, Submission, SubmittedRun, Tier
 from tests.benchmark.building import random_run

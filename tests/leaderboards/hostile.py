@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from cotgap.benchmark.records import Episode
+from cotgap.benchmark.records.episode import Episode
 from cotgap.leaderboards.submission import Entrant, Entry, Receipt, Submission
 from tests.benchmark.building import random_run
 from tests.leaderboards.building import entry_of, moved, run_of

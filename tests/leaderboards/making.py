@@ -14,7 +14,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from cotgap.benchmark.commands.run import RunOptions, execute
-from cotgap.benchmark.config import digest_of
+from cotgap.benchmark.records.config import digest_of
 from cotgap.leaderboards import form
 from cotgap.leaderboards.packing import load_runs, write_submission
 from cotgap.leaderboards.submission import Entrant, Submission

@@ -10,10 +10,10 @@ import pytest
 
 import cotgap.leaderboards.boards
 from cotgap.agents.core import NO_USAGE
-from cotgap.benchmark import stats
 from cotgap.benchmark.metrics.core import metrics
 from cotgap.benchmark.metrics.summary import PAIR, summarise
-from cotgap.benchmark.records import Episode, Status
+from cotgap.benchmark.records.episode import Episode, Status
+from cotgap.benchmark.stats import intervals
 from cotgap.envs.audits import audits
 from cotgap.envs.core import UnknownNameError
 from cotgap.leaderboards.boards.core import Board, boards, get_board
@@ -395,18 +395,18 @@ def test_no_empty_column() -> None:
 
 
 def test_the_ratio_of_two_panels() -> None:
-    inside = stats.rate([1] * 30 + [0] * 10, [1] * 40, "episodes")
-    outside = stats.rate([1] * 12 + [0] * 28, [1] * 40, "episodes")
-    found = stats.independent_ratio(inside, outside)
+    inside = intervals.rate([1] * 30 + [0] * 10, [1] * 40, "episodes")
+    outside = intervals.rate([1] * 12 + [0] * 28, [1] * 40, "episodes")
+    found = intervals.independent_ratio(inside, outside)
     assert found is not None
     assert found.value == pytest.approx(0.4)
     assert found.low is not None
     assert found.high is not None
     assert 0.2 < found.low < 0.4 < found.high < 0.7
-    nothing = stats.rate([0] * 40, [1] * 40, "episodes")
-    assert stats.independent_ratio(nothing, outside) is None
-    lost = stats.independent_ratio(inside, nothing)
+    nothing = intervals.rate([0] * 40, [1] * 40, "episodes")
+    assert intervals.independent_ratio(nothing, outside) is None
+    lost = intervals.independent_ratio(inside, nothing)
     assert lost is not None
     assert (lost.value, lost.low) == (0, 0)
-    rare = stats.rate([1] + [0] * 3, [1] * 4, "episodes")
-    assert stats.independent_ratio(replace(rare, low=0.0), outside).high is None  # type: ignore[union-attr]
+    rare = intervals.rate([1] + [0] * 3, [1] * 4, "episodes")
+    assert intervals.independent_ratio(replace(rare, low=0.0), outside).high is None  # type: ignore[union-attr]

@@ -13,7 +13,7 @@ import pytest
 from cotgap.agents.checkpoints import bundled_path
 from cotgap.agents.fingerprint import fingerprint
 from cotgap.benchmark.domain import relate
-from cotgap.benchmark.store import EPISODES, RUN
+from cotgap.benchmark.records.store import EPISODES, RUN
 from cotgap.envs.core import CoTGapError
 from cotgap.envs.registry import get_panel
 from cotgap.leaderboards import form

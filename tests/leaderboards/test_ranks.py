@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cotgap.benchmark import stats
+from cotgap.benchmark.stats import intervals
 from cotgap.leaderboards.ranking import Ranks, Weights, exchangeable, rank
 
 ONE = Fraction(1)
@@ -47,7 +47,7 @@ def test_overlap_is_a_shared_range() -> None:
 def test_holm_over_all_pairs() -> None:
     """What one pair alone would show, it does not beside two others (p = 1/32, and Holm's 3)."""
     a, b = outcomes("111111" + "0" * 14), outcomes("0" * 20)
-    assert stats.sign_flip_p(exchangeable(a, b)) == pytest.approx(1 / 32)
+    assert intervals.sign_flip_p(exchangeable(a, b)) == pytest.approx(1 / 32)
     assert texts([a, b]) == ["1", "2"]
     assert texts([a, b, outcomes("110000" + "0" * 14)]) == ["1–3"] * 3
 
@@ -55,7 +55,7 @@ def test_holm_over_all_pairs() -> None:
 def test_one_trial_per_task_is_mcnemar() -> None:
     a, b = outcomes("1110011010"), outcomes("0010010011")
     differences = [a[task][0] - b[task][0] for task in a]
-    assert stats.sign_flip_p(exchangeable(a, b)) == stats.sign_flip_p(differences)
+    assert intervals.sign_flip_p(exchangeable(a, b)) == intervals.sign_flip_p(differences)
 
 
 def test_shares_of_steps_weigh_by_steps() -> None:

@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cotgap.agents.core import Decision, Tags, Usage
-from cotgap.benchmark.config import Limits, PanelPlan, RunConfig, Sampling
-from cotgap.benchmark.records import Episode, StepRecord
+from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig, Sampling
+from cotgap.benchmark.records.episode import Episode, StepRecord
 from cotgap.envs.core import CoTGapError
 from cotgap.leaderboards import form
 from cotgap.leaderboards.reading import SubmissionError, read_submission

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cotgap.benchmark.config import RunConfig
 from cotgap.benchmark.metrics.summary import summarise
-from cotgap.benchmark.store import read_episodes
+from cotgap.benchmark.records.config import RunConfig
+from cotgap.benchmark.records.store import read_episodes
 from cotgap.envs.registry import suites
 from cotgap.leaderboards.findings import Findings
 from cotgap.leaderboards.reading import SubmissionError, read_submission

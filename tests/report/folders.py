@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cotgap.benchmark.config import Limits, plan_panel
 from cotgap.benchmark.probes.core import get_probe
 from cotgap.benchmark.probes.running import PROBE, TASKS, ProbeConfig
-from cotgap.benchmark.records import Episode
+from cotgap.benchmark.records.config import Limits, plan_panel
+from cotgap.benchmark.records.episode import Episode
 from cotgap.envs.registry import get_panel
 
 TRAINED = {"suite": "toy", "panel": "toy/train", "kinds": ["unlock"], "wording": "default"}

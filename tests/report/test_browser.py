@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cotgap.benchmark.records import Episode, Status
+from cotgap.benchmark.records.episode import Episode, Status
 from cotgap.benchmark.report import build
 from cotgap.benchmark.report.source import Report, load_run
 from tests.benchmark.building import decision, episode, random_run, step

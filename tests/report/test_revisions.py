@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cotgap.benchmark.metrics import revision_harmful, revision_helpful, revision_neutral
-from cotgap.benchmark.records import Status
+from cotgap.benchmark.records.episode import Status
 from cotgap.benchmark.report.revisions import flow, judged, verdict
 from tests.benchmark.building import episode, random_run, step
 

@@ -8,17 +8,17 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cotgap.benchmark import stats
 from cotgap.benchmark.metrics import cot_gap, success
 from cotgap.benchmark.metrics.core import metrics
-from cotgap.benchmark.records import Episode, Status
+from cotgap.benchmark.records.episode import Episode, Status
 from cotgap.benchmark.report.bars import bounds, interval, mark, reach
 from cotgap.benchmark.report.charts import COLOURS, figure, to_svg
 from cotgap.benchmark.report.sections import ood, panels, revisions, summary, tokens
 from cotgap.benchmark.report.sections.core import sections
 from cotgap.benchmark.report.source import Report, load_run
-from cotgap.benchmark.stats import Estimate
-from cotgap.benchmark.tables import show
+from cotgap.benchmark.report.terminal import show
+from cotgap.benchmark.stats import intervals
+from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.envs.audits import audits
 from tests.benchmark.building import episode, random_run
 from tests.report.folders import write_run
@@ -171,9 +171,9 @@ def test_ood_losses(tmp_path: Path) -> None:
 
 def test_newcombes_example() -> None:
     """Newcombe (1998), table II, method 10: 56/70 - 48/80 is 0.2, from 0.0524 to 0.3339."""
-    first = stats.rate([1] * 48 + [0] * 32, [1] * 80, "episodes")
-    second = stats.rate([1] * 56 + [0] * 14, [1] * 70, "episodes")
-    found = stats.independent_difference(first, second)
+    first = intervals.rate([1] * 48 + [0] * 32, [1] * 80, "episodes")
+    second = intervals.rate([1] * 56 + [0] * 14, [1] * 70, "episodes")
+    found = intervals.independent_difference(first, second)
     assert found.value == pytest.approx(0.2)
     assert (found.low, found.high) == (
         pytest.approx(0.0524, abs=1e-4),
@@ -182,7 +182,7 @@ def test_newcombes_example() -> None:
     assert found.n == 150
     # The textbook's standard error, for a difference of rates this far from 0 and 1.
     assert found.mde == pytest.approx(2.8016 * (0.6 * 0.4 / 80 + 0.8 * 0.2 / 70) ** 0.5, rel=0.03)
-    open_ended = stats.independent_difference(replace(first, low=None), second)
+    open_ended = intervals.independent_difference(replace(first, low=None), second)
     assert (open_ended.high, open_ended.mde) == (None, None)
     assert open_ended.low == found.low
 

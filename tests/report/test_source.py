@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cotgap.benchmark.metrics.summary import summarise
-from cotgap.benchmark.records import Status
+from cotgap.benchmark.records.episode import Status
 from cotgap.benchmark.report.source import labelled, load_run
 from cotgap.envs.core import CoTGapError
 from tests.benchmark.building import episode, random_run

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cotgap.benchmark.records import Episode, Status
+from cotgap.benchmark.records.episode import Episode, Status
 from cotgap.benchmark.report import build
 from cotgap.benchmark.report.curves import QUANTITIES, geometric
 from cotgap.benchmark.report.sections import ood, sweeps

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cotgap.benchmark.files import acquire
+from cotgap.benchmark.records.files import acquire
 from cotgap.envs.cache import cache_dir
 from tests.servers.processes import free_port, running
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cotgap.benchmark.records import Episode, Status
+from cotgap.benchmark.records.episode import Episode, Status
 from cotgap.benchmark.report.sections.core import Section
 from cotgap.benchmark.report.source import Report
 from cotgap.benchmark.report.text import clip

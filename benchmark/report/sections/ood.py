@@ -13,7 +13,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-from cotgap.benchmark import stats
 from cotgap.benchmark.domain import relate, trained_on
 from cotgap.benchmark.metrics.summary import PAIR, PanelSummary
 from cotgap.benchmark.report.bars import Axis, Mark, in_words, interval, mark, reach
@@ -21,9 +20,10 @@ from cotgap.benchmark.report.charts import figure, mode_style, to_svg
 from cotgap.benchmark.report.sections.core import Section
 from cotgap.benchmark.report.sections.summary import in_order
 from cotgap.benchmark.report.source import Report, Run
+from cotgap.benchmark.report.terminal import show
 from cotgap.benchmark.report.text import clip
-from cotgap.benchmark.stats import Estimate
-from cotgap.benchmark.tables import show
+from cotgap.benchmark.stats import intervals
+from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.envs.registry import get_panel
 
 # Split → the split of the same suite that it holds something out of.
@@ -70,8 +70,10 @@ def contrasts(inside: PanelSummary, outside: PanelSummary) -> list[Contrast]:
         for part in parts:
             if part in here and part in there:
                 what = "CoT gap" if part == PAIR else f"success, {part}"
-                loss = stats.independent_difference(there[part], here[part])
-                kept = None if part == PAIR else stats.independent_ratio(here[part], there[part])
+                loss = intervals.independent_difference(there[part], here[part])
+                kept = (
+                    None if part == PAIR else intervals.independent_ratio(here[part], there[part])
+                )
                 found.append(Contrast(what, here[part], there[part], loss, kept))
     return found
 

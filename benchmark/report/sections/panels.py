@@ -9,13 +9,13 @@ from typing import Any
 from cotgap.benchmark.metrics import cot_gap, success
 from cotgap.benchmark.metrics.core import Metric, metrics
 from cotgap.benchmark.metrics.summary import PAIR, PanelSummary
-from cotgap.benchmark.records import Episode
+from cotgap.benchmark.records.episode import Episode
 from cotgap.benchmark.report.bars import Mark, in_words, interval, mark, reach
 from cotgap.benchmark.report.sections.core import Section
 from cotgap.benchmark.report.sections.summary import in_order
 from cotgap.benchmark.report.source import Report, Run
-from cotgap.benchmark.stats import Estimate
-from cotgap.benchmark.tables import show
+from cotgap.benchmark.report.terminal import show
+from cotgap.benchmark.stats.intervals import Estimate
 
 
 @dataclass(frozen=True)

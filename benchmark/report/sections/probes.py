@@ -14,7 +14,7 @@ from cotgap.benchmark.report.bars import interval, mark, reach
 from cotgap.benchmark.report.probing import DRAWINGS
 from cotgap.benchmark.report.sections.core import Section
 from cotgap.benchmark.report.source import Report
-from cotgap.benchmark.tables import show
+from cotgap.benchmark.report.terminal import show
 
 
 @dataclass(frozen=True)

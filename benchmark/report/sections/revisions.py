@@ -14,8 +14,8 @@ from cotgap.benchmark.report.charts import COLOURS, figure, to_svg
 from cotgap.benchmark.report.revisions import JUDGED, Flow, Judged, flow
 from cotgap.benchmark.report.sections.core import Section
 from cotgap.benchmark.report.source import Report, Run
+from cotgap.benchmark.report.terminal import show
 from cotgap.benchmark.report.text import clip
-from cotgap.benchmark.tables import show
 
 KINDS = ("revision_helpful", "revision_neutral", "revision_harmful")
 WORDS = {"right": "right", "wrong": "wrong", "none": "no action"}

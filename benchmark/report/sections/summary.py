@@ -10,8 +10,8 @@ from cotgap.benchmark.metrics.summary import PAIR, PanelSummary
 from cotgap.benchmark.report.bars import Bound, Mark, bounds, interval, mark, reach
 from cotgap.benchmark.report.sections.core import Section
 from cotgap.benchmark.report.source import Report, Run
-from cotgap.benchmark.stats import Estimate
-from cotgap.benchmark.tables import show, verdict_text
+from cotgap.benchmark.report.terminal import show, verdict_text
+from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.envs.audits import audit_of
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 from cotgap.benchmark.domain import relate
 from cotgap.benchmark.probes.running import ProbeResult
-from cotgap.benchmark.published import Published
 from cotgap.benchmark.report.bars import in_words, interval, mark, reach
 from cotgap.benchmark.report.curves import ARMS, QUANTITIES, SHAPES, Measured, chart, series
+from cotgap.benchmark.report.published import Published
 from cotgap.benchmark.report.sections.core import Section
 from cotgap.benchmark.report.source import Report
-from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.report.terminal import show
+from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.benchmark.sweeps.alarm import DOC, Alarm, alarms
 from cotgap.benchmark.sweeps.outcomes import Outcome, outcome
 from cotgap.benchmark.sweeps.questions import CONTRADICTED, SUPPORTED, Answer, answers
@@ -22,7 +23,6 @@ from cotgap.benchmark.sweeps.reading import Sweep, read_sweep
 from cotgap.benchmark.sweeps.rescore import Rescored, rescore
 from cotgap.benchmark.sweeps.rows import COLUMNS, Row, rows
 from cotgap.benchmark.sweeps.running import SWEEP
-from cotgap.benchmark.tables import show
 from cotgap.envs.registry import get_panel
 
 STYLES = {SUPPORTED: "helpful", CONTRADICTED: "harmful"}

@@ -14,7 +14,7 @@ from cotgap.benchmark.report.sections.core import Section
 from cotgap.benchmark.report.sections.summary import in_order
 from cotgap.benchmark.report.source import Report
 from cotgap.benchmark.report.text import clip
-from cotgap.benchmark.stats import Estimate
+from cotgap.benchmark.stats.intervals import Estimate
 
 WIDTH, HEIGHT = 420, 290
 

@@ -18,11 +18,13 @@ from typing import Any
 from cotgap.agents.agent import Agent, AgentCard
 from cotgap.agents.core import BackendError, Decision, Request, Streaming, reads_environment
 from cotgap.agents.prompts import Shot
-from cotgap.benchmark.budget import Budget
-from cotgap.benchmark.config import RunConfig
-from cotgap.benchmark.engines.core import AgentRecipe, Order, Placement, Times
-from cotgap.benchmark.episode import Decoding, Job, Play, finish, play
-from cotgap.benchmark.hosts import (
+from cotgap.benchmark.records.config import RunConfig
+from cotgap.benchmark.records.episode import Episode, Status, StepRecord
+from cotgap.benchmark.rollout.budget import Budget
+from cotgap.benchmark.rollout.engines.core import AgentRecipe, Order, Placement, Times
+from cotgap.benchmark.rollout.episode import Decoding, Job, Play, finish, play
+from cotgap.benchmark.rollout.shots import shot_source
+from cotgap.benchmark.rollout.workers import (
     Environments,
     Host,
     HostError,
@@ -33,8 +35,6 @@ from cotgap.benchmark.hosts import (
     described,
     processors,
 )
-from cotgap.benchmark.records import Episode, Status, StepRecord
-from cotgap.benchmark.shots import shot_source
 from cotgap.envs.core import CoTGapError, TaskKey, TaskUnavailableError
 from cotgap.envs.registry import get_suite
 
@@ -328,7 +328,7 @@ class LocalSite:
     def play(
         self, order: Order, jobs: Sequence[Job], on_step: Callable[[], None]
     ) -> Iterator[Episode]:
-        """See `cotgap.benchmark.engines.core.Site`."""
+        """See `cotgap.benchmark.rollout.engines.core.Site`."""
         engine = engine_for(self.agent, order, on_step)
         self.times = engine.times
         yield from engine.run(jobs)

@@ -30,7 +30,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from cotgap.benchmark.stats import ALPHA
+from cotgap.benchmark.stats.intervals import ALPHA
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -1,8 +1,8 @@
 """Where environments live: in this process, or in others that only step environments.
 
 A host holds the environments of one running episode after another. A question
-(`cotgap.benchmark.turns`) is sent with `submit` and answered by `result`, so that several hosts can
-work at the same time.
+(`cotgap.benchmark.rollout.turns`) is sent with `submit` and answered by `result`, so that several
+hosts can work at the same time.
 
 Processes are started afresh (never forked: a model's threads would not survive that) and end when
 their connections do, and so with this process, however it ends.
@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol
 
-from cotgap.benchmark.turns import Ask
+from cotgap.benchmark.rollout.turns import Ask
 from cotgap.envs.core import CoTGapError, TaskKey, TaskUnavailableError, TextEnv
 from cotgap.envs.registry import get_panel, get_suite
 

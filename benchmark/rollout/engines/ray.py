@@ -19,13 +19,13 @@ from typing import Any
 
 from cotgap.agents.agent import Agent, AgentCard
 from cotgap.agents.specs import NAMES
-from cotgap.benchmark.budget import Budget
-from cotgap.benchmark.config import differences
-from cotgap.benchmark.engines.core import AgentRecipe, Order, Placement, Times
-from cotgap.benchmark.engines.local import LocalEngine, engine_for
-from cotgap.benchmark.episode import Job, finish
-from cotgap.benchmark.hosts import processors
-from cotgap.benchmark.records import Episode, Status
+from cotgap.benchmark.records.config import differences
+from cotgap.benchmark.records.episode import Episode, Status
+from cotgap.benchmark.rollout.budget import Budget
+from cotgap.benchmark.rollout.engines.core import AgentRecipe, Order, Placement, Times
+from cotgap.benchmark.rollout.engines.local import LocalEngine, engine_for
+from cotgap.benchmark.rollout.episode import Job, finish
+from cotgap.benchmark.rollout.workers import processors
 from cotgap.envs.core import CoTGapError
 
 INSTALL = "pip install -e '.[ray]'"

@@ -18,9 +18,9 @@ from cotgap.agents.agent import Agent, AgentCard
 from cotgap.agents.core import NO_USAGE, Decision, Request, Sampling, Usage
 from cotgap.agents.modes import get_mode
 from cotgap.agents.prompts import Dialogue, Shot
-from cotgap.benchmark.config import Limits
-from cotgap.benchmark.records import Episode, Status, StepRecord
-from cotgap.benchmark.turns import Ask, Start, Turn, start, turn
+from cotgap.benchmark.records.config import Limits
+from cotgap.benchmark.records.episode import Episode, Status, StepRecord
+from cotgap.benchmark.rollout.turns import Ask, Start, Turn, start, turn
 from cotgap.envs.core import TaskKey, TextEnv
 
 Play = Generator[list[Request] | Ask, Any, Episode]

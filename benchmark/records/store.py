@@ -15,10 +15,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from cotgap.benchmark.config import RunConfig, differences
-from cotgap.benchmark.files import acquire, append_line, cut_torn_line, write_json
-from cotgap.benchmark.records import Episode
-from cotgap.benchmark.sessions import Session
+from cotgap.benchmark.records.config import RunConfig, differences
+from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.records.files import acquire, append_line, cut_torn_line, write_json
+from cotgap.benchmark.records.sessions import Session
 from cotgap.envs.core import CoTGapError
 
 RUN, EPISODES, SUMMARY, LOCK = "run.json", "episodes.jsonl", "summary.json", ".lock"

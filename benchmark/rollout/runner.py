@@ -9,15 +9,15 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from cotgap.benchmark.budget import Budget
-from cotgap.benchmark.config import RunConfig
-from cotgap.benchmark.engines.core import Order, Site
-from cotgap.benchmark.episode import Job
 from cotgap.benchmark.metrics.summary import PanelSummary, summarise
-from cotgap.benchmark.records import Episode
-from cotgap.benchmark.sessions import Session
-from cotgap.benchmark.shots import shot_source
-from cotgap.benchmark.store import RunStore
+from cotgap.benchmark.records.config import RunConfig
+from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.records.sessions import Session
+from cotgap.benchmark.records.store import RunStore
+from cotgap.benchmark.rollout.budget import Budget
+from cotgap.benchmark.rollout.engines.core import Order, Site
+from cotgap.benchmark.rollout.episode import Job
+from cotgap.benchmark.rollout.shots import shot_source
 from cotgap.envs.audits import audit_of
 from cotgap.envs.registry import get_panel
 

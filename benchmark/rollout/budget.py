@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 from cotgap.agents.core import Decision
-from cotgap.benchmark.records import Episode
+from cotgap.benchmark.records.episode import Episode
 from cotgap.envs.core import CoTGapError
 
 MILLION = 1_000_000

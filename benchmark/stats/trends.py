@@ -12,8 +12,8 @@ from dataclasses import replace
 from fractions import Fraction
 from statistics import NormalDist
 
-from cotgap.benchmark import stats
-from cotgap.benchmark.stats import ALPHA, Estimate, Z
+from cotgap.benchmark.stats import intervals
+from cotgap.benchmark.stats.intervals import ALPHA, Estimate, Z
 
 Rates = Sequence[Fraction | None]
 """A task's rate at each checkpoint in order; None where it has none there."""
@@ -26,7 +26,7 @@ def trend(tasks: Mapping[str, Rates], unit: str = "tasks") -> Estimate | None:
     With checkpoints numbered in order, "late" and "early" are means of a task's rates, weighted by
     how far a checkpoint is behind or before the middle (the scores of the Cochran-Armitage test
     for trend). Two checkpoints: their difference. A task counts if it has a rate at two checkpoints
-    or more. Interval, test and detectable effect are those of `stats.paired_difference`. None
+    or more. Interval, test and detectable effect are those of `intervals.paired_difference`. None
     without such a task.
     """
     early, late = [], []
@@ -38,7 +38,7 @@ def trend(tasks: Mapping[str, Rates], unit: str = "tasks") -> Estimate | None:
             late.append(high)
     if not early:
         return None
-    return replace(stats.paired_difference(early, late, unit), method="linear contrast by task")
+    return replace(intervals.paired_difference(early, late, unit), method="linear contrast by task")
 
 
 def _ends(known: Sequence[tuple[int, Fraction]]) -> tuple[Fraction, Fraction]:

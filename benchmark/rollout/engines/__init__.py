@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from cotgap.benchmark.engines.core import AgentRecipe, Placement, Site
+from cotgap.benchmark.rollout.engines.core import AgentRecipe, Placement, Site
 from cotgap.envs.core import UnknownNameError
 
 

@@ -14,10 +14,10 @@ from typing import Any, Literal, Protocol
 
 from cotgap.agents.agent import Agent, AgentCard
 from cotgap.agents.specs import make_agent
-from cotgap.benchmark.budget import Budget
-from cotgap.benchmark.config import RunConfig
-from cotgap.benchmark.episode import Job
-from cotgap.benchmark.records import Episode
+from cotgap.benchmark.records.config import RunConfig
+from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.rollout.budget import Budget
+from cotgap.benchmark.rollout.episode import Job
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from cotgap.benchmark.episode import Job
-from cotgap.benchmark.records import Episode
+from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.rollout.episode import Job
 
 PLAIN_SECONDS = 15.0  # between two lines where there is no terminal
 

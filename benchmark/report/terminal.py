@@ -11,14 +11,14 @@ from rich.text import Text
 
 from cotgap.agents.core import DEFAULT_TAGS
 from cotgap.agents.modes import get_mode
-from cotgap.benchmark.config import PanelPlan
 from cotgap.benchmark.metrics.core import COT, PROMPT, Metric, Unit, metrics
 from cotgap.benchmark.metrics.summary import PAIR, PanelSummary
+from cotgap.benchmark.records.config import PanelPlan
+from cotgap.benchmark.records.sessions import Session
+from cotgap.benchmark.records.store import read_episodes
 from cotgap.benchmark.report.text import clip
-from cotgap.benchmark.runner import RunResult
-from cotgap.benchmark.sessions import Session
-from cotgap.benchmark.stats import Estimate, wilson
-from cotgap.benchmark.store import read_episodes
+from cotgap.benchmark.rollout.runner import RunResult
+from cotgap.benchmark.stats.intervals import Estimate, wilson
 from cotgap.envs.audits import Audit, Played, audit_of
 
 SHOWN_ERRORS = 5

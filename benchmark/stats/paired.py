@@ -1,8 +1,8 @@
 """Differences of two runs' means and rates over the same tasks, where each task has many counts.
 
-`stats.paired_difference` serves what is one number in [-1, 1] per task (success, the CoT gap). This
-is for what is not: tokens and steps, which have no bound, and shares of states, of which each task
-has its own number in either run.
+`intervals.paired_difference` serves what is one number in [-1, 1] per task (success, the CoT gap).
+This is for what is not: tokens and steps, which have no bound, and shares of states, of which each
+task has its own number in either run.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from cotgap.benchmark import stats
-from cotgap.benchmark.stats import LATTICE, POWER, Estimate
+from cotgap.benchmark.stats import intervals
+from cotgap.benchmark.stats.intervals import LATTICE, POWER, Estimate
 
 Floats = NDArray[np.float64]
 Counted = Sequence[tuple[float, int]]
@@ -27,9 +27,9 @@ Counted = Sequence[tuple[float, int]]
 def mean_difference(first: Counted, second: Counted, unit: str) -> Estimate | None:
     """`second` − `first`, two means Σsums / Σtotals over the same tasks.
 
-    Interval: Student's t on the tasks' residuals, as in `stats.mean`; None on both sides where no
-    task differs from the others. `p`: `stats.sign_flip_p` of the tasks' contributions, which is
-    exact where all tasks have as many trials in either run. None without a trial in either.
+    Interval: Student's t on the tasks' residuals, as in `intervals.mean`; None on both sides where
+    no task differs from the others. `p`: `intervals.sign_flip_p` of the tasks' contributions, which
+    is exact where all tasks have as many trials in either run. None without a trial in either.
     """
     a, b = _array(first), _array(second)
     if not a[:, 1].sum() or not b[:, 1].sum():
@@ -55,21 +55,23 @@ def error(first: Counted, second: Counted) -> tuple[float, float] | None:
     spread, scale = float((residuals**2).sum()), max(abs(_ratio(a)), abs(_ratio(b)))
     if k < 2 or spread <= (1e-9 * scale) ** 2 / k:
         return None
-    return sqrt(spread * k / (k - 1)), stats.student(stats.effective_tasks(residuals) - 1)
+    return sqrt(spread * k / (k - 1)), intervals.student(intervals.effective_tasks(residuals) - 1)
 
 
 def rate_difference(first: Counted, second: Counted, unit: str) -> Estimate | None:
     """`second` − `first`, two shares Σsuccesses / Σtotals over the same tasks.
 
     As `mean_difference`, within [-1, 1]. Where no task differs from the others, the interval is
-    that of two independent rates (`stats.independent_difference`), which is wider.
+    that of two independent rates (`intervals.independent_difference`), which is wider.
     """
     found = mean_difference(first, second, unit)
     if found is None:
         return None
     if found.low is None or found.high is None:
-        rates = [stats.rate([x for x, _ in s], [n for _, n in s], unit) for s in (first, second)]
-        apart = stats.independent_difference(*rates)
+        rates = [
+            intervals.rate([x for x, _ in s], [n for _, n in s], unit) for s in (first, second)
+        ]
+        apart = intervals.independent_difference(*rates)
         return replace(apart, n=found.n, p=found.p)
     mde = None if found.mde is None or found.mde > 1 else found.mde  # more than there can be
     return replace(found, low=max(-1.0, found.low), high=min(1.0, found.high), mde=mde)
@@ -98,4 +100,6 @@ def _contributions_p(a: Floats, b: Floats) -> float:
     if most <= 1e-12 * max(abs(both), 1e-300):
         return 1.0
     grid = max(1, LATTICE // len(added))
-    return stats.sign_flip_p([Fraction(round(x / most * grid), grid) for x in map(float, added)])
+    return intervals.sign_flip_p(
+        [Fraction(round(x / most * grid), grid) for x in map(float, added)]
+    )

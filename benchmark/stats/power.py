@@ -1,8 +1,9 @@
 """How many tasks a question needs, and what a number of tasks can answer: power, before playing.
 
 Two questions: is there a difference of this size (exact McNemar test), and is a candidate no worse
-by more than this margin, if it is in truth as good (`cotgap.benchmark.noninferiority`)? Both depend
-on the *discordance*: the share of tasks whose outcome differs between two runs of one trial each.
+by more than this margin, if it is in truth as good (`cotgap.benchmark.stats.noninferiority`)? Both
+depend on the *discordance*: the share of tasks whose outcome differs between two runs of one trial
+each.
 
 With R repeats, only the part of the discordance that is luck averages out (tasks that one of two
 agents can solve and the other cannot differ in every repeat). Of a discordance d with luck share w,
@@ -19,8 +20,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from cotgap.benchmark.noninferiority import chance, critical_losses
-from cotgap.benchmark.stats import ALPHA, POWER, mcnemar_power, paired_mde
+from cotgap.benchmark.stats.intervals import ALPHA, POWER, mcnemar_power, paired_mde
+from cotgap.benchmark.stats.noninferiority import chance, critical_losses
 
 GRID = (0.1, 0.2, 0.3, 0.4)  # discordances, where nothing is known
 MOST_TASKS = 1_000_000

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from cotgap.agents.core import Decision
-from cotgap.benchmark.records import Episode, StepRecord
-from cotgap.benchmark.store import read_episodes, read_run
+from cotgap.benchmark.records.episode import Episode, StepRecord
+from cotgap.benchmark.records.store import read_episodes, read_run
 
 
 class Frames(NamedTuple):

@@ -1,0 +1,1 @@
+"""Playing episodes: one episode, environment workers, the runner and the engines."""

@@ -1,0 +1,1 @@
+"""Intervals, paired tests, non-inferiority, power and trends: numbers in, numbers out."""
