@@ -13,10 +13,10 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from math import ceil
 
-from cotgap.agents.backends._text import cut_at_stop
 from cotgap.agents.core import NO_USAGE, Decision, Tags, Usage
 from cotgap.agents.modes import get_mode
 from cotgap.agents.protocol import PromptProtocol
+from cotgap.agents.text import cut_at_stop
 from cotgap.benchmark.records.config import RunConfig
 from cotgap.benchmark.records.episode import Episode, Status, StepRecord
 from cotgap.benchmark.rollout.episode import Job, budget

@@ -25,7 +25,7 @@ VERIFYING = ("cotgap.agents.core", "cotgap.agents.modes", "cotgap.agents.protoco
 # folder or file within a package → what it may import besides
 MORE = {
     ROOT / "agents" / "training": ("cotgap.envs.registry",),
-    ROOT / "leaderboards" / "replaying.py": (*VERIFYING, "cotgap.agents.backends._text"),
+    ROOT / "leaderboards" / "replaying.py": (*VERIFYING, "cotgap.agents.text"),
     ROOT / "leaderboards" / "redecoding.py": (
         *VERIFYING,
         "cotgap.agents.agent",

@@ -19,13 +19,13 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from cotgap.agents.backends._dialect import Dialect, text_of
-from cotgap.agents.backends._endpoints import Endpoint
-from cotgap.agents.backends._http import Connection, PassingError, RefusedError
-from cotgap.agents.backends._probe import SAMPLE, probe_chat, probe_completions
-from cotgap.agents.backends._tokenizers import open_tokenizer
 from cotgap.agents.core import BackendError, Completion, Request, Usage
+from cotgap.agents.decoding.tokenizers import open_tokenizer
 from cotgap.agents.rendering import Renderer
+from cotgap.agents.serving.dialect import Dialect, text_of
+from cotgap.agents.serving.endpoints import Endpoint
+from cotgap.agents.serving.http import Connection, PassingError, RefusedError
+from cotgap.agents.serving.probe import SAMPLE, probe_chat, probe_completions
 from cotgap.envs.core import CoTGapError
 
 KEY_VARIABLE = "OPENAI_API_KEY"

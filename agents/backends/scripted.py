@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
-from cotgap.agents.backends._text import cut_at_stop
 from cotgap.agents.core import BackendError, Completion, Request, Usage
 from cotgap.agents.modes import get_mode, modes
 from cotgap.agents.rendering import Renderer
+from cotgap.agents.text import cut_at_stop
 from cotgap.envs.core import CoTGapError, Expert, Rationale, TextEnv
 
 Policy = Callable[[Request], tuple[str, str]]

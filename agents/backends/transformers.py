@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from cotgap.agents.backends._batched import BatchedDecoder
-from cotgap.agents.backends._fit import UnfitError, fit
-from cotgap.agents.backends._loading import load, resolve_device, resolve_dtype
-from cotgap.agents.backends._lockstep import LockstepDecoder
-from cotgap.agents.backends._replies import Decoder, Reply, Rules
-from cotgap.agents.backends._slots import UNIT
-from cotgap.agents.backends._threads import set_threads
 from cotgap.agents.core import BackendError, Completion, Request
+from cotgap.agents.decoding.batched import BatchedDecoder
+from cotgap.agents.decoding.fit import UnfitError, fit
+from cotgap.agents.decoding.loading import load, resolve_device, resolve_dtype
+from cotgap.agents.decoding.lockstep import LockstepDecoder
+from cotgap.agents.decoding.replies import Decoder, Reply, Rules
+from cotgap.agents.decoding.slots import UNIT
+from cotgap.agents.decoding.threads import set_threads
 from cotgap.agents.rendering import Renderer
 from cotgap.envs.core import CoTGapError
 

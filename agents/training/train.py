@@ -11,7 +11,7 @@ import torch
 import transformers
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from cotgap.agents.backends._loading import load, require
+from cotgap.agents.decoding.loading import load, require
 from cotgap.agents.specs import smollm2_path
 from cotgap.agents.training.checkpoints import read_card
 from cotgap.agents.training.data import Episode

@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 import torch
 from transformers import GenerationConfig
 
-from cotgap.agents.backends._batched import BatchedDecoder
-from cotgap.agents.backends._loading import quiet
-from cotgap.agents.backends._replies import Decoder
-from cotgap.agents.backends._text import cut_at_stop
 from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.core import BackendError, Completion, Request, Streaming
+from cotgap.agents.decoding.batched import BatchedDecoder
+from cotgap.agents.decoding.loading import quiet
+from cotgap.agents.decoding.replies import Decoder
+from cotgap.agents.text import cut_at_stop
 from cotgap.benchmark.speed.games import Game, begun
 from cotgap.envs.core import CoTGapError
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cotgap.agents.backends._text import cut_at_stop
 from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.core import Request
+from cotgap.agents.text import cut_at_stop
 
 
 def generated(backend: TransformersBackend, asked: Request) -> str:

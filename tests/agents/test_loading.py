@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from cotgap.agents.backends import _loading
 from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.decoding import loading
 from cotgap.agents.fingerprint import fingerprint
 from cotgap.envs.cache import cache_dir
 from cotgap.envs.core import CoTGapError
@@ -140,11 +140,11 @@ def test_dtypes_and_devices(tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     with pytest.raises(CoTGapError, match="'cuda:1' is not here: torch sees 1"):
         opening(device="cuda:1")
-    assert _loading.resolve_device(None) == _loading.resolve_device("auto") == "cuda"
-    assert _loading.resolve_dtype(None, "cuda") == "bfloat16"
+    assert loading.resolve_device(None) == loading.resolve_device("auto") == "cuda"
+    assert loading.resolve_dtype(None, "cuda") == "bfloat16"
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
-    assert _loading.resolve_device("auto") == "cpu"
-    assert _loading.resolve_dtype(None, "cpu") == "float32"
+    assert loading.resolve_device("auto") == "cpu"
+    assert loading.resolve_dtype(None, "cpu") == "float32"
 
 
 def test_files_that_are_no_gguf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,11 +191,11 @@ def test_a_gguf_file_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.Monkey
         calls.append(path)
         (folder / "config.json").write_text("{}")
 
-    monkeypatch.setattr(_loading, "_convert", convert)
-    first = _loading.converted(tmp_path / "a.gguf", "0" * 64)
+    monkeypatch.setattr(loading, "_convert", convert)
+    first = loading.converted(tmp_path / "a.gguf", "0" * 64)
     assert (first / "config.json").is_file()
-    assert _loading.converted(tmp_path / "a.gguf", "0" * 64) == first
-    assert _loading.converted(tmp_path / "a.gguf", "1" * 64) != first
+    assert loading.converted(tmp_path / "a.gguf", "0" * 64) == first
+    assert loading.converted(tmp_path / "a.gguf", "1" * 64) != first
     assert len(calls) == 2
     assert len(list(first.parent.iterdir())) == 2
 
@@ -209,8 +209,8 @@ def test_two_may_unpack_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         done.mkdir()  # another process finishes first
         (done / "config.json").write_text("theirs")
 
-    monkeypatch.setattr(_loading, "_convert", convert)
-    folder = _loading.converted(tmp_path / "a.gguf", "0" * 64)
+    monkeypatch.setattr(loading, "_convert", convert)
+    folder = loading.converted(tmp_path / "a.gguf", "0" * 64)
     assert (folder / "config.json").read_text() == "theirs"
     assert list(folder.parent.iterdir()) == [folder]
 
@@ -221,9 +221,9 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def convert(path: Path, folder: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_loading, "_convert", convert)
+    monkeypatch.setattr(loading, "_convert", convert)
     with pytest.raises(CoTGapError, match=r"No space left on device.*COTGAP_CACHE"):
-        _loading.converted(tmp_path / "a.gguf", "0" * 64)
+        loading.converted(tmp_path / "a.gguf", "0" * 64)
     assert list((tmp_path / "cache" / "gguf").iterdir()) == []
 
 

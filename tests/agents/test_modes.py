@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotgap.agents.backends._text import cut_at_stop
 from cotgap.agents.core import Mode, Tags
 from cotgap.agents.modes import get_mode, modes
 from cotgap.agents.modes._parsing import ParseError
+from cotgap.agents.text import cut_at_stop
 from cotgap.envs.core import UnknownNameError
 
 TAGS = Tags()

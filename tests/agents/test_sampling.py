@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from cotgap.agents.backends._sampling import choose, make_dice
 from cotgap.agents.core import Sampling
+from cotgap.agents.decoding.sampling import choose, make_dice
 
 CPU = torch.device("cpu")
 LOGITS = torch.tensor([[0.0, 2.0, -1.0, 1.0, float("-inf"), 0.5]])

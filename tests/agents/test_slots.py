@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotgap.agents.agent import Agent
-from cotgap.agents.backends import _attention
-from cotgap.agents.backends._attention import spans
-from cotgap.agents.backends._fit import fit
-from cotgap.agents.backends._lockstep import LockstepDecoder, shared
-from cotgap.agents.backends._threads import set_threads
 from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.core import BackendError, Completion, Request, Sampling
+from cotgap.agents.decoding import attention
+from cotgap.agents.decoding.attention import spans
+from cotgap.agents.decoding.fit import fit
+from cotgap.agents.decoding.lockstep import LockstepDecoder, shared
+from cotgap.agents.decoding.threads import set_threads
 from cotgap.agents.modes import modes
 from cotgap.envs.core import CoTGapError
 
@@ -125,16 +125,16 @@ def test_a_common_beginning_is_read_once(
     model = random_model(kind, sizes, len(tokenizer), tokenizer.eos_token_id)
     episodes = [states(TransformersBackend(model, tokenizer, "", 2), n) for n in range(3)]
     common: list[int] = []
-    attend = _attention._attend_in_parts
+    attend = attention._attend_in_parts
 
     def noted(*arguments: Any) -> torch.Tensor:
         common.append(arguments[4].common)
         return attend(*arguments)
 
-    monkeypatch.setattr(_attention, "_attend_in_parts", noted)
+    monkeypatch.setattr(attention, "_attend_in_parts", noted)
     expected = texts(play(TransformersBackend(model, tokenizer, "", 3), episodes))
     assert not common, "as short as it is, it is not worth it"
-    monkeypatch.setattr(_attention, "WASTE", 0)
+    monkeypatch.setattr(attention, "WASTE", 0)
     assert texts(play(TransformersBackend(model, tokenizer, "", 3), episodes)) == expected
     ours = model.config._attn_implementation == "sdpa" and None in fit(model).windows
     assert bool(common) is ours

@@ -80,7 +80,7 @@ def test_a_folder_is_the_same_agent_by_any_path(
         ("no_such_module:make", "cannot import no_such_module.*PYTHONPATH"),
         (
             "cotgap.agents.specs:make_agnt",
-            "unknown factory in agents.specs: 'make_agnt'.*'make_agent'",
+            "unknown factory in cotgap.agents.specs: 'make_agnt'.*'make_agent'",
         ),
         ("random:x:y", "unknown agent"),
         ("~nobody-of-this-name/x", "no checkpoint at ~nobody-of-this-name/x"),

@@ -9,8 +9,8 @@ from typing import cast
 import pytest
 
 from cotgap.agents.agent import Agent
-from cotgap.agents.backends._loading import converted
 from cotgap.agents.backends.openai import OpenAIBackend
+from cotgap.agents.decoding.loading import converted
 from cotgap.agents.fingerprint import fingerprint
 from cotgap.agents.specs import make_agent, smollm2_path
 from cotgap.envs.core import CoTGapError

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from cotgap.agents.backends._replies import Reply, Rules, share_time
+from cotgap.agents.decoding.replies import Reply, Rules, share_time
 
 
 class BatchedDecoder:

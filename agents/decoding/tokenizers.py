@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cotgap.agents.backends._loading import LOCAL, check_tokenizer, load_tokenizer, quiet, require
+from cotgap.agents.decoding.loading import LOCAL, check_tokenizer, load_tokenizer, quiet, require
 from cotgap.agents.fingerprint import TOKENIZER_PATTERNS, fingerprint
 from cotgap.agents.rendering import Renderer
 from cotgap.envs.core import CoTGapError

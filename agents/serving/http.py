@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 
 import httpx
 
-from cotgap.agents.backends._endpoints import (
+from cotgap.agents.core import BackendError
+from cotgap.agents.serving.endpoints import (
     FIRST_PAUSE,
     MOST_PATIENCE,
     Endpoint,
@@ -24,7 +25,6 @@ from cotgap.agents.backends._endpoints import (
     pause,
     retry_after,
 )
-from cotgap.agents.core import BackendError
 
 TRIES = 8  # of a request, a minute with all the pauses in between
 CONNECT_SECONDS = 10.0

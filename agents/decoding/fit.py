@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from cotgap.agents.backends._attention import by_rows
-from cotgap.agents.backends._slots import SlotCache
+from cotgap.agents.decoding.attention import by_rows
+from cotgap.agents.decoding.slots import SlotCache
 
 ATTENTIONS = ("eager", "sdpa")  # those that take a mask of one's own
 WINDOWED, UNBOUNDED = "sliding_attention", "full_attention"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cotgap.agents.backends._adapters import base_of, both, check_base, is_adapter, merged
+from cotgap.agents.decoding.adapters import base_of, both, check_base, is_adapter, merged
 from cotgap.agents.fingerprint import fingerprint
 from cotgap.envs.cache import VARIABLE, cache_dir
 from cotgap.envs.core import CoTGapError

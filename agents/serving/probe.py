@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from cotgap.agents.backends._dialect import (
+from cotgap.agents.core import BackendError
+from cotgap.agents.serving.dialect import (
     CONTINUE,
     PLAIN_DECODING,
     ROUTES,
@@ -19,7 +20,6 @@ from cotgap.agents.backends._dialect import (
     text_of,
     usage_of,
 )
-from cotgap.agents.core import BackendError
 from cotgap.envs.core import CoTGapError
 
 Ask = Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]

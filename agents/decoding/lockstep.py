@@ -16,10 +16,10 @@ from typing import Any
 
 import torch
 
-from cotgap.agents.backends._attention import by_rows
-from cotgap.agents.backends._replies import Reply, Rules, share_time
-from cotgap.agents.backends._slots import UNIT, SlotCache, rounded
 from cotgap.agents.core import BackendError
+from cotgap.agents.decoding.attention import by_rows
+from cotgap.agents.decoding.replies import Reply, Rules, share_time
+from cotgap.agents.decoding.slots import UNIT, SlotCache, rounded
 
 # Up to this many tokens are read one a pass, together with what the other rows write: a pass of
 # their own would cost as much as a whole round.

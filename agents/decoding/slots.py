@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
-from cotgap.agents.backends._attention import plan
+from cotgap.agents.decoding.attention import plan
 
 UNIT = 256  # slots are allocated in multiples of this
 

@@ -9,10 +9,10 @@ from typing import Protocol
 
 import torch
 
-from cotgap.agents.backends._sampling import choose, make_dice
-from cotgap.agents.backends._text import cut_at_stop
 from cotgap.agents.core import BackendError, Completion, FinishReason, Request, Usage
+from cotgap.agents.decoding.sampling import choose, make_dice
 from cotgap.agents.rendering import Renderer
+from cotgap.agents.text import cut_at_stop
 
 UNDECODED = "\N{REPLACEMENT CHARACTER}"  # what part of a character decodes to
 

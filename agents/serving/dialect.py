@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from cotgap.agents.backends._text import cut_at_stop
 from cotgap.agents.core import BackendError, Completion, FinishReason, Request, Usage
+from cotgap.agents.text import cut_at_stop
 
 Prompts = Literal["token ids", "text", "messages"]
 # told: the answer says which stop string it ended at, and leaves it out. included: the stop string

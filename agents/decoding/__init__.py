@@ -1,0 +1,1 @@
+"""Decoding with a local model: opening checkpoints, caches, batches, sampling."""
