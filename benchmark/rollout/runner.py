@@ -16,7 +16,7 @@ from cotgap.benchmark.records.sessions import Session
 from cotgap.benchmark.records.store import RunStore
 from cotgap.benchmark.rollout.budget import Budget
 from cotgap.benchmark.rollout.engines.core import Order, Site
-from cotgap.benchmark.rollout.episode import Job
+from cotgap.benchmark.rollout.episode import EpisodeRules, Job
 from cotgap.benchmark.rollout.shots import shot_source
 from cotgap.envs.audits import audit_of
 from cotgap.envs.registry import get_panel
@@ -114,7 +114,7 @@ def run(
     shots = shot_source(card.protocol, config.seed)
     for panel in config.panels:  # mistakes show before anything is played
         shots(get_panel(panel.name).key(panel.tasks[0]))
-    order = Order(config, width or card.batch_size, env_workers, budget or Budget())
+    order = Order(EpisodeRules(config), width or card.batch_size, env_workers, budget or Budget())
     circumstances = {"engine": engine, "batch_size": str(order.width), **card.circumstances}
     with RunStore(folder, config, circumstances) as store:
         before = store.episodes()

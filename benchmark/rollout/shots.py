@@ -19,21 +19,21 @@ def shot_source(protocol: PromptProtocol, seed: int) -> Callable[[TaskKey], Sequ
 
     A task is never its own example.
     """
+    return functools.partial(_shots, protocol, seed)
 
-    @functools.cache
-    def of_panel(panel_name: str) -> tuple[Example, ...]:
-        panel = get_panel(panel_name)
-        source = get_suite(panel.suite).panel(panel.shots_from)
-        count = protocol.shots + 1
-        return expert_episodes(source, count, seed, list_actions=protocol.admissible)
 
-    def of_task(key: TaskKey) -> Sequence[Shot]:
-        if not protocol.shots:
-            return ()
-        others = [shot for task, shot in of_panel(key.panel) if task != key.task]
-        return others[: protocol.shots]
+def _shots(protocol: PromptProtocol, seed: int, key: TaskKey) -> Sequence[Shot]:
+    if not protocol.shots:
+        return ()
+    examples = _examples(key.panel, protocol.shots + 1, seed, protocol.admissible)
+    return [shot for task, shot in examples if task != key.task][: protocol.shots]
 
-    return of_task
+
+@functools.lru_cache(maxsize=64)
+def _examples(panel: str, count: int, seed: int, list_actions: bool) -> tuple[Example, ...]:
+    shown = get_panel(panel)
+    source = get_suite(shown.suite).panel(shown.shots_from)
+    return expert_episodes(source, count, seed, list_actions=list_actions)
 
 
 def expert_episodes(

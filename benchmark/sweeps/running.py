@@ -30,7 +30,7 @@ from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig, differ
 from cotgap.benchmark.records.files import write_json
 from cotgap.benchmark.records.store import RUN, read_episodes, read_run
 from cotgap.benchmark.rollout.engines.core import AgentRecipe, Placement
-from cotgap.benchmark.rollout.engines.local import LocalSite
+from cotgap.benchmark.rollout.engines.local import LocalSite, open_local
 from cotgap.benchmark.rollout.runner import Progress, RunResult, conclude, run
 from cotgap.benchmark.sweeps.outcomes import Outcome, outcome
 from cotgap.benchmark.sweeps.series import Checkpoint
@@ -155,7 +155,7 @@ def measure(
         watchers.on_checkpoint(checkpoint, None)
         return False
     options = {"protocol": config.protocol, "dtype": config.dtype, **asdict(loading)}
-    site = LocalSite(AgentRecipe(str(checkpoint.path), options), Placement())
+    site = open_local(AgentRecipe(str(checkpoint.path), options), Placement())
     try:
         watchers.on_checkpoint(checkpoint, site.agent)
         with watchers.playing() as progress:
