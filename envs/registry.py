@@ -13,7 +13,9 @@ import gymnasium
 from cotgap.envs.core import CoTGapError, Panel, Suite, TaskKey, TextEnv, UnknownNameError
 
 # Siblings without a suite, not imported by the scan.
-INFRASTRUCTURE = frozenset({"audits", "cache", "cli", "core", "locks", "registry", "spaces"})
+INFRASTRUCTURE = frozenset(
+    {"audits", "cache", "cli", "core", "expert", "locks", "registry", "spaces"}
+)
 
 
 @functools.cache

@@ -11,9 +11,10 @@ from typing import Any
 
 from rich.console import Console
 
-from cotgap.agents.agent import Agent
+from cotgap.agents.agent import AgentCard
 from cotgap.benchmark.commands.folders import default_folder
 from cotgap.benchmark.commands.probe import TaskProgress, plan_probed
+from cotgap.benchmark.commands.run import make_budget, placement, spent
 from cotgap.benchmark.options import EXIT_INCOMPLETE, SweepOptions
 from cotgap.benchmark.probes.running import Watch
 from cotgap.benchmark.records.config import Limits
@@ -25,6 +26,7 @@ from cotgap.benchmark.sweeps import rescore
 from cotgap.benchmark.sweeps.alarm import Alarm, alarms
 from cotgap.benchmark.sweeps.questions import Answer, answers
 from cotgap.benchmark.sweeps.running import (
+    Measuring,
     SweepConfig,
     Watchers,
     complete,
@@ -48,7 +50,9 @@ def execute(options: SweepOptions) -> int:
         panels=plan_probed(options.tasks, probes),
         probes=probes,
         states=options.states,
-        limits=Limits(options.limits.action_tokens, options.limits.thought_tokens),
+        limits=Limits(
+            options.limits.action_tokens, options.limits.thought_tokens, options.engine.timeout
+        ),
         protocol=options.protocol,
         seed=options.seed,
         dtype=options.loading.dtype,
@@ -58,9 +62,19 @@ def execute(options: SweepOptions) -> int:
     if not quiet:
         line = f"sweep of {len(checkpoints)} checkpoints → {folder}"
         watch.print(line, style="bold", markup=False, highlight=False)
+    how = Measuring(
+        options.loading,
+        options.engine.engine,
+        placement(options.engine),
+        options.engine.env_workers,
+        make_budget(options.budget),
+    )
     for checkpoint in checkpoints:
-        if measure(folder, config, checkpoint, options.loading, _watchers(watch, quiet=quiet)):
+        if measure(folder, config, checkpoint, how, _watchers(watch, quiet=quiet)):
             watch.print("stopped. Run the same command again to go on.", style="yellow")
+            break
+        if how.budget.spent:
+            watch.print(spent(how.budget), style="yellow")
             break
     done = all(complete(folder, config, checkpoint) for checkpoint in checkpoints)
     _conclude(folder, config, checkpoints, options, done=done)
@@ -68,13 +82,13 @@ def execute(options: SweepOptions) -> int:
 
 
 def _watchers(console: Console, *, quiet: bool) -> Watchers:
-    def announce(checkpoint: Checkpoint, agent: Agent | None) -> None:
+    def announce(checkpoint: Checkpoint, card: AgentCard | None) -> None:
         if not quiet:
-            state = "" if agent else ": already measured"
+            state = "" if card else ": already measured"
             text = f"{checkpoint.label} (series {checkpoint.series}, step {checkpoint.step}){state}"
             console.print(text, markup=False, highlight=False)
-        if agent is not None and agent.notice and not quiet:
-            console.print(agent.notice, style="yellow", markup=False, highlight=False)
+        if card is not None and card.notice and not quiet:
+            console.print(card.notice, style="yellow", markup=False, highlight=False)
 
     @contextmanager
     def playing() -> Iterator[Progress]:

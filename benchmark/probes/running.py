@@ -6,7 +6,6 @@ visited task a line, appended whole) and `summary.json` (derived). The same conf
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 from collections import Counter
@@ -15,15 +14,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cotgap.agents.agent import Agent
+from cotgap.agents.agent import Agent, AgentCard
 from cotgap.benchmark.probes.core import Figure, check_backend, check_environment, get_probe
-from cotgap.benchmark.probes.driving import Driver, TaskRecord
-from cotgap.benchmark.probes.states import Visit, expert_argument
+from cotgap.benchmark.probes.driving import TaskRecord, VisitJob, VisitRollout
+from cotgap.benchmark.probes.states import Visit
 from cotgap.benchmark.records.config import Limits, PanelPlan, differences
 from cotgap.benchmark.records.files import acquire, append_line, cut_torn_line, write_json
 from cotgap.benchmark.records.store import LOCK, SUMMARY, versions
+from cotgap.benchmark.rollout.budget import Budget
+from cotgap.benchmark.rollout.engines.core import Order, Site
+from cotgap.benchmark.rollout.needs import Failure
 from cotgap.benchmark.rollout.shots import shot_source
-from cotgap.envs.core import CoTGapError, TaskKey, TextEnv
+from cotgap.envs.core import CoTGapError, TaskKey
 from cotgap.envs.registry import get_panel, get_suite
 
 PROBE, TASKS = "probe.json", "tasks.jsonl"
@@ -123,12 +125,13 @@ class Watch:
     on_task: Callable[[TaskRecord], None] = lambda record: None
 
 
-def check(config: ProbeConfig, agent: Agent) -> None:
+def check(config: ProbeConfig, card: AgentCard) -> None:
     """Raise `CoTGapError` where a suite or the agent's backend lacks what the probe needs."""
     probe = get_probe(config.probe)
-    check_backend(probe, agent)
+    check_backend(probe, card)
     for plan in config.panels:
-        env = _open(plan, list_actions=False)
+        panel = get_panel(plan.name)
+        env = get_suite(panel.suite).make(panel, list_actions=False)
         try:
             check_environment(probe, env)
         finally:
@@ -136,20 +139,31 @@ def check(config: ProbeConfig, agent: Agent) -> None:
 
 
 def run_probe(
-    agent: Agent, config: ProbeConfig, folder: Path, watch: Watch, *, width: int | None = None
+    site: Site,
+    config: ProbeConfig,
+    folder: Path,
+    watch: Watch,
+    *,
+    width: int | None = None,
+    env_workers: int | None = None,
+    budget: Budget | None = None,
 ) -> ProbeResult:
-    """Visit what is not on disk yet; Ctrl-C stops cleanly. Raises `CoTGapError` as `check` does,
-    and where the folder cannot take this probe.
+    """Visit what is not on disk yet; Ctrl-C stops cleanly, and so does a `budget` that is spent.
+
+    `width` visits at a time (or parts of visits) on each of the site's agents, by default as many
+    as they like. Raises `CoTGapError` as `check` does, and where the folder cannot take this probe.
     """
-    check(config, agent)
+    check(config, site.card)
+    rules = ProbeRules(config)
+    order = Order(rules, width or site.card.batch_size, env_workers, budget or Budget())
     with ProbeStore(folder, config) as store:
         before = {record.task_key for record in store.records() if record.error is None}
         keys = config.keys()
         watch.on_start(len(keys), len(before), store.notices)
-        driver = _driver(agent, config, width or agent.backend.batch_size)
+        jobs = [VisitJob(key) for key in keys if str(key) not in before]
         interrupted = False
         try:
-            for record in driver.run([key for key in keys if str(key) not in before]):
+            for record in site.play(order, jobs, lambda: None):
                 store.append(record)
                 watch.on_task(record)
         except KeyboardInterrupt:
@@ -157,6 +171,50 @@ def run_probe(
         result = conclude(folder, config, store.records(), interrupted=interrupted)
         write_json(folder / SUMMARY, result.to_json())
     return result
+
+
+@dataclass(frozen=True)
+class ProbeRules:
+    """How a probe's tasks are visited; can be sent elsewhere."""
+
+    config: ProbeConfig
+
+    @property
+    def panels(self) -> tuple[PanelPlan, ...]:
+        """The probe's."""
+        return self.config.panels
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that a task may take."""
+        return self.config.limits.timeout
+
+    def rollout(self, job: VisitJob, agent: Agent) -> VisitRollout:
+        """One of the probe's visits."""
+        config, key = self.config, job.key
+        visit = Visit(
+            key=key,
+            agent=agent,
+            limits=config.limits,
+            seed=config.seed,
+            states=config.states,
+            mode=config.mode,
+            shots=shot_source(agent.protocol, config.seed)(key),
+            elsewhere=_another(key),
+        )
+        return VisitRollout(visit, get_probe(config.probe).examine)
+
+    def lost(self, job: VisitJob, card: AgentCard, failure: Failure) -> TaskRecord:
+        """The record of a visit of which nothing is known but why."""
+        return TaskRecord(job.id, error=failure.text)
+
+
+def _another(key: TaskKey) -> str | None:
+    """A task of the panel far from this one in its order; None where it has only one."""
+    tasks = [task.id for task in get_panel(key.panel).tasks]
+    place = tasks.index(key.task) if key.task in tasks else 0
+    other = tasks[(place + len(tasks) // 2) % len(tasks)]
+    return None if other == key.task else other
 
 
 def conclude(
@@ -303,52 +361,3 @@ def _figures(
         skipped=dict(sorted(skipped.items())),
         figures=tuple(get_probe(config.probe).figures(counted)),
     )
-
-
-def _driver(agent: Agent, config: ProbeConfig, width: int) -> Driver:
-    plans = {plan.name: plan for plan in config.panels}
-    shots = shot_source(agent.protocol, config.seed)
-
-    def open_env(key: TaskKey) -> TextEnv:
-        return _open(plans[key.panel], list_actions=agent.protocol.admissible)
-
-    def visit(key: TaskKey, env: TextEnv) -> Visit:
-        return Visit(
-            key=key,
-            env=env,
-            agent=agent,
-            limits=config.limits,
-            seed=config.seed,
-            states=config.states,
-            mode=config.mode,
-            shots=shots(key),
-            unrelated=functools.partial(_unrelated, key.panel, _another(key, plans[key.panel])),
-        )
-
-    return Driver(agent, get_probe(config.probe).examine, open_env, visit, width)
-
-
-def _open(plan: PanelPlan, *, list_actions: bool) -> TextEnv:
-    panel = get_panel(plan.name).with_step_limit(plan.step_limit)
-    return get_suite(panel.suite).make(panel, list_actions=list_actions)
-
-
-def _another(key: TaskKey, plan: PanelPlan) -> str | None:
-    """A task of the panel far from this one in its order; None where it has only one."""
-    tasks = [task.id for task in get_panel(plan.name).tasks]
-    place = tasks.index(key.task) if key.task in tasks else 0
-    other = tasks[(place + len(tasks) // 2) % len(tasks)]
-    return None if other == key.task else other
-
-
-@functools.lru_cache(maxsize=4096)
-def _unrelated(panel_name: str, task: str | None) -> str | None:
-    """What the expert would say at the beginning of another game."""
-    if task is None:
-        return None
-    panel = get_panel(panel_name)
-    env = get_suite(panel.suite).make(panel, list_actions=False)
-    try:
-        return expert_argument(env, task)
-    finally:
-        env.close()

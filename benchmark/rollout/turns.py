@@ -68,15 +68,18 @@ def start(key: TaskKey, env: TextEnv) -> Start:
     return Start(State.of(observation, info), env.instructions, env.panel.example, seconds)
 
 
-def turn(actions: Sequence[tuple[str, str | None]], env: TextEnv) -> Turn:
-    """Take the first of the (mode, action) pairs; the others are shadows at the same state."""
+def turn(actions: Sequence[tuple[str, str | None]], env: TextEnv, *, costs: bool = True) -> Turn:
+    """Take the first of the (mode, action) pairs; the others are shadows at the same state.
+
+    Without `costs` the oracle is not asked about any of them.
+    """
     canonical = _canonical(env, actions)
-    costs = _costs(env, actions, canonical) if len(actions) > 1 else {}
+    asked = _costs(env, actions, canonical) if costs and len(actions) > 1 else {}
     begun = perf_counter()
     observation, reward, terminated, truncated, info = env.step(actions[0][1] or NO_ACTION)
     seconds = perf_counter() - begun
     state = State.of(observation, info)
-    return Turn(state, reward, info["valid"], terminated, truncated, canonical, costs, seconds)
+    return Turn(state, reward, info["valid"], terminated, truncated, canonical, asked, seconds)
 
 
 def _canonical(env: TextEnv, actions: Sequence[tuple[str, str | None]]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cotgap.agents.agent import Agent
+from cotgap.agents.agent import AgentCard
 from cotgap.agents.core import Sampling
 from cotgap.agents.fingerprint import fingerprint
 from cotgap.agents.options import LoadingOptions
@@ -30,9 +30,10 @@ from cotgap.benchmark.probes.core import get_probe
 from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig, differences
 from cotgap.benchmark.records.files import write_json
 from cotgap.benchmark.records.store import RUN, read_episodes, read_run
+from cotgap.benchmark.rollout.budget import Budget
+from cotgap.benchmark.rollout.engines import open_site
 from cotgap.benchmark.rollout.engines.core import AgentRecipe, Placement
-from cotgap.benchmark.rollout.engines.local import LocalSite, open_local
-from cotgap.benchmark.rollout.runner import Progress, RunResult, conclude, run
+from cotgap.benchmark.rollout.runner import RunResult, conclude, run
 from cotgap.benchmark.sweeps.outcomes import Outcome, outcome
 from cotgap.benchmark.sweeps.series import Checkpoint
 from cotgap.envs.core import CoTGapError
@@ -62,11 +63,25 @@ class SweepConfig:
 
 
 @dataclass(frozen=True)
+class Measuring:
+    """How checkpoints are loaded and where they are measured, which decides no answer.
+
+    Nothing more is measured once `budget`, which all checkpoints share, is spent.
+    """
+
+    loading: LoadingOptions
+    engine: str
+    placement: Placement
+    env_workers: int | None
+    budget: Budget
+
+
+@dataclass(frozen=True)
 class Watchers:
     """What is told to whoever watches: each checkpoint's start, and progress of run and probes."""
 
-    on_checkpoint: Callable[[Checkpoint, Agent | None], None]
-    """(which, its agent; None where nothing is left to be measured)"""
+    on_checkpoint: Callable[[Checkpoint, AgentCard | None], None]
+    """(which, its agent's card; None where nothing is left to be measured)"""
     playing: Callable[[], Any]
     """A context manager that gives the `Progress` of a run."""
     probing: Callable[[], Any]
@@ -138,30 +153,34 @@ def measure(
     folder: Path,
     config: SweepConfig,
     checkpoint: Checkpoint,
-    loading: LoadingOptions,
+    how: Measuring,
     watchers: Watchers,
 ) -> bool:
     """Run and probe one checkpoint; returns whether it was stopped."""
     if finished(folder, config, checkpoint):
         watchers.on_checkpoint(checkpoint, None)
         return False
-    options = {**loading.keywords(), "protocol": config.protocol}
-    site = open_local(AgentRecipe(str(checkpoint.path), options), Placement())
+    options = {**how.loading.keywords(), "protocol": config.protocol}
+    site = open_site(how.engine, AgentRecipe(str(checkpoint.path), options), how.placement)
+    settings: dict[str, Any] = {
+        "width": how.loading.batch_size,
+        "env_workers": how.env_workers,
+        "budget": how.budget,
+    }
     try:
-        watchers.on_checkpoint(checkpoint, site.agent)
+        card = site.card
+        watchers.on_checkpoint(checkpoint, card)
+        wanted = _run_config(config, card.description, str(card.protocol))
+        path = run_folder(folder, checkpoint)
         with watchers.playing() as progress:
-            played = _play(site, config, run_folder(folder, checkpoint), progress, loading)
+            played = run(site, wanted, path, progress, engine=how.engine, **settings)
         if played.interrupted:
             return True
         for name in config.probes:
+            path = probe_folder(folder, checkpoint, name)
+            asked = _probe_config(config, card, name)
             with watchers.probing() as watch:
-                probed = probing.run_probe(
-                    site.agent,
-                    _probe_config(config, site.agent, name),
-                    probe_folder(folder, checkpoint, name),
-                    watch,
-                    width=loading.batch_size,
-                )
+                probed = probing.run_probe(site, asked, path, watch, **settings)
             if probed.interrupted:
                 return True
     finally:
@@ -223,13 +242,6 @@ def read_result(folder: Path, checkpoint: Checkpoint, config: SweepConfig) -> Ru
     return conclude(path, settings, read_episodes(path))
 
 
-def _play(
-    site: LocalSite, config: SweepConfig, folder: Path, progress: Progress, loading: LoadingOptions
-) -> RunResult:
-    settings = _run_config(config, site.card.description, str(site.card.protocol))
-    return run(site, settings, folder, progress, width=loading.batch_size)
-
-
 def _run_config(config: SweepConfig, agent: dict[str, Any], protocol: str) -> RunConfig:
     return RunConfig(
         agent=agent,
@@ -244,12 +256,12 @@ def _run_config(config: SweepConfig, agent: dict[str, Any], protocol: str) -> Ru
     )
 
 
-def _probe_config(config: SweepConfig, agent: Agent, name: str) -> probing.ProbeConfig:
+def _probe_config(config: SweepConfig, card: AgentCard, name: str) -> probing.ProbeConfig:
     return probing.ProbeConfig(
         probe=name,
         version=get_probe(name).version,
-        agent=agent.describe(),
-        protocol=str(agent.protocol),
+        agent=card.description,
+        protocol=str(card.protocol),
         panels=config.panels,
         states=config.states,
         mode=COT,
