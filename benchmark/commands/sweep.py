@@ -58,10 +58,24 @@ def execute(options: SweepOptions) -> int:
         dtype=options.loading.dtype,
     )
     folder = options.out or default_folder("sweep", digest(config, options.checkpoints))
-    checkpoints = open_folder(folder, config, checkpoints)
-    if not quiet:
-        line = f"sweep of {len(checkpoints)} checkpoints → {folder}"
-        watch.print(line, style="bold", markup=False, highlight=False)
+    with open_folder(folder, config, checkpoints) as listed:
+        if not quiet:
+            line = f"sweep of {len(listed)} checkpoints → {folder}"
+            watch.print(line, style="bold", markup=False, highlight=False)
+        _measure(folder, config, listed, options, watch)
+        done = all(complete(folder, config, checkpoint) for checkpoint in listed)
+        _conclude(folder, config, listed, options, done=done)
+    return 0 if done else EXIT_INCOMPLETE
+
+
+def _measure(
+    folder: Path,
+    config: SweepConfig,
+    checkpoints: Sequence[Checkpoint],
+    options: SweepOptions,
+    watch: Console,
+) -> None:
+    """Measure one checkpoint after the other, until it is stopped or the budget is spent."""
     how = Measuring(
         options.loading,
         options.engine.engine,
@@ -69,16 +83,14 @@ def execute(options: SweepOptions) -> int:
         options.engine.env_workers,
         make_budget(options.budget),
     )
+    watchers = _watchers(watch, quiet=options.output.quiet)
     for checkpoint in checkpoints:
-        if measure(folder, config, checkpoint, how, _watchers(watch, quiet=quiet)):
+        if measure(folder, config, checkpoint, how, watchers):
             watch.print("stopped. Run the same command again to go on.", style="yellow")
             break
         if how.budget.spent:
             watch.print(spent(how.budget), style="yellow")
             break
-    done = all(complete(folder, config, checkpoint) for checkpoint in checkpoints)
-    _conclude(folder, config, checkpoints, options, done=done)
-    return 0 if done else EXIT_INCOMPLETE
 
 
 def _watchers(console: Console, *, quiet: bool) -> Watchers:

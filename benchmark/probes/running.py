@@ -6,7 +6,6 @@ visited task a line, appended whole) and `summary.json` (derived). The same conf
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -18,9 +17,10 @@ from cotgap.agents.agent import Agent, AgentCard
 from cotgap.benchmark.probes.core import Figure, check_backend, check_environment, get_probe
 from cotgap.benchmark.probes.driving import TaskRecord, VisitJob, VisitRollout
 from cotgap.benchmark.probes.states import Visit
-from cotgap.benchmark.records.config import Limits, PanelPlan, differences
-from cotgap.benchmark.records.files import acquire, append_line, cut_torn_line, write_json
-from cotgap.benchmark.records.store import LOCK, SUMMARY, versions
+from cotgap.benchmark.records.config import Limits, PanelPlan, digest_of
+from cotgap.benchmark.records.files import write_json
+from cotgap.benchmark.records.folder import Folder, Layout, more_panels, read_head, read_log
+from cotgap.benchmark.records.store import SUMMARY, versions
 from cotgap.benchmark.rollout.budget import Budget
 from cotgap.benchmark.rollout.engines.core import Order, Site
 from cotgap.benchmark.rollout.needs import Failure
@@ -29,6 +29,7 @@ from cotgap.envs.core import CoTGapError, TaskKey
 from cotgap.envs.registry import get_panel, get_suite
 
 PROBE, TASKS = "probe.json", "tasks.jsonl"
+LAYOUT = Layout("probe", PROBE, TASKS, {"panels": more_panels})
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,7 @@ class ProbeConfig:
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of the whole configuration."""
-        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return digest_of(self.to_json())
 
     def keys(self) -> list[TaskKey]:
         """Every task, in order."""
@@ -156,19 +156,19 @@ def run_probe(
     check(config, site.card)
     rules = ProbeRules(config)
     order = Order(rules, width or site.card.batch_size, env_workers, budget or Budget())
-    with ProbeStore(folder, config) as store:
-        before = {record.task_key for record in store.records() if record.error is None}
+    with Folder(folder, LAYOUT, config.to_json(), {"versions": versions()}) as store:
+        before = {record.id for record in read_records(folder) if record.error is None}
         keys = config.keys()
         watch.on_start(len(keys), len(before), store.notices)
         jobs = [VisitJob(key) for key in keys if str(key) not in before]
         interrupted = False
         try:
             for record in site.play(order, jobs, lambda: None):
-                store.append(record)
+                store.append(record.to_json())
                 watch.on_task(record)
         except KeyboardInterrupt:
             interrupted = True
-        result = conclude(folder, config, store.records(), interrupted=interrupted)
+        result = conclude(folder, config, read_records(folder), interrupted=interrupted)
         write_json(folder / SUMMARY, result.to_json())
     return result
 
@@ -242,107 +242,23 @@ def load(folder: Path) -> ProbeResult:
     return conclude(folder, read_config(folder), read_records(folder))
 
 
-class ProbeStore:
-    """The one writer of a probe's folder; a context manager.
-
-    Raises `CoTGapError` where the folder holds another configuration (naming the fields that
-    differ) or something else, or is being written by another process.
-    """
-
-    def __init__(self, folder: Path, config: ProbeConfig) -> None:
-        self.folder, self.config = folder, config
-        self.notices: list[str] = []
-        """What opening found that its user should know."""
-
-    def __enter__(self) -> ProbeStore:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            names = {entry.name for entry in self.folder.iterdir()}
-            if PROBE not in names and names - {LOCK, f"{PROBE}.tmp"}:
-                raise CoTGapError(
-                    f"{self.folder} is not empty and no probe's folder (no {PROBE}). "
-                    "Give another --out."
-                )
-            self._lock = acquire(self.folder / LOCK)
-        except OSError as error:
-            raise CoTGapError(f"--out {self.folder}: cannot write there ({error})") from error
-        try:
-            self._check()
-            if torn := cut_torn_line(self.folder / TASKS):
-                self.notices.append(f"cut an unfinished last record ({torn} bytes, left by a kill)")
-            self._file = (self.folder / TASKS).open("a", encoding="utf-8")
-        except BaseException:
-            self._lock.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-        self._lock.close()
-
-    def append(self, record: TaskRecord) -> None:
-        """Write one visited task and see it onto the disk."""
-        try:
-            append_line(self._file, record.to_json())
-        except OSError as error:
-            raise CoTGapError(
-                f"cannot write {self.folder / TASKS}: {error}. Tasks written so far are safe: "
-                "make room and run the same command again"
-            ) from error
-
-    def records(self) -> list[TaskRecord]:
-        """What has been written so far: the latest record of each task."""
-        return read_records(self.folder)
-
-    def _check(self) -> None:
-        now = self.config.to_json()
-        if (self.folder / PROBE).exists():
-            changed = differences(read_config(self.folder).to_json(), now)
-            if changed:
-                raise CoTGapError(
-                    f"{self.folder} holds a probe of another configuration:\n  "
-                    + "\n  ".join(changed)
-                    + "\nGive another --out, or the old settings to resume it."
-                )
-        else:
-            content = {"digest": self.config.digest, "config": now, "versions": versions()}
-            write_json(self.folder / PROBE, content)
-
-
 def read_config(folder: Path) -> ProbeConfig:
     """The configuration of a probe's folder; raises `CoTGapError` where there is none."""
-    path = folder / PROBE
+    fields = dict(read_head(folder, LAYOUT)["config"])
     try:
-        fields = dict(json.loads(path.read_text(encoding="utf-8"))["config"])
         fields["limits"] = Limits(**fields["limits"])
-        fields["panels"] = tuple(
-            PanelPlan(**{**plan, "tasks": tuple(plan["tasks"])}) for plan in fields["panels"]
-        )
+        fields["panels"] = tuple(map(PanelPlan.from_json, fields["panels"]))
         return ProbeConfig(**fields)
-    except FileNotFoundError:
-        raise CoTGapError(f"{folder} is no probe's folder: it has no {PROBE}") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CoTGapError(
-            f"{path} is malformed ({error}). Give another --out, or delete that folder."
+            f"{folder / PROBE} is malformed ({error}). Give another --out, or delete that folder."
         ) from error
 
 
 def read_records(folder: Path) -> list[TaskRecord]:
     """The latest record of each task; an unfinished last line is left out."""
-    path, latest = folder / TASKS, dict[str, TaskRecord]()
-    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-    for number, line in enumerate(lines, 1):
-        if not line.endswith(b"\n"):
-            break
-        try:
-            record = TaskRecord.from_json(json.loads(line))
-        except (ValueError, CoTGapError) as error:
-            raise CoTGapError(
-                f"{path} line {number} is damaged ({error}). "
-                "Delete that line to have the task visited again."
-            ) from error
-        latest[record.task_key] = record
-    return list(latest.values())
+    records = read_log(folder / TASKS, TaskRecord.from_json, "have the task visited again")
+    return list({record.id: record for record in records}.values())
 
 
 def _figures(

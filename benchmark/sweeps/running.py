@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,8 @@ from cotgap.benchmark.domain import trained_on
 from cotgap.benchmark.metrics.core import COT, PROMPT
 from cotgap.benchmark.probes import running as probing
 from cotgap.benchmark.probes.core import get_probe
-from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig, differences
-from cotgap.benchmark.records.files import write_json
+from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig
+from cotgap.benchmark.records.folder import Folder, Layout, more_names, more_panels
 from cotgap.benchmark.records.store import RUN, read_episodes, read_run
 from cotgap.benchmark.rollout.budget import Budget
 from cotgap.benchmark.rollout.engines import open_site
@@ -36,10 +37,10 @@ from cotgap.benchmark.rollout.engines.core import AgentRecipe, Placement
 from cotgap.benchmark.rollout.runner import RunResult, conclude, run
 from cotgap.benchmark.sweeps.outcomes import Outcome, outcome
 from cotgap.benchmark.sweeps.series import Checkpoint
-from cotgap.envs.core import CoTGapError
 from cotgap.envs.registry import get_panel
 
 SWEEP, TABLE = "sweep.json", "table.csv"
+LAYOUT = Layout("sweep", SWEEP, grows={"panels": more_panels, "probes": more_names})
 
 
 @dataclass(frozen=True)
@@ -94,29 +95,17 @@ def digest(config: SweepConfig, patterns: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps([config.to_json(), places]).encode()).hexdigest()
 
 
+@contextmanager
 def open_folder(
     folder: Path, config: SweepConfig, checkpoints: Sequence[Checkpoint]
-) -> list[Checkpoint]:
-    """Make the sweep's folder, or go on in it; raises `CoTGapError` where it is another's.
+) -> Iterator[list[Checkpoint]]:
+    """Make the sweep's folder, or go on in it, and hold it (see `Folder` for what is refused).
 
-    Checkpoints may be added to a sweep; what is measured may not change. Returns the checkpoints
-    under the labels that the folder knows them by.
+    Checkpoints, probes, panels and tasks may be added to a sweep. Gives the checkpoints under the
+    labels that the folder knows them by.
     """
-    path = folder / SWEEP
-    if path.exists():
-        found = _read(path)
-        checkpoints = _relabelled(checkpoints, found["checkpoints"])
-        changed = differences(found["config"], config.to_json())
-        if changed:
-            raise CoTGapError(
-                f"{folder} holds a sweep of another configuration:\n  "
-                + "\n  ".join(changed)
-                + "\nGive another --out, or the old settings to resume it."
-            )
-    elif folder.exists() and any(folder.iterdir()):
-        raise CoTGapError(f"{folder} is not empty and no sweep (no {SWEEP}). Give another --out.")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with Folder(folder, LAYOUT, config.to_json()) as opened:
+        checkpoints = _relabelled(checkpoints, opened.head.get("checkpoints", []))
         listed = [
             {
                 "label": one.label,
@@ -128,10 +117,8 @@ def open_folder(
             }
             for one in checkpoints
         ]
-        write_json(path, {"config": config.to_json(), "checkpoints": listed})
-    except OSError as error:
-        raise CoTGapError(f"--out {folder}: cannot write there ({error})") from error
-    return list(checkpoints)
+        opened.note(checkpoints=listed)
+        yield list(checkpoints)
 
 
 def _relabelled(
@@ -268,10 +255,3 @@ def _probe_config(config: SweepConfig, card: AgentCard, name: str) -> probing.Pr
         limits=config.limits,
         seed=config.seed,
     )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise CoTGapError(f"{path} is malformed ({error}). Give another --out.") from error
