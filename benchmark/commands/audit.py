@@ -22,6 +22,7 @@ from cotgap.benchmark.report.progress import LiveProgress
 from cotgap.benchmark.report.terminal import show
 from cotgap.benchmark.rollout.episode import Decoding, EpisodeRollout, Job
 from cotgap.benchmark.rollout.planning import check_usable
+from cotgap.benchmark.rollout.runner import Tally
 from cotgap.benchmark.rollout.scheduler import Scheduler
 from cotgap.envs import audits
 from cotgap.envs.audits import Audit, Played
@@ -144,7 +145,7 @@ class Auditor:
         if not self._quiet:
             self._watch.print(panel.name, style="bold", markup=False, highlight=False)
         with LiveProgress(self._watch, quiet=self._quiet) as live:
-            live.on_start(jobs, [], [])
+            live.on_start(len(jobs), Tally(), [])
             for name, planned in plans.items():
                 agent = make_agent(name)
                 rollouts = (EpisodeRollout(job, agent, DECODING) for job in planned)

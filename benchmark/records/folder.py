@@ -126,8 +126,8 @@ class Folder:
             raise CoTGapError(
                 f"{self.path} holds a {layout.what} of another configuration:\n  "
                 + "\n  ".join(changed)
-                + "\nGive another --out, or the old settings to resume it"
-                + (f" (more is no other: {', '.join(layout.grows)})." if layout.grows else ".")
+                + "\nGive another --out, or the old settings to resume it (what may be added to: "
+                + f"{', '.join(layout.grows) or 'nothing'})."
             )
         if added := differences(before, self._config):
             self.notices.append(f"grown: {'; '.join(added)}")
