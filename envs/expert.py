@@ -51,7 +51,7 @@ def play_expert(
     `CoTGapError` where the suite has no expert.
     """
     if not isinstance(env, Expert):
-        raise CoTGapError(f"suite {env.panel.suite!r} has no expert")
+        raise CoTGapError(f"suite {env.panel.suite!r} has no expert to learn from")
     dice = dice or random.Random(seed)
     argues = argue and isinstance(env, Rationale)
     observation, info = env.reset(seed=seed, options={"task": task})

@@ -24,7 +24,7 @@ ARROWS = {
 VERIFYING = ("cotgap.agents.core", "cotgap.agents.modes", "cotgap.agents.protocol")
 # folder or file within a package → what it may import besides
 MORE = {
-    ROOT / "agents" / "training": ("cotgap.envs.registry",),
+    ROOT / "agents" / "training": ("cotgap.envs.registry", "cotgap.envs.expert"),
     ROOT / "leaderboards" / "replaying.py": (*VERIFYING, "cotgap.agents.text"),
     ROOT / "leaderboards" / "redecoding.py": (
         *VERIFYING,

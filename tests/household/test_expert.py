@@ -23,7 +23,8 @@ from cotgap.envs.household.belief import (
     spell,
     updated,
 )
-from cotgap.envs.household.expert import choose, expert_action, play
+from cotgap.envs.household.expert import choose, expert_action
+from cotgap.envs.household.expert.playing import play
 from cotgap.envs.household.habits import class_of, habits
 from cotgap.envs.household.habits.__main__ import count
 from cotgap.envs.household.oracle import cost_to_go

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from cotgap.envs.core import CoTGapError, UnknownNameError
 from cotgap.envs.household import ALL_WORDINGS, World, load_game
-from cotgap.envs.household.expert import play
+from cotgap.envs.household.expert.playing import play
 from cotgap.envs.household.game import Game, members
 from cotgap.envs.household.generator import AXES, Generated, games, generate, seed_of, task_id
 from cotgap.envs.household.generator.axes import Axis

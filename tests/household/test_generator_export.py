@@ -14,7 +14,7 @@ import pytest
 from cotgap.envs.core import CoTGapError
 from cotgap.envs.household import World, load_game, make_game
 from cotgap.envs.household.drivers import DRIVERS
-from cotgap.envs.household.expert import play
+from cotgap.envs.household.expert.playing import play
 from cotgap.envs.household.game import Game
 from cotgap.envs.household.generator import AXES, Generated, generate
 from cotgap.envs.household.generator.__main__ import main

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from cotgap.envs.household.expert import play
+from cotgap.envs.household.expert.playing import play
 from cotgap.envs.household.game import load_game
 
 
