@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from cotgap.agents.core import Message
 from cotgap.envs.core import CoTGapError
 
 Role = Literal["system", "user", "assistant"]
@@ -49,6 +50,11 @@ class Turn:
     def text(self) -> str:
         """The message's content."""
         return "".join(part.text for part in self.parts)
+
+    @functools.cached_property
+    def message(self) -> Message:
+        """The turn in chat format."""
+        return Message(self.role, self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +110,10 @@ class Renderer:
         for turn, frame in zip(turns, frames, strict=True):
             parts += [*turn.parts, Part("frame", frame)]
         return self.pieces(parts)
+
+    def ids(self, parts: Sequence[Part]) -> list[int]:
+        """The token ids of parts, each tokenised on its own."""
+        return [i for part in parts for i in self.encode(part.text, part.kind in TRUSTED)]
 
     def pieces(self, parts: Sequence[Part]) -> tuple[Segment, ...]:
         """Parts as segments, each tokenised on its own; empty ones are left out."""
