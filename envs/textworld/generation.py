@@ -1,7 +1,7 @@
 """Makes many games at once, in processes of their own, with a progress bar.
 
-`python -m cotgap.envs.textworld.generation` is such a process: it reads `split<TAB>task` lines and
-answers each with a line, empty or the reason why the game cannot be played.
+Such a process runs `serve`: it reads `split<TAB>task` lines and answers each with a line, empty or
+the reason why the game cannot be played.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 
 from cotgap.envs.core import TaskUnavailableError
 from cotgap.envs.textworld.panels import Listed, listed
 from cotgap.envs.textworld.store import games_folder, is_stored, obtain
 
-ROOT = Path(__file__).parents[2]
+# Finds the package where this process found it, whatever lies in the working directory.
+WORKER = f"import sys; sys.path[:] = sys.argv[1:]; from {__name__} import serve; serve()"
 
 
 def make_missing(games: Sequence[Listed], *, workers: int | None = None) -> None:
@@ -68,14 +68,12 @@ def _together(games: Sequence[Listed], workers: int, advance: Callable[[], None]
 
 def _open_worker() -> subprocess.Popen[str]:
     """A fresh interpreter: what runs here (its threads, its main module) is not copied."""
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     return subprocess.Popen(
-        [sys.executable, "-m", __name__],
+        [sys.executable, "-c", WORKER, *sys.path],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env={**os.environ, "PYTHONPATH": path},
     )
 
 
@@ -102,7 +100,7 @@ def _feed(
             name = f"textworld/{game.split}/{game.task.id}"
             failed.append(
                 f"the process that was making {name} died. To see why: "
-                "python -m cotgap.envs.textworld generate --workers 1"
+                "cotgap games generate --workers 1"
             )
             return failed
         if reason := answer.strip():
@@ -140,7 +138,3 @@ def serve() -> None:
         split, _, task_id = line.strip().partition("\t")
         failed = _alone([listed()[split, task_id]], lambda: None)
         print(*(" ".join(reason.split()) for reason in failed), file=answers, flush=True)
-
-
-if __name__ == "__main__":
-    serve()
