@@ -21,7 +21,7 @@ console = Console(highlight=False)
 @app.command(epilog="Example: `python -m tools.bfcl replay`")
 def replay(
     count: Annotated[
-        int | None, typer.Option(help="Tasks of each category. [default: all]")
+        int | None, typer.Option(help="Tasks of each category.", show_default="all")
     ] = None,
 ) -> None:
     """Play every ground truth here and in the package: verdicts and texts must be the same."""

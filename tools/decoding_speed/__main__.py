@@ -47,7 +47,7 @@ def main(
     games: Annotated[int, typer.Option(help="Each is played twice.", min=1)] = 16,
     steps: Annotated[int, typer.Option(help="States of a game, at most.", min=1)] = 20,
     batch_size: Annotated[
-        int | None, typer.Option(help="Rows. [default: the local backend's]")
+        int | None, typer.Option(help="Rows.", show_default="the local backend's")
     ] = None,
     action_tokens: Annotated[int, typer.Option(help="At most.")] = 12,
     thought_tokens: Annotated[int, typer.Option(help="At most.")] = 36,

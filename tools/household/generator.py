@@ -22,7 +22,7 @@ app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True)
 def bench(
     count: Annotated[int, typer.Argument(help="Games of each axis.", min=1)] = 200,
     axis: Annotated[
-        list[str] | None, typer.Option(help="Repeat for several. [default: all]")
+        list[str] | None, typer.Option(help="Repeat for several.", show_default="all")
     ] = None,
 ) -> None:
     """Print the processor time that a certified game takes, caches cold."""

@@ -223,7 +223,8 @@ def main(
         typer.Option(
             "--games",
             help="panels, all, a number of training games, or a file or folder; repeat for "
-            "several. [default: panels]",
+            "several.",
+            show_default="panels",
         ),
     ] = None,
     older: Annotated[
@@ -233,11 +234,13 @@ def main(
     steps: Annotated[int, typer.Option(help="Commands per driver.", min=1)] = 60,
     revision: Annotated[
         list[str] | None,
-        typer.Option(help=f"{', '.join(WORDINGS)}; repeat for several. [default: all at hand]"),
+        typer.Option(
+            help=f"{', '.join(WORDINGS)}; repeat for several.", show_default="all at hand"
+        ),
     ] = None,
     driver: Annotated[
         list[str] | None,
-        typer.Option(help=f"{', '.join(DRIVERS)}; repeat for several. [default: all]"),
+        typer.Option(help=f"{', '.join(DRIVERS)}; repeat for several.", show_default="all"),
     ] = None,
     jobs: Annotated[int, typer.Option(help="Processes.", min=1)] = 1,
     walkthroughs: Annotated[

@@ -28,7 +28,8 @@ from rich.table import Table
 
 from cotgap.agents.checkpoints import bundled_path
 from cotgap.agents.core import Sampling
-from cotgap.agents.training.train import TrainOptions, execute
+from cotgap.agents.options import TrainOptions
+from cotgap.agents.training.train import train_series
 from cotgap.benchmark.metrics.core import COT, PROMPT, Unit, by_task, get_metric
 from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig, plan_panel
 from cotgap.benchmark.records.episode import Episode
@@ -93,16 +94,14 @@ class Study:
 def train_cell(study: Study, cell: Cell) -> Path:
     """The last checkpoint of a training run, made unless it is there."""
     options = TrainOptions(
-        study.preset,
-        study.out / str(cell),
+        preset=study.preset,
+        out=study.out / str(cell),
         init=study.base,
-        mask_fraction=cell.k,
+        action_mask_fraction=cell.k,
         steps=study.steps,
         seed=cell.seed,
-        command=f"cotgap train --preset {study.preset} --init {study.base} "
-        f"--action-mask-fraction {cell.k:g} --seed {cell.seed} --out {cell}",
     )
-    return execute(options)
+    return train_series(options)
 
 
 def play_cell(study: Study, cell: Cell, checkpoint: Path, watch: Console) -> list[Episode]:
@@ -314,17 +313,19 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for checkpoints, runs and tables.")],
     init: Annotated[
         Path | None,
-        typer.Option(help="Checkpoint to start from. [default: the bundled tiny-base]"),
+        typer.Option(help="Checkpoint to start from.", show_default="the bundled tiny-base"),
     ] = None,
     preset: Annotated[str, typer.Option(help="As of `cotgap train`.")] = "tiny",
     fraction: Annotated[float, typer.Option(help="Share k of masked examples.")] = 0.3,
     seeds: Annotated[int, typer.Option(help="Pairs of training runs.", min=2)] = 3,
     panel: Annotated[
         list[str] | None,
-        typer.Option(help="SUITE/SPLIT. [default: household/id and its out-of-domain axes]"),
+        typer.Option(
+            help="SUITE/SPLIT; repeat for several.", show_default="household/id and its OOD axes"
+        ),
     ] = None,
     episodes: Annotated[int | None, typer.Option(help="Only the first N tasks of each.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Updates. [default: the preset's]")] = None,
+    steps: Annotated[int | None, typer.Option(help="Updates.", show_default="the preset's")] = None,
 ) -> None:
     """Train with and without the action mask, play both, compare. Resumable."""
     plans = tuple(plan_panel(get_panel(name), episodes, None) for name in panel or PANELS)
