@@ -1,8 +1,4 @@
-"""Makes many games at once, in processes of their own, with a progress bar.
-
-Such a process runs `serve`: it reads `split<TAB>task` lines and answers each with a line, empty or
-the reason why the game cannot be played.
-"""
+"""Makes many games at once, in processes of their own (`serve`), with a progress bar."""
 
 from __future__ import annotations
 
@@ -17,9 +13,6 @@ from contextlib import contextmanager
 from cotgap.envs.core import TaskUnavailableError
 from cotgap.envs.textworld.panels import Listed, listed
 from cotgap.envs.textworld.store import games_folder, is_stored, obtain
-
-# Finds the package where this process found it, whatever lies in the working directory.
-WORKER = f"import sys; sys.path[:] = sys.argv[1:]; from {__name__} import serve; serve()"
 
 
 def make_missing(games: Sequence[Listed], *, workers: int | None = None) -> None:
@@ -68,8 +61,9 @@ def _together(games: Sequence[Listed], workers: int, advance: Callable[[], None]
 
 def _open_worker() -> subprocess.Popen[str]:
     """A fresh interpreter: what runs here (its threads, its main module) is not copied."""
+    code = f"import sys; sys.path[:] = {sys.path!a}; from {__name__} import serve; serve()"
     return subprocess.Popen(
-        [sys.executable, "-c", WORKER, *sys.path],
+        [sys.executable, "-c", code],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -132,7 +126,10 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
 
 
 def serve() -> None:
-    """Make the games that stdin names."""
+    """What such a process does: make the games that stdin names, a line `split<TAB>task` each.
+
+    Each is answered with a line, empty or the reason why the game cannot be played.
+    """
     answers, sys.stdout = sys.stdout, sys.stderr  # whatever TextWorld prints is no answer
     for line in sys.stdin:
         split, _, task_id = line.strip().partition("\t")

@@ -307,7 +307,7 @@ def test_processes_say_what_they_cannot_make(folder: Path, monkeypatch: pytest.M
 
 
 def test_a_process_that_dies_is_no_hang(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generation, "WORKER", "import no.such.module")
+    monkeypatch.setattr(generation, "__name__", "no.such.module")
     with pytest.raises(TaskUnavailableError, match="died"):
         make_missing(CHEAP[:2], workers=2)
 
