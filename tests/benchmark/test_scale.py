@@ -60,5 +60,5 @@ def test_from_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_no_run_is_a_message(tmp_path: Path) -> None:
-    with pytest.raises(CoTGapError, match="says nothing about time"):
+    with pytest.raises(CoTGapError, match="is not a run folder"):
         show(tmp_path)
