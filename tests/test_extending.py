@@ -17,7 +17,7 @@ from cotgap.benchmark.sweeps.series import find
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
-COPIED = ("cotgap", "envs", "benchmark", "leaderboards", "tests", "docs")
+COPIED = ("cotgap", "envs", "benchmark", "leaderboards", "tests", "docs", "tools")
 LINKED = ("agents", "pyproject.toml")
 
 

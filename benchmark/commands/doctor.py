@@ -46,7 +46,7 @@ def _locks() -> Iterator[Finding]:
             "problem",
             f"{panel.name}: lock {panel.lock[:12]} is not the published one; "
             "numbers on it compare with nobody else's",
-            "use an unmodified release, or publish new locks with `python -m cotgap.envs.locks`",
+            "use an unmodified release, or publish new locks with `python -m tools.locks`",
         )
     if not different:
         yield Finding("ok", "every panel has its published lock")

@@ -33,7 +33,7 @@ from cotgap.envs.textworld.store import (
 )
 
 INSTALL = "pip install -e '.[textworld]'"
-GENERATE = "python -m cotgap.envs.textworld generate --panel {}"
+GENERATE = "cotgap games generate --panel textworld/{}"
 INSTRUCTIONS = """\
 You play a text adventure. You are told what to achieve and what you see; each turn, give exactly \
 one command, and you are told what happens.
