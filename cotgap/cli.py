@@ -51,15 +51,22 @@ COMMANDS = (
     Command("probe", benchmark.ProbeOptions, "cotgap.benchmark.commands.probe"),
     Command("sweep", benchmark.SweepOptions, "cotgap.benchmark.commands.sweep"),
     Command("audit", benchmark.AuditOptions, "cotgap.benchmark.commands.audit"),
+    Command("scale", benchmark.ScaleOptions, "cotgap.benchmark.commands.scale"),
     Command("data", agents.DataOptions, "cotgap.agents.commands.data"),
     Command("train", agents.TrainOptions, "cotgap.agents.commands.train"),
     Command("submit", leaderboards.SubmitOptions, "cotgap.leaderboards.commands.submit"),
     Command("verify", leaderboards.VerifyOptions, "cotgap.leaderboards.commands.verify"),
     Command("check", leaderboards.CheckOptions, "cotgap.leaderboards.commands.check"),
+    Command("games prepare", benchmark.PrepareOptions, "cotgap.benchmark.commands.prepare"),
+    Command("games generate", benchmark.GenerateOptions, "cotgap.benchmark.commands.generate"),
+    Command("games export", benchmark.ExportOptions, "cotgap.benchmark.commands.export"),
     Command("board build", leaderboards.BuildOptions, "cotgap.leaderboards.commands.build"),
     Command("board serve", leaderboards.ServeOptions, "cotgap.leaderboards.commands.serve"),
 )
-GROUPS = {"board": "The leaderboards as pages."}
+GROUPS = {
+    "games": "Games that have to be fetched, made or written.",
+    "board": "The leaderboards as pages.",
+}
 
 
 def application(unfold: str = "") -> typer.Typer:
