@@ -17,7 +17,7 @@ FOLDERS = ("envs", "agents", "benchmark", "leaderboards")
 # package → what of ours it may import, as prefixes of dotted names
 ARROWS = {
     "envs": ("cotgap.envs",),
-    "agents": ("cotgap.agents", "cotgap.envs.cache", "cotgap.envs.core"),
+    "agents": ("cotgap.agents", "cotgap.envs.cache", "cotgap.envs.core", "cotgap.envs.plugins"),
     "benchmark": ("cotgap.benchmark", "cotgap.agents", "cotgap.envs"),
     "leaderboards": ("cotgap.leaderboards", "cotgap.benchmark", "cotgap.envs"),
 }
@@ -61,6 +61,12 @@ def test_imports_point_one_way(path: Path) -> None:
         if name.split(".")[0] == "cotgap":
             fits = any(name == prefix or name.startswith(f"{prefix}.") for prefix in allowed)
             assert fits, f"imports {name}; allowed: {', '.join(allowed)}"
+
+
+def test_extensions_are_found_from_the_bottom() -> None:
+    """What finds extensions knows no kind's package, nor the registry of suites."""
+    found = {name for name in imported(ROOT / "envs" / "plugins.py") if name.startswith("cotgap")}
+    assert found == {"cotgap.envs.core"}
 
 
 def words(path: Path) -> set[str]:

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-import importlib
-import pkgutil
-
 from cotgap.agents.core import Mode
-from cotgap.envs.core import UnknownNameError
+from cotgap.envs.plugins import Extensions
+
+MODES: Extensions[Mode] = Extensions("mode", __name__, "MODE", Mode, helpers=("_parsing",))
 
 
-@functools.cache
 def modes() -> dict[str, Mode]:
-    """Every mode by name: each sibling module with a `MODE` object."""
-    found: dict[str, Mode] = {}
-    for module in pkgutil.iter_modules(__path__):
-        if not module.name.startswith("_"):
-            mode: Mode = importlib.import_module(f"{__name__}.{module.name}").MODE
-            found[mode.name] = mode
-    return dict(sorted(found.items()))
+    """Every mode by name."""
+    return MODES.all()
 
 
 def get_mode(name: str) -> Mode:
     """The mode of that name; raises `UnknownNameError`."""
-    try:
-        return modes()[name]
-    except KeyError:
-        raise UnknownNameError("mode", name, modes()) from None
+    return MODES.get(name)

@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 import torch
 
 import cotgap.benchmark.speed
-from cotgap.agents.backends.openai import OpenAIBackend
-from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.core import Request
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.modes import get_mode, modes
+from cotgap.agents.serving.backend import OpenAIBackend
 from cotgap.agents.specs import make_agent
 from cotgap.benchmark.speed.games import Game, begun, distinct, game, tiny
 from cotgap.benchmark.speed.ways import Batches, continuous, generate, in_step, streamed

@@ -16,8 +16,8 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from cotgap.agents.__main__ import app
-from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.core import Request, Sampling
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.specs import make_agent
 from cotgap.agents.training import checkpoints, presets, train
 from cotgap.agents.training.batches import Batches
