@@ -21,9 +21,9 @@ def make_agent(
     A spec is one of `names()`; `ckpt:NAME` for a bundled checkpoint (`ckpt` alone is the last of
     the series); `noisy:prompt=0.4,cot=0.15`; a checkpoint folder or .gguf file;
     `openai:URL[,URL...][#MODEL]` for servers; `package.module:factory`; or what the backend of
-    another distribution opens. A `protocol` of None is the one that an `Agent` of a factory brings, and
-    "tags-1" for the others; a server that cannot prefill gets `+asked` on top.
-    `batch_size` (requests at a time) and the `options` of the kind of backend (see
+    another distribution opens. A `protocol` of None is the one that an `Agent` of a factory brings,
+    and "tags-1" for the others; a server that cannot prefill gets `+asked` on top. `batch_size`
+    (requests at a time) and the `options` of the kind of backend (see
     `cotgap.agents.backends.option_types`) are the backend's own choice where they are None.
 
     Raises `UnknownNameError` for an unknown spec or protocol, `CoTGapError` for an option that this
