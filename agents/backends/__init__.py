@@ -20,7 +20,7 @@ def backends() -> dict[str, BackendKind]:
 def option_types() -> dict[str, Any]:
     """Options of all backends: name → type, `Annotated` with its `typer.Option`.
 
-    All default to None. Where kinds share a name, the type is that of the first; ours come first.
+    All default to None. Kinds that share a name share the option.
     """
     types: dict[str, Any] = {}
     for kind in backends().values():

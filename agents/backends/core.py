@@ -9,9 +9,12 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
+
+from typer.models import OptionInfo
 
 from cotgap.agents.agent import Agent
+from cotgap.agents.options import LoadingOptions
 from cotgap.agents.protocol import PromptProtocol
 
 
@@ -19,6 +22,9 @@ from cotgap.agents.protocol import PromptProtocol
 class NoOptions:
     """For kinds without options of their own."""
 
+
+VALUES = (bool, float, int, str, Path)
+"""What the value of an option may be, besides None."""
 
 Open = Callable[[str, Any, PromptProtocol | None, int | None], Agent]
 """(spec, options, protocol or None for the agent's own, requests at a time or None) → an agent.
@@ -38,8 +44,9 @@ class BackendKind:
 
     `options` is a dataclass. A field is `name: Annotated[T | None, typer.Option(help="…")] = None`,
     and becomes the option `--name` of every command that takes an agent; None leaves the choice to
-    the backend. Kinds that have a field of one name share its option. `path` gives the checkpoint
-    that a spec names, for kinds that play checkpoints.
+    the backend. A field is one of `LoadingOptions`, with its type there, or its name begins with
+    the backend's and an underscore, so that no two options are in each other's way. `path` gives
+    the checkpoint that a spec names, for kinds that play checkpoints.
     """
 
     name: str
@@ -54,12 +61,22 @@ class BackendKind:
     def __post_init__(self) -> None:
         if not dataclasses.is_dataclass(self.options):
             raise TypeError(f"options of backend {self.name!r}: {self.options!r} is no dataclass")
+        types, shared = get_type_hints(self.options), get_type_hints(LoadingOptions)
+        declared = self.option_types()
         for field in dataclasses.fields(self.options):
-            if field.default is not None:
+            name, option = field.name, f"option {field.name!r} of backend {self.name!r}"
+            if {*get_args(types[name])} not in [{kind, type(None)} for kind in VALUES]:
                 raise TypeError(
-                    f"option {field.name!r} of backend {self.name!r} must default to None"
+                    f"{option} is {types[name]}, not str | None, int | None or the like"
                 )
-        self.option_types()
+            if not any(isinstance(part, OptionInfo) for part in get_args(declared[name])[1:2]):
+                raise TypeError(f"{option} must be Annotated with a typer.Option")
+            if field.default is not None:
+                raise TypeError(f"{option} must default to None")
+            if name not in shared and not name.startswith(f"{self.name}_"):
+                raise TypeError(f"{option} must be named '{self.name}_…'")
+            if types[name] != shared.get(name, types[name]):
+                raise TypeError(f"{option} must be {shared[name]}, as elsewhere")
 
     def option_types(self) -> dict[str, Any]:
         """Option → its type, `Annotated` as it was declared."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Annotated
-
-import typer
+from dataclasses import asdict, replace
 
 from cotgap.agents.agent import Agent
 from cotgap.agents.backends.core import BackendKind
+from cotgap.agents.options import ServerOptions
 from cotgap.agents.protocol import TAGS_1, PromptProtocol
 
 ASKED_NOTICE = (
@@ -20,26 +17,6 @@ ASKED_NOTICE = (
 TEXT_NOTICE = (
     "This server takes no token ids. Prompts are sent as text, which it may cut into other tokens."
 )
-
-
-@dataclass(frozen=True)
-class ServerOptions:
-    """How a server is spoken to."""
-
-    tokenizer: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder with the tokenizer of a served model: prompts are rendered here, and "
-            "replies prefilled.",
-            show_default=False,
-        ),
-    ] = None
-    concurrency: Annotated[
-        int | None,
-        typer.Option(
-            help="Requests to servers at a time. [default: 32]", min=1, show_default=False
-        ),
-    ] = None
 
 
 def open_served(

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from cotgap.agents.agent import Agent
 from cotgap.agents.backends.core import BackendKind
 from cotgap.agents.checkpoints import DEFAULT, bundled_path, smollm2_path
+from cotgap.agents.options import LocalOptions
 from cotgap.agents.protocol import TAGS_1, PromptProtocol
 from cotgap.envs.core import CoTGapError
 
@@ -20,35 +18,6 @@ SLOW_NOTICE = (
     "This model is decoded in plain batches, which read every prompt from its beginning: {}. "
     "Other architectures are several times faster here."
 )
-
-
-@dataclass(frozen=True)
-class LocalOptions:
-    """How a local model is loaded and computed."""
-
-    dtype: Annotated[
-        str | None,
-        typer.Option(help="float32 or bfloat16. [default: by device]", show_default=False),
-    ] = None
-    device: Annotated[
-        str | None,
-        typer.Option(help="cpu or cuda. [default: cuda if there is one]", show_default=False),
-    ] = None
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            help="Threads a local model computes with. [default: measured]",
-            min=1,
-            show_default=False,
-        ),
-    ] = None
-    cache_memory: Annotated[
-        float | None,
-        typer.Option(
-            help="GiB for a local model's keys and values. [default: a share of the machine's]",
-            show_default=False,
-        ),
-    ] = None
 
 
 def open_local(
