@@ -135,8 +135,8 @@ class Extensions(Generic[T]):
         return found
 
     def broken(self) -> list[Broken]:
-        """Those of other distributions that cannot be used; imports everything."""
-        for name in self.names():
+        """Those of other distributions that cannot be used; imports the others of theirs."""
+        for name in self._entries:
             self._load(name)
         return [*self._refused, *self._failed.values()]
 
