@@ -10,7 +10,7 @@ PAIR = ("prompt", "cot")
 """The two modes whose difference is the CoT gap (arXiv:2606.26935)."""
 BOTH = "both"
 
-MODES: Extensions[Mode] = Extensions("mode", __name__, "MODE", Mode, helpers=("_parsing",))
+MODES: Extensions[Mode] = Extensions("mode", __name__, "MODE", Mode, helpers=("parsing",))
 
 
 def modes() -> dict[str, Mode]:

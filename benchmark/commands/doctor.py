@@ -70,9 +70,9 @@ def _extensions() -> Iterator[Finding]:
         yield Finding("ok", "no other distribution adds any")
     for extensions in EXTENSIONS:
         broken = extensions.broken()
-        bad = {one.name for one in broken if one.name in extensions.distributions()}
+        bad = {(one.name, one.distribution) for one in broken}
         for name, distribution in extensions.distributions().items():
-            if name not in bad:
+            if (name, distribution) not in bad:
                 yield Finding("ok", f"{extensions.kind} {name!r} of {distribution}")
         for one in broken:
             yield _problem(one)

@@ -27,13 +27,15 @@ def leftovers(paths: Sequence[str] | None = None) -> list[Path]:
 
 def _maps(finder: Path) -> bool:
     """Whether setuptools' finder of an editable install maps one of the packages."""
-    mapping = re.search(r"^MAPPING\b.*?=(.*)$", finder.read_text(errors="replace"), re.MULTILINE)
+    mapping = re.search(
+        r"^MAPPING\b.*?=(.*)$", finder.read_text(encoding="utf-8", errors="replace"), re.MULTILINE
+    )
     return mapping is not None and any(f"'{name}':" in mapping[1] for name in TOP_LEVEL)
 
 
 def _leads(pth: Path) -> bool:
     """Whether a line is the folder of an old clone."""
-    lines = map(Path, pth.read_text(errors="replace").splitlines())
+    lines = map(Path, pth.read_text(encoding="utf-8", errors="replace").splitlines())
     return any(
         (line / "envs/core.py").exists() and not (line / "cotgap").exists() for line in lines
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
@@ -15,6 +16,7 @@ from cotgap.agents.backends import BACKENDS, option_types, scripted
 from cotgap.agents.backends.scripted import ScriptedBackend
 from cotgap.agents.core import Backend, Completion, Request, Sampling, Streaming
 from cotgap.agents.modes import modes
+from cotgap.agents.options import LoadingOptions
 from cotgap.agents.serving.backend import OpenAIBackend
 from cotgap.agents.specs import make_agent
 from cotgap.envs.core import TextEnv
@@ -93,6 +95,9 @@ def test_options_are_ready_for_a_command_line() -> None:
     """Each has a type and a help text; `None` leaves the choice to the backend."""
     types = option_types()
     assert {"dtype", "device", "threads", "cache_memory", "tokenizer", "concurrency"} <= set(types)
+    named = {field.name for field in fields(LoadingOptions)}
+    for name in set(BACKENDS.names()) - set(BACKENDS.distributions()):
+        assert set(BACKENDS.get(name).option_types()) <= named, "see `LoadingOptions`"
     for name, hint in types.items():
         value, option = get_args(hint)
         assert type(None) in get_args(value), name
