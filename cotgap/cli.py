@@ -167,7 +167,7 @@ def _function(command: Command) -> Callable[..., None]:
 
 def _parameters(options: type, given: Mapping[str, Any]) -> Iterator[inspect.Parameter]:
     """The options of a class and of those it holds; `given` are defaults that differ from its."""
-    hints = get_type_hints(options, include_extras=True)
+    hints = _hints(options)
     for one in fields(options):
         default = given.get(one.name, _default(one))
         if is_dataclass(hints[one.name]):
@@ -192,7 +192,7 @@ def _default(one: Field[Any]) -> Any:
 
 def _build(options: type, values: Mapping[str, Any]) -> Any:
     """The options object that the values of a command line make."""
-    hints = get_type_hints(options)
+    hints = _hints(options)
     return options(
         **{
             one.name: _build(hints[one.name], values)
@@ -201,6 +201,15 @@ def _build(options: type, values: Mapping[str, Any]) -> Any:
             for one in fields(options)
         }
     )
+
+
+def _hints(options: type) -> dict[str, Any]:
+    """Field → its type as declared, with the options that other distributions' backends add."""
+    hints = get_type_hints(options, include_extras=True)
+    return {
+        name: agents.loading_options() if hint is agents.LoadingOptions else hint
+        for name, hint in hints.items()
+    }
 
 
 def _epilog(options: type) -> str:

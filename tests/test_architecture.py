@@ -17,7 +17,7 @@ FOLDERS = ("envs", "agents", "benchmark", "leaderboards")
 # package → what of ours it may import, as prefixes of dotted names
 ARROWS = {
     "envs": ("cotgap.envs",),
-    "agents": ("cotgap.agents", "cotgap.envs.cache", "cotgap.envs.core"),
+    "agents": ("cotgap.agents", "cotgap.envs.cache", "cotgap.envs.core", "cotgap.envs.plugins"),
     "benchmark": ("cotgap.benchmark", "cotgap.agents", "cotgap.envs"),
     "leaderboards": ("cotgap.leaderboards", "cotgap.benchmark", "cotgap.envs"),
     "cotgap": ("cotgap",),
@@ -73,6 +73,12 @@ def test_imports_point_one_way(path: Path) -> None:
 def test_tools_import_packages_by_their_installed_names(path: Path) -> None:
     for name in imported(path):
         assert name.split(".")[0] not in (*FOLDERS, "tests"), f"imports {name}"
+
+
+def test_extensions_are_found_from_the_bottom() -> None:
+    """What finds extensions knows no kind's package, nor the registry of suites."""
+    found = {name for name in imported(ROOT / "envs" / "plugins.py") if name.startswith("cotgap")}
+    assert found == {"cotgap.envs.core"}
 
 
 def words(path: Path) -> set[str]:

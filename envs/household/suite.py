@@ -50,7 +50,6 @@ class HouseholdSuite(Suite):
     """
 
     name = "household"
-    env_name = "Household"
     version = "1"
     step_limit = 50
     provenance = (

@@ -65,7 +65,6 @@ class TextWorldSuite(Suite):
     """Games made and played by TextWorld (Côté et al., arXiv 1806.11532)."""
 
     name = "textworld"
-    env_name = "TextWorld"
     version = f"1 (TextWorld {VERSION})"
     step_limit = 50
     extra = "textworld"

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from cotgap.agents.agent import Agent
-from cotgap.agents.backends.openai import OpenAIBackend, parse_address, read_key
-from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.core import BackendError, Completion, Request, Sampling
+from cotgap.agents.decoding.backend import TransformersBackend
+from cotgap.agents.serving.backend import OpenAIBackend, parse_address, read_key
 from cotgap.agents.serving.endpoints import SLACK, Endpoints, retry_after
 from cotgap.agents.specs import make_agent
 from cotgap.benchmark.records.config import Limits

@@ -12,10 +12,10 @@ from typing import Annotated, Any, TypeVar
 import torch
 import typer
 
-from cotgap.agents.backends.openai import OpenAIBackend
-from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.core import Request
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.modes import get_mode, modes
+from cotgap.agents.serving.backend import OpenAIBackend
 from cotgap.agents.specs import make_agent
 from cotgap.envs.core import CoTGapError, UnknownNameError
 from cotgap.envs.registry import get_panel

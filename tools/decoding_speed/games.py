@@ -10,8 +10,8 @@ from typing import Any, cast
 import torch
 
 from cotgap.agents.agent import Agent
-from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.core import Request, Sampling
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.decoding.lockstep import shared
 from cotgap.agents.modes import get_mode, modes
 from cotgap.agents.training.vocabulary import train_tokenizer

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import torch
 from transformers import GenerationConfig
 
-from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.core import BackendError, Completion, Request, Streaming
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.decoding.batched import BatchedDecoder
 from cotgap.agents.decoding.loading import quiet
 from cotgap.agents.decoding.replies import Decoder
