@@ -17,6 +17,10 @@ ASKED_NOTICE = (
 TEXT_NOTICE = (
     "This server takes no token ids. Prompts are sent as text, which it may cut into other tokens."
 )
+TEMPERATURE_NOTICE = (
+    "This server takes no temperature: it chooses tokens in its own way, greedily or not, and the "
+    "same request may be answered otherwise."
+)
 
 
 def open_served(
@@ -27,12 +31,14 @@ def open_served(
 
     backend = OpenAIBackend.open(spec.removeprefix("openai:"), **asdict(options))
     rules = protocol or TAGS_1
-    notice = TEXT_NOTICE if backend.dialect.prompts == "text" else ""
+    notices = [TEXT_NOTICE] if backend.dialect.prompts == "text" else []
+    if not backend.dialect.takes_temperature:
+        notices.append(TEMPERATURE_NOTICE)
     if not backend.dialect.prefills and not rules.asked:
         rules = replace(rules, asked=True)
-        notice = ASKED_NOTICE.format(rules)
+        notices.append(ASKED_NOTICE.format(rules))
     name = backend.model.rstrip("/").rpartition("/")[2]
-    return Agent(name, spec, backend, rules, notice=notice)
+    return Agent(name, spec, backend, rules, notice=" ".join(notices))
 
 
 BACKEND = BackendKind(

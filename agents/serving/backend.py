@@ -13,18 +13,28 @@ import hashlib
 import json
 import os
 import queue
+import re
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cotgap.agents.core import BackendError, Completion, Request, Usage
 from cotgap.agents.decoding.tokenizers import open_tokenizer
+from cotgap.agents.prompts import leave_out, leave_out_more
 from cotgap.agents.rendering import Renderer
-from cotgap.agents.serving.dialect import Dialect, text_of
+from cotgap.agents.serving.answers import line, reply_of
+from cotgap.agents.serving.dialect import Dialect
 from cotgap.agents.serving.endpoints import Endpoint
-from cotgap.agents.serving.http import Connection, PassingError, RefusedError
+from cotgap.agents.serving.http import (
+    Connection,
+    PassingError,
+    RefusedError,
+    is_loopback,
+    proxy_variables,
+)
 from cotgap.agents.serving.probe import SAMPLE, probe_chat, probe_completions
 from cotgap.envs.core import CoTGapError
 
@@ -32,6 +42,12 @@ KEY_VARIABLE = "OPENAI_API_KEY"
 CONCURRENCY = 32
 START = "vllm serve DIR --port 8000"
 FORM = "openai:http://HOST:PORT/v1#MODEL"
+# How servers say that a prompt and its reply do not fit the model's context.
+FULL = re.compile(
+    r"context.?(length|window|size|limit)|maximum context|max_model_len|too many tokens"
+    r"|(prompt|input|message)s? (is|are) too long|exceeds? [^.]{0,60}(context|tokens)",
+    re.IGNORECASE,
+)
 PROBE_TRIES = 2  # what is only tried out may fail for good
 
 
@@ -65,6 +81,7 @@ class OpenAIBackend:
         self._flying: dict[int, Future[None]] = {}
         self._answers: queue.SimpleQueue[tuple[int, Completion | Exception]] = queue.SimpleQueue()
         self._next_ticket = 0
+        self._left_out: dict[str, int] = {}  # conversation → its oldest steps that do not fit
 
     @classmethod
     def open(
@@ -118,6 +135,7 @@ class OpenAIBackend:
             "prompts": self.dialect.prompts,
             "prefills": self.dialect.prefills,
             "stops": self.dialect.stops,
+            "takes_temperature": self.dialect.takes_temperature,
             "extra_fields": sorted(self.dialect.extras),
             "context": self.renderer and self.renderer.context,
         }
@@ -178,6 +196,22 @@ class OpenAIBackend:
             self._answers.put((ticket, error))
 
     async def _complete(self, request: Request) -> Completion:
+        """A reply; where the server's context is full, to a prompt without the oldest steps.
+
+        If nothing is left to drop, the reply is empty and cut by length, as a local model's is.
+        """
+        shown = leave_out(request, self._left_out.get(request.cache_key, 0))
+        while True:
+            answer = await self._once(shown)
+            if answer is None and self.renderer is None and shown.dropped_steps < request.step:
+                shown = leave_out_more(request, shown)
+                self._left_out[request.cache_key] = shown.dropped_steps
+                continue
+            answer = answer or Completion("", "length")
+            return replace(answer, usage=replace(answer.usage, dropped_steps=shown.dropped_steps))
+
+    async def _once(self, request: Request) -> Completion | None:
+        """The server's reply, or None where it says that its context is full."""
         if request.prefill and not self.dialect.prefills:
             raise BackendError("this server cannot prefill: use a protocol with +asked")
         limit, prompt, length = request.max_new_tokens, None, 0
@@ -187,12 +221,17 @@ class OpenAIBackend:
             prompt = ids if self.dialect.prompts == "token ids" else self._text(ids)
             if limit <= 0:
                 return Completion("", "length", Usage(prompt_tokens=length))
-        return await self._connection.post(
-            self.dialect.route,
-            self.dialect.body(self.model, request, prompt, limit),
-            functools.partial(self.dialect.read, request),
-            conversation=request.cache_key,
-        )
+        try:
+            return await self._connection.post(
+                self.dialect.route,
+                self.dialect.body(self.model, request, prompt, limit),
+                functools.partial(self.dialect.read, request),
+                conversation=request.cache_key,
+            )
+        except RefusedError as error:
+            if not FULL.search(str(error)):
+                raise
+            return None
 
     def _text(self, ids: Sequence[int]) -> str:
         """A prompt as text, without the token that the server's tokenizer puts in front."""
@@ -251,7 +290,7 @@ async def _find_out(
 
     async def ask(path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         def read(answer: dict[str, Any], seconds: float) -> dict[str, Any]:
-            text_of(answer["choices"][0])
+            reply_of(answer)
             return answer
 
         return await connection.post(path, body, read, endpoint=endpoint, tries=PROBE_TRIES)
@@ -285,7 +324,7 @@ async def _served(connection: Connection, url: str) -> dict[str, Mapping[str, An
     """
     try:
         listed = (await connection.get(f"{url}/models"))["data"]
-        return {str(entry["id"]): entry for entry in listed}
+        return {line(entry["id"]): entry for entry in listed}
     except RefusedError as error:
         if error.status in (401, 403):
             raise _no_key(url, error) from error
@@ -294,8 +333,8 @@ async def _served(connection: Connection, url: str) -> dict[str, Mapping[str, An
         if error.answered:
             return {}
         raise CoTGapError(
-            f"no server answers at {url} ({error}). Start one, such as: {START}. Or mend the "
-            f"address: --agent {FORM}"
+            f"no server answers at {url} ({error}{_by_proxy(url)}). Start one, such as: {START}. "
+            f"Or mend the address: --agent {FORM}"
         ) from error
     except (LookupError, TypeError):  # not a list of models
         return {}
@@ -305,7 +344,7 @@ async def _version(connection: Connection, url: str) -> str | None:
     """The server's own version, where it tells (vLLM does)."""
     try:
         told = await connection.get(f"{url.removesuffix('/v1')}/version")
-        return str(told["version"])
+        return line(told["version"])
     except (BackendError, PassingError, LookupError):
         return None
 
@@ -315,6 +354,12 @@ def _no_key(url: str, error: Exception) -> CoTGapError:
         f"{url} does not let us in ({error}). Give a valid key in the environment variable "
         f"{KEY_VARIABLE}"
     )
+
+
+def _by_proxy(url: str) -> str:
+    """Which variables decide how a server is reached, where they do."""
+    names = "" if is_loopback(url) else proxy_variables()
+    return f"; asked through the proxy of {names}" if names else ""
 
 
 def _names(served: Mapping[str, Any]) -> str:
