@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from cotgap.agents.agent import Agent, AgentCard
-from cotgap.agents.specs import NAMES
+from cotgap.agents.specs import names
 from cotgap.benchmark.records.config import differences
 from cotgap.benchmark.records.episode import Status
 from cotgap.benchmark.rollout.budget import Budget
@@ -312,7 +312,7 @@ def _connect(ray: Any, placement: Placement, cpus: int) -> None:
 def _absolute(spec: str) -> str:
     """A checkpoint's path as other processes can use it; other specs are left as they are."""
     path = Path(spec).expanduser()
-    return str(path.absolute()) if spec not in NAMES and os.path.exists(path) else spec
+    return str(path.absolute()) if spec not in names() and os.path.exists(path) else spec
 
 
 def _cpus(recipe: AgentRecipe) -> int:
