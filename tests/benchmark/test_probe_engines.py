@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from cotgap.agents.agent import Agent
-from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.core import BackendError, Completion, Request
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.specs import make_agent
 from cotgap.benchmark.probes.driving import TaskRecord
 from cotgap.benchmark.probes.running import Watch, read_records, run_probe
