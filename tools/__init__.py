@@ -10,6 +10,7 @@ Each is a command, `python -m tools.NAME --help`:
 - `locks`: the published locks, written anew
 - `definitions`: what every number means, as Markdown
 - `decoding_speed`, `overhead`: what decoding and our adapters take, beside other ways
+- `own_cost`: what playing costs besides the model, and what each command takes
 - `simulations.intervals`, `simulations.gate`: how often intervals and verdicts are right
 - `studies.masking`: does masking the action's loss lift success out of domain?
 """

@@ -257,8 +257,12 @@ def read_config(folder: Path) -> ProbeConfig:
 
 def read_records(folder: Path) -> list[TaskRecord]:
     """The latest record of each task; an unfinished last line is left out."""
-    records = read_log(folder / TASKS, TaskRecord.from_json, "have the task visited again")
+    records = read_log(folder / TASKS, _record, "have the task visited again")
     return list({record.id: record for record in records}.values())
+
+
+def _record(line: bytes) -> TaskRecord:
+    return TaskRecord.from_json(json.loads(line))
 
 
 def _figures(

@@ -152,8 +152,8 @@ def read_head(path: Path, layout: Layout) -> dict[str, Any]:
     return head
 
 
-def read_log(path: Path, parse: Callable[[Any], T], again: str) -> Iterator[T]:
-    """Every record of a log in the order of writing; an unfinished last line is left out.
+def read_log(path: Path, parse: Callable[[bytes], T], again: str) -> Iterator[T]:
+    """Every line of a log, parsed, in the order of writing; an unfinished last one is left out.
 
     Raises `CoTGapError`, naming the line, where any other one is damaged; `again` says what
     deleting it is good for.
@@ -165,7 +165,7 @@ def read_log(path: Path, parse: Callable[[Any], T], again: str) -> Iterator[T]:
             if not line.endswith(b"\n"):
                 return  # torn by a kill
             try:
-                yield parse(json.loads(line))
+                yield parse(line)
             except (ValueError, CoTGapError) as error:
                 raise CoTGapError(
                     f"{path} line {number} is damaged ({error}). Delete that line to {again}."

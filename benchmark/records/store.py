@@ -6,6 +6,7 @@ costs at most the episodes in flight. `summary.json` is derived and can always b
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -115,7 +116,11 @@ def read_episodes(folder: Path) -> list[Episode]:
 
 def iter_episodes(folder: Path) -> Iterator[Episode]:
     """Every record in the order of writing; see `read_episodes`."""
-    return read_log(folder / EPISODES, Episode.from_json, "have the episode played again")
+    return read_log(folder / EPISODES, _episode, "have the episode played again")
+
+
+def _episode(line: bytes) -> Episode:
+    return Episode.from_json(json.loads(line))
 
 
 def versions() -> dict[str, str]:
