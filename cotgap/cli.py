@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import importlib
 import inspect
+import os
 import sys
 import tempfile
 import traceback
@@ -93,6 +94,9 @@ def main(unfold: str = "") -> None:
     """
     warnings.showwarning = _show_warning
     try:
+        # An agent's module may lie here; `python -m cotgap` finds it without this.
+        if (here := os.getcwd()) not in sys.path:
+            sys.path.insert(0, here)
         application(unfold)()
     except Exception as error:
         from cotgap.envs.core import (

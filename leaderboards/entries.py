@@ -37,7 +37,8 @@ def entry_files(folder: Path) -> list[Path]:
     if folder == FOLDER and not folder.exists():
         raise SubmissionError(
             "the boards' entries are not part of an installed copy. Get the folder "
-            f"leaderboards/entries from {REPOSITORY} and name it"
+            f"leaderboards/entries from {REPOSITORY} and name it: `cotgap check FOLDER`, "
+            "`cotgap board build --entries FOLDER`"
         )
     try:
         paths = sorted(folder.iterdir())

@@ -33,5 +33,6 @@ def bundled_path(name: str) -> Path:
         raise UnknownNameError("bundled checkpoint", name, names)
     raise CoTGapError(
         f"the weights of ckpt:{name} are not part of an installed copy. Get the folder "
-        f"agents/checkpoints/{name} from {REPOSITORY} and give its path as the agent"
+        f"agents/checkpoints/{name} from {REPOSITORY} and give its path: "
+        "`--agent FOLDER`"
     )
