@@ -31,7 +31,7 @@ SOURCES = ("cotgap", *FOLDERS)
 FILES = ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff")
 MOST = 15e6  # bytes of a wheel or sdist
 OWN = ("agents", "benchmark", "envs", "tests")  # what the project calls its packages
-UNSET = ("HOME", "LANGUAGE", "VIRTUAL_ENV", "CI")
+UNSET = ("HOME", "LANGUAGE", "VIRTUAL_ENV")
 UNSET_PREFIXES = ("LC_", "PYTHON", "PYTEST_", "COTGAP_")
 
 AGENT = '''
@@ -127,10 +127,10 @@ def somebody(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     # not read, and so not its editable install of this clone.
     seen = {sysconfig.get_path(name) for name in ("purelib", "platlib")}
     (user.packages / "beside.pth").write_text("\n".join(seen), encoding="utf-8")
-    install = (sys.executable, "-m", "pip", "--disable-pip-version-check")
-    install += ("--python", str(user.prefix), "install", "--quiet", "--force-reinstall")
-    _build(*install, "--no-deps", f"pytest=={pytest.__version__}", str(wheel))
-    _build(*install[:-1], "openai-agents")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(user.prefix)]
+    _build(*pip, "install", "--quiet", "openai-agents")
+    here = ["--force-reinstall", "--no-deps"]  # although what is seen would do
+    _build(*pip, "install", "--quiet", *here, f"pytest=={pytest.__version__}", str(wheel))
     for name in OWN:
         (user.project / name).mkdir(parents=True)
         (user.project / name / "__init__.py").write_text('OWNER = "somebody"\n', encoding="utf-8")
