@@ -21,7 +21,7 @@ from typing import Any, Final
 from cotgap.envs.core import CoTGapError
 from cotgap.envs.household.revisions import revision_of, split_task, with_task
 
-INSTALL: Final = "pip install -e '.[alfworld]'"
+INSTALL: Final = "pip install 'cotgap[alfworld]'"
 
 
 class StockMissingError(CoTGapError):

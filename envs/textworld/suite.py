@@ -32,7 +32,7 @@ from cotgap.envs.textworld.store import (
     remake,
 )
 
-INSTALL = "pip install -e '.[textworld]'"
+INSTALL = "pip install 'cotgap[textworld]'"
 GENERATE = "python -m cotgap.envs.textworld generate --panel {}"
 INSTRUCTIONS = """\
 You play a text adventure. You are told what to achieve and what you see; each turn, give exactly \
