@@ -1,9 +1,9 @@
 """The wheel, installed beside openai-agents, in a project that has `envs` and `agents` of its own.
 
-One build and one virtual environment serve all tests. Commands run under every difficulty at once:
-in a path with spaces and letters beyond ASCII, without HOME, under LC_ALL=C, and with an install
-folder that cannot be written. Where `COTGAP_DIST` names a folder, the wheel and sdist in it are
-tested instead of new ones.
+One build and one virtual environment serve all tests; both need a package index. Commands run under
+every difficulty at once: in a path with spaces and letters beyond ASCII, without HOME, under
+LC_ALL=C, and with an install folder that cannot be written. Where `COTGAP_DIST` names a folder, the
+wheel and sdist in it are tested instead of new ones.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ FILES = ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "CHANGELOG.md"
 MOST = 15e6  # bytes of a wheel or sdist
 OWN = ("agents", "benchmark", "envs", "tests")  # what the project calls its packages
 UNSET = ("HOME", "LANGUAGE", "VIRTUAL_ENV")
+# Root may write where nobody may, unless that is taken away.
+BOUND = ("setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override")
 UNSET_PREFIXES = ("LC_", "PYTHON", "PYTEST_", "COTGAP_")
 
 AGENT = '''
@@ -82,7 +84,7 @@ class Somebody:
         env |= {"LANG": "C", "LC_ALL": "C", "COLUMNS": "120", "OMP_NUM_THREADS": "1"}
         env |= {"COTGAP_CACHE": str(self.project.parent / "cache")}
         done = subprocess.run(
-            [self.prefix / "bin" / command, *args],
+            [*(BOUND if os.geteuid() == 0 else ()), self.prefix / "bin" / command, *args],
             cwd=cwd or self.project,
             env=env,
             capture_output=True,

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from cotgap.envs.cache import home
 from cotgap.envs.core import Finding, Panel, Task, TaskUnavailableError
 from cotgap.envs.household.errors import BadGame
 from cotgap.envs.household.game import Game, cached_game
@@ -27,7 +28,7 @@ FIX_CHANGED = (  # alfworld-download leaves files that exist, unless it is force
 
 def data_folder() -> Path:
     """Where ALFWorld keeps its data: `$ALFWORLD_DATA`, or `alfworld-download`'s default place."""
-    return Path(os.environ.get("ALFWORLD_DATA") or Path.home() / ".cache" / "alfworld").expanduser()
+    return Path(os.environ.get("ALFWORLD_DATA") or home() / ".cache" / "alfworld").expanduser()
 
 
 def game_path(split: str, task_id: str) -> Path:
