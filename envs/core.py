@@ -20,6 +20,9 @@ import gymnasium
 
 from cotgap.envs.spaces import TextSpace
 
+REPOSITORY = "CoTGap's repository (`pip show --verbose cotgap` prints its address)"
+"""Where messages send their reader for what an installed copy does not hold."""
+
 
 class CoTGapError(Exception):
     """A problem its user can solve: the message names the bad value, the options and the fix."""

@@ -32,7 +32,7 @@ from cotgap.envs.textworld.store import (
     remake,
 )
 
-INSTALL = "pip install -e '.[textworld]'"
+INSTALL = "pip install 'cotgap[textworld]'"
 GENERATE = "cotgap games generate --panel textworld/{}"
 INSTRUCTIONS = """\
 You play a text adventure. You are told what to achieve and what you see; each turn, give exactly \
