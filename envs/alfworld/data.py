@@ -58,10 +58,8 @@ def task_kind(task_id: str) -> str:
 
 def official_split(panel: Panel) -> str:
     """The official split whose games a panel holds."""
-    base = panel.split.partition("@")[0].partition(":")[0]
-    return {"paper_train": "train", "paper_id": "valid_seen", "paper_ood": "valid_seen"}.get(
-        base, base
-    )
+    drawn_from = {"paper_train": "train", "paper_id": "valid_seen", "paper_ood": "valid_seen"}
+    return drawn_from.get(panel.family, panel.family)
 
 
 def load_task(panel: Panel, task: Task) -> Game:
