@@ -11,7 +11,7 @@ fact).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
@@ -40,11 +40,8 @@ FLUENTS: Final = frozenset(
 _MAX_DEPTH: Final = 60
 
 
-class State(Protocol):
-    """What a goal is checked against."""
-
-    def fact(self, predicate: str, *symbols: int) -> bool:
-        """Whether a predicate of `FLUENTS` holds of these symbols."""
+Fact: TypeAlias = Callable[..., bool]
+"""`fact(predicate, *symbols)`: whether a predicate of `FLUENTS` holds of these symbols."""
 
 
 class Node(Protocol):
@@ -54,7 +51,7 @@ class Node(Protocol):
     def free(self) -> frozenset[int]:
         """The variable slots that must be bound in `env`."""
 
-    def holds(self, state: State, env: list[int]) -> bool:
+    def holds(self, fact: Fact, env: list[int]) -> bool:
         """Whether the condition is true."""
 
 
@@ -66,9 +63,9 @@ class Fluent:
     slots: tuple[int, ...]
     free: frozenset[int]
 
-    def holds(self, state: State, env: list[int]) -> bool:
+    def holds(self, fact: Fact, env: list[int]) -> bool:
         """Whether the predicate holds now."""
-        return state.fact(self.predicate, *[env[slot] for slot in self.slots])
+        return fact(self.predicate, *[env[slot] for slot in self.slots])
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +76,7 @@ class Static:
     slots: tuple[int, ...]
     free: frozenset[int]
 
-    def holds(self, state: State, env: list[int]) -> bool:
+    def holds(self, fact: Fact, env: list[int]) -> bool:
         """Whether the facts are in the table."""
         return tuple([env[slot] for slot in self.slots]) in self.table
 
@@ -92,7 +89,7 @@ class Same:
     right: int
     free: frozenset[int]
 
-    def holds(self, state: State, env: list[int]) -> bool:
+    def holds(self, fact: Fact, env: list[int]) -> bool:
         """Whether both sides are the same symbol."""
         return env[self.left] == env[self.right]
 
@@ -104,9 +101,9 @@ class Negation:
     part: Node
     free: frozenset[int]
 
-    def holds(self, state: State, env: list[int]) -> bool:
+    def holds(self, fact: Fact, env: list[int]) -> bool:
         """Whether the part is false."""
-        return not self.part.holds(state, env)
+        return not self.part.holds(fact, env)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +114,10 @@ class Junction:
     nodes: tuple[Node, ...]
     free: frozenset[int]
 
-    def holds(self, state: State, env: list[int]) -> bool:
+    def holds(self, fact: Fact, env: list[int]) -> bool:
         """Whether all nodes (or any) are true."""
         for node in self.nodes:
-            if node.holds(state, env) is not self.every:
+            if node.holds(fact, env) is not self.every:
                 return not self.every
         return self.every
 
@@ -138,11 +135,11 @@ class Search:
     """Per variable a shortcut to its candidates, where an unchanging fact links it to another."""
     free: frozenset[int]
 
-    def holds(self, state: State, env: list[int]) -> bool:
+    def holds(self, fact: Fact, env: list[int]) -> bool:
         """Whether there are candidates that make all conditions true."""
-        return self._from(0, state, env)
+        return self._from(0, fact, env)
 
-    def _from(self, depth: int, state: State, env: list[int]) -> bool:
+    def _from(self, depth: int, fact: Fact, env: list[int]) -> bool:
         if depth == len(self.levels):
             return True
         slot, candidates, conditions = self.levels[depth]
@@ -151,10 +148,10 @@ class Search:
             candidates = link[1].get(env[link[0]], ())
         for env[slot] in candidates:
             for condition in conditions:
-                if not condition.holds(state, env):
+                if not condition.holds(fact, env):
                     break
             else:
-                if self._from(depth + 1, state, env):
+                if self._from(depth + 1, fact, env):
                     return True
         return False
 
@@ -167,9 +164,9 @@ class Goal:
     root: Node
     env: tuple[int, ...]
 
-    def holds(self, state: State) -> bool:
+    def holds(self, fact: Fact) -> bool:
         """Whether the goal is reached. Not sticky: it can become false again."""
-        return self.root.holds(state, list(self.env))
+        return self.root.holds(fact, list(self.env))
 
 
 @dataclass
