@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from cotgap.envs.household.errors import BadGame
 from cotgap.envs.household.pddl import ARITY, Facts, Tree, typed_list
@@ -126,24 +126,36 @@ Link: TypeAlias = tuple[int, Mapping[int, tuple[int, ...]]]
 """A slot that is bound earlier, and the candidates for each of its symbols."""
 
 
+class Level(NamedTuple):
+    """A variable's slot, its candidates, and the conditions that can be checked once it is bound.
+
+    `link` is a shortcut to the candidates, where an unchanging fact links it to another variable.
+    """
+
+    slot: int
+    candidates: tuple[int, ...]
+    conditions: tuple[Node, ...]
+    link: Link | None
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
-    """`exists`: per variable its slot, its candidates, and the conditions bound with it."""
+    """`exists`: its variables, in the order in which they are bound."""
 
-    levels: tuple[tuple[int, tuple[int, ...], tuple[Node, ...]], ...]
-    links: tuple[Link | None, ...]
-    """Per variable a shortcut to its candidates, where an unchanging fact links it to another."""
+    levels: tuple[Level, ...]
     free: frozenset[int]
 
     def holds(self, fact: Fact, env: list[int]) -> bool:
         """Whether there are candidates that make all conditions true."""
-        return self._from(0, fact, env)
+        return self.bind(fact, env, _stop)
 
-    def _from(self, depth: int, fact: Fact, env: list[int]) -> bool:
+    def bind(self, fact: Fact, env: list[int], each: Callable[[], bool], depth: int = 0) -> bool:
+        """Call `each` with the variables bound, in `env`, in each way that makes all conditions
+        true, until it returns True; returns whether it did.
+        """
         if depth == len(self.levels):
-            return True
-        slot, candidates, conditions = self.levels[depth]
-        link = self.links[depth]
+            return each()
+        slot, candidates, conditions, link = self.levels[depth]
         if link is not None:
             candidates = link[1].get(env[link[0]], ())
         for env[slot] in candidates:
@@ -151,9 +163,13 @@ class Search:
                 if not condition.holds(fact, env):
                     break
             else:
-                if self._from(depth + 1, fact, env):
+                if self.bind(fact, env, each, depth + 1):
                     return True
         return False
+
+
+def _stop() -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,15 +305,15 @@ class _Compiler:
             return Junction(True, tuple(nodes), _free(nodes))
         candidates, rest = self._narrow(types, nodes)
         order = sorted(types, key=lambda slot: len(candidates[slot]))
-        levels, links = [], []
+        levels = []
         known = _free(nodes) - types.keys()
         for slot in order:
             known |= {slot}
             ready = tuple(node for node in rest if node.free <= known)
             rest = [node for node in rest if not node.free <= known]
-            levels.append((slot, tuple(candidates[slot]), ready))
-            links.append(_link(slot, candidates[slot], ready))
-        return Search(tuple(levels), tuple(links), _free(nodes) - types.keys())
+            link = _link(slot, candidates[slot], ready)
+            levels.append(Level(slot, tuple(candidates[slot]), ready, link))
+        return Search(tuple(levels), _free(nodes) - types.keys())
 
     def _gather(
         self,
