@@ -31,7 +31,7 @@ check: $(VENV)/.dev
 
 # Speed of environments against the packages behind them, in the same run.
 bench: $(VENV)/.dev
-	$(BIN)/python -m pytest tests/benchmarks --benchmark-only
+	$(BIN)/python -m pytest tests/speed --benchmark-only
 
 $(VENV)/.run: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
