@@ -82,7 +82,7 @@ class ALFWorldSuite(Suite):
     ) -> HouseholdEnv:
         """An environment over `panel` (default: valid_unseen), or over the single file `game`.
 
-        `wording` applies to a single file: "file" is whatever it carries. Raises `BadGame` for a
+        `wording` applies to a single file; "file" keeps the file's own. Raises `BadGame` for a
         file that is not a playable game; a panel's missing or changed game raises
         `TaskUnavailableError` when it is started.
         """
@@ -140,7 +140,7 @@ class ALFWorldSuite(Suite):
 
 
 def _shots_from(split: str) -> str:
-    """The training split whose examples show a panel nothing that it holds out."""
+    """The training split for a panel's examples: it has nothing that the panel holds out."""
     if split.startswith("paper_"):
         return "paper_train"
     _, at, wording = split.partition("@")

@@ -12,7 +12,7 @@ import typer
 
 from cotgap.envs.core import UnknownNameError
 from cotgap.envs.household.generator import AXES, games, generate
-from cotgap.envs.household.generator.panels import FILE, SIZE, row
+from cotgap.envs.household.generator.panels import FILE, SIZE, panel_game
 from tools.cli import run
 
 app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True)
@@ -38,7 +38,7 @@ def rewrite() -> None:
 
     Do that only together with a change of the generator.
     """
-    rows = [row(game) for axis in AXES for game in islice(games(axis), SIZE)]
+    rows = [panel_game(game) for axis in AXES for game in islice(games(axis), SIZE)]
     text = "".join("\t".join(map(str, one)) + "\n" for one in rows)
     FILE.write_text(text, encoding="ascii")
     print(f"{FILE.name}: {len(rows):,} games")
