@@ -81,6 +81,8 @@ class HouseholdSuite(Suite):
             example=wording.goto.format(r="cabinet 1"),
             wording=wording.name,
             description=settings.description,
+            holds_out=settings.holds_out,
+            compared_with="id" if settings.holds_out else "",
         )
 
 
