@@ -20,7 +20,7 @@ from cotgap.envs.household.rules import ALFWorldMissingError
 from cotgap.envs.household.wording import WORDINGS
 from tests.commands import cotgap
 from tools.household.drivers import DRIVERS
-from tools.household.parity import Job, report, run
+from tools.household.parity import Comparison, report, run
 
 ALL = tuple(DRIVERS)
 
@@ -95,7 +95,7 @@ def sampled() -> list[tuple[Generated, str]]:
 
 def test_the_stock_engine_plays_them_identically(tmp_path: Path) -> None:
     jobs = [
-        Job(export(made, tmp_path / wording, wording), rules(wording), wording, ALL, 15)
+        Comparison(export(made, tmp_path / wording, wording), rules(wording), wording, ALL, 15)
         for made, wording in sampled()
     ]
     assert {job.path.parts[-3].split("-")[0] for job in jobs} == {
