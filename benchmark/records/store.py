@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from cotgap import __version__
 from cotgap.benchmark.records.config import RunConfig, differences
 from cotgap.benchmark.records.episode import Episode
 from cotgap.benchmark.records.files import write_json
@@ -32,7 +33,7 @@ from cotgap.envs.core import CoTGapError
 
 RUN, EPISODES, SUMMARY = "run.json", "episodes.jsonl", "summary.json"
 LAYOUT = Layout("run", RUN, EPISODES, {"panels": more_panels, "repeats": more, "modes": more_names})
-VERSIONED = ("cotgap", "torch", "transformers", "gymnasium", "numpy")
+VERSIONED = ("torch", "transformers", "gymnasium", "numpy")
 
 
 class RunStore:
@@ -125,7 +126,7 @@ def _episode(line: bytes) -> Episode:
 
 def versions() -> dict[str, str]:
     """Versions of what a record depends on, beside the configuration."""
-    found = {"python": platform.python_version()}
+    found = {"python": platform.python_version(), "cotgap": __version__}
     for name in VERSIONED:
         try:
             found[name] = metadata.version(name)
