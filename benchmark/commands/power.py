@@ -14,7 +14,7 @@ from rich.text import Text
 
 from cotgap.benchmark.compare.gate import check_margin
 from cotgap.benchmark.compare.sides import read_side
-from cotgap.benchmark.metrics.core import by_task
+from cotgap.benchmark.metrics.core import Metric, Rate, get_metric, metrics
 from cotgap.benchmark.stats.power import (
     Assumption,
     assumptions,
@@ -55,8 +55,13 @@ def execute(
     repeats: int,
     margin: float | None,
     as_json: bool,
+    metric: str = "success",
 ) -> None:
-    """Plan, and print the table; raises `CoTGapError` on a bad panel, run, mode or number."""
+    """Plan, and print the table; raises `CoTGapError` on a bad panel, run, mode or number.
+
+    `metric` is what the baseline's episodes are counted by: a share of episodes.
+    """
+    planned = _planned(metric)
     size = len(get_panel(panel))
     if not 0 < effect <= 100:
         raise CoTGapError(f"--effect {effect:g}: give percentage points, above 0 and at most 100")
@@ -65,7 +70,7 @@ def execute(
     share = None if margin is None else check_margin(margin)
     successes = list[tuple[int, int]]()
     if baseline is not None:
-        mode, successes = _successes(baseline, panel, mode)
+        mode, successes = _counts(baseline, panel, mode, planned)
     plans = [plan(one, size, effect / 100, share, repeats) for one in assumptions(successes)]
     if as_json:
         content = {
@@ -109,7 +114,9 @@ def plan(
     )
 
 
-def _successes(folder: Path, panel: str, mode: str | None) -> tuple[str, list[tuple[int, int]]]:
+def _counts(
+    folder: Path, panel: str, mode: str | None, metric: Metric
+) -> tuple[str, list[tuple[int, int]]]:
     """The mode (by default the first), and (successes, repeats) of each task there."""
     side = read_side(folder)
     modes = side.config.modes
@@ -119,10 +126,22 @@ def _successes(folder: Path, panel: str, mode: str | None) -> tuple[str, list[tu
     if panel not in names:
         raise UnknownNameError(f"panel of {folder}:", panel, names)
     wanted = mode or modes[0]
-    tasks = by_task(e for e in side.episodes if e.mode == wanted and e.task_key.panel == panel)
-    if not tasks:
+    counts = metric.counts((e for e in side.episodes if e.task_key.panel == panel), (wanted,))
+    if not counts:
         raise CoTGapError(f"{folder} has no episode with a score on {panel} in mode {wanted}")
-    return wanted, [(sum(e.success for e in found), len(found)) for found in tasks.values()]
+    return wanted, [(int(x), int(n)) for x, n in counts.values()]
+
+
+def _planned(name: str) -> Metric:
+    """The metric to plan for: one that counts whole episodes, each of which is a trial."""
+    metric = get_metric(name)
+    able = [m.name for m in metrics().values() if type(m) is Rate and m.over == "episodes"]
+    if metric.name not in able:
+        raise CoTGapError(
+            f"--metric {name}: plans are for shares of episodes: {', '.join(able)}. Of any other "
+            "metric, `cotgap compare` says what two runs could have found"
+        )
+    return metric
 
 
 def _print(

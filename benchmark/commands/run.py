@@ -13,8 +13,8 @@ from rich.console import Console
 
 from cotgap.agents.agent import AgentCard
 from cotgap.agents.core import Sampling
-from cotgap.agents.modes import get_mode, modes
-from cotgap.benchmark.metrics.core import COT, PROMPT
+from cotgap.agents.modes import modes
+from cotgap.benchmark.metrics.core import PAIR, PROMPT
 from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig, Shadow, plan_panel
 from cotgap.benchmark.report.progress import LiveProgress
 from cotgap.benchmark.report.terminal import print_result
@@ -177,12 +177,15 @@ def _notices(card: AgentCard, config: RunConfig, options: RunOptions) -> Iterato
 
 
 def resolve_modes(name: str) -> tuple[str, ...]:
-    """The driving modes that `--mode` names; raises `UnknownNameError`."""
-    if name == BOTH:
-        return (PROMPT, COT)
-    if name not in modes():
-        raise UnknownNameError("mode", name, [*modes(), BOTH])
-    return (get_mode(name).name,)
+    """The driving modes that `--mode` names, `a,b,c` or `both`; raises `UnknownNameError`.
+
+    Each mode is compared with those before it, and all with `prompt`, which therefore comes first.
+    """
+    named = PAIR if name == BOTH else tuple(dict.fromkeys(name.split(",")))
+    for one in named:
+        if one not in modes():
+            raise UnknownNameError("mode", one, [*modes(), BOTH])
+    return tuple(sorted(named, key=lambda mode: mode != PROMPT))
 
 
 def check_usable(plans: Sequence[PanelPlan]) -> None:

@@ -14,6 +14,13 @@ and two one-sided tests speak about them:
   equal candidates are called worse at most once in forty runs, however many gates there are.
 - **cannot tell**: neither. It never passes; what it takes is more tasks or a larger margin.
 
+"No worse" and "worse" are in the metric's direction: more steps are worse. Margins and differences
+are percentage points of a rate, of a suite's range of scores, or of a ratio; of what has no bound
+(steps, tokens) they are per cent of the baseline's own value. The first test is exact where a
+metric is a mean over tasks of what is bounded (success, score, the CoT gap); of shares of steps and
+of amounts it is Student's t over tasks, and where no task differs from the others the exact test
+again, as if a task could differ by the whole range or by the baseline's value.
+
 Several gates pass only if every one of them passes. That is an intersection-union test (Berger
 1982, Technometrics 24:295): it is no worse everywhere at the 5 % level without a correction, since
 one false gate has to be passed by chance to pass falsely at all.
@@ -27,18 +34,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from fractions import Fraction
+from math import ceil
+from statistics import NormalDist
 from typing import Any
 
 from cotgap.benchmark.compare.pairing import Pairs
-from cotgap.benchmark.compare.quantities import BOUNDED, Rates, parts_of, task_rates
-from cotgap.benchmark.metrics.core import get_metric
-from cotgap.benchmark.metrics.summary import PAIR
-from cotgap.benchmark.stats import intervals
-from cotgap.benchmark.stats.intervals import ALPHA
+from cotgap.benchmark.compare.quantities import counts_of, parts_of
+from cotgap.benchmark.metrics.core import (
+    NEEDS,
+    PAIR,
+    Counts,
+    Metric,
+    Number,
+    Part,
+    get_metric,
+    metrics,
+    part_name,
+)
+from cotgap.benchmark.stats import intervals, paired
+from cotgap.benchmark.stats.intervals import ALPHA, POWER
 from cotgap.benchmark.stats.noninferiority import lower_bound, p_no_worse
-from cotgap.benchmark.stats.power import margin_of_tasks, tasks_for_margin
+from cotgap.benchmark.stats.power import MOST_TASKS, margin_of_tasks, tasks_for_margin
 from cotgap.benchmark.stats.trends import holm
 from cotgap.envs.core import CoTGapError, UnknownNameError
+
+BOUNDED = ("rate", "points", "score", "ratio")
+"""The units whose margins are percentage points; of the others they are a share of the baseline."""
 
 
 class Verdict(str, Enum):
@@ -54,13 +75,15 @@ class Verdict(str, Enum):
 class Gate:
     """One metric on one panel in one mode, and the verdict. Differences are fractions.
 
-    `bound` is the one-sided 95 % lower bound of the difference, `p_no_worse` belongs to "worse by
-    the margin", `p` (two-sided, exact) to "equal". `needed` is how many tasks would show "no worse"
-    with 80 % power if the two were equal, `needed_as_seen` if they differ as they did here (None:
-    it cannot be shown, or takes more than a million), `resolvable` the smallest margin that these
-    tasks show with that power of an equal candidate; all three with as many repeats as were played,
-    and only where the verdict is "cannot tell". `difference` and `bound` are None where no task
-    (`n` of 0) has a score in both runs.
+    `mode` is a driving mode, or a pair of modes. `higher` says whether more is better, `relative`
+    that `margin`, `difference`, `bound` and `resolvable` are shares of the baseline's value.
+    `bound` is the one-sided 95 % bound of the difference on the side that is worse, `p_no_worse`
+    belongs to "worse by the margin", `p` (two-sided, exact) to "equal". `needed` is how many tasks
+    would show "no worse" with 80 % power if the two were equal, `needed_as_seen` if they differ as
+    they did here (None: it cannot be shown, or takes more than a million), `resolvable` the
+    smallest margin that these tasks show with that power of an equal candidate; all three with as
+    many repeats as were played, and only where the verdict is "cannot tell". `difference` and
+    `bound` are None where no task (`n` of 0) has a score in both runs.
     """
 
     panel: str
@@ -75,30 +98,62 @@ class Gate:
     p: float
     n: int
     size: int
+    higher: bool = True
+    relative: bool = False
     needed: int | None = None
     needed_as_seen: int | None = None
     resolvable: float | None = None
 
     @property
     def name(self) -> str:
-        """`success[cot]`, or `cot_gap` where modes have no part in it."""
-        return self.metric if self.mode == PAIR else f"{self.metric}[{self.mode}]"
+        """`success[cot]`, or `cot_gap` where it is about the modes of the CoT gap."""
+        return self.metric if self.mode == part_name(PAIR) else f"{self.metric}[{self.mode}]"
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A gate as it is asked for: a metric, and one of its modes (None: all)."""
+    """A gate as it is asked for: a metric, and one of its modes or pairs of modes (None: all)."""
 
     metric: str
     mode: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> Wanted:
-        """Read `METRIC` or `METRIC:MODE`; raises `UnknownNameError`."""
-        metric, colon, mode = text.partition(":")
-        if metric not in BOUNDED:
-            raise UnknownNameError("gate", metric, BOUNDED, "A gate is METRIC or METRIC:MODE.")
-        return cls(metric, mode if colon else None)
+        """Read `METRIC` or `METRIC:MODE`.
+
+        Raises `UnknownNameError`, and `CoTGapError` for a metric that cannot gate.
+        """
+        name, colon, mode = text.partition(":")
+        able = [known for known, metric in metrics().items() if not _unable(metric)]
+        if name not in metrics():
+            raise UnknownNameError("gate", name, able, "A gate is METRIC or METRIC:MODE.")
+        if reason := _unable(get_metric(name)):
+            raise CoTGapError(f"gate {name!r}: {reason}. Choose one of: {', '.join(able)}")
+        return cls(name, mode if colon else None)
+
+
+def _unable(metric: Metric) -> str:
+    """Why no gate can be set on a metric; empty where one can."""
+    if metric.direction == "neutral":
+        return "neither more nor less of it is better, so that nothing would be worse"
+    if isinstance(metric, Number):
+        return "a run that holds any is incomplete, and passes no gate anyway"
+    return ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A gate to be judged: a metric and its modes on a panel, and what both runs counted."""
+
+    pairs: Pairs
+    metric: Metric
+    part: Part
+    counts: tuple[Counts, Counts]
+
+    @property
+    def told(self) -> bool:
+        """Whether both runs have the number."""
+        return all(any(n for _, n in run.values()) for run in self.counts)
 
 
 def check_margin(margin: float) -> float:
@@ -114,14 +169,14 @@ def check_margin(margin: float) -> float:
 def judge(pairs: Sequence[Pairs], wanted: Sequence[Wanted], margin: float) -> list[Gate]:
     """Every wanted gate on every panel; raises `CoTGapError` where there is nothing to judge."""
     asked = _asked(pairs, wanted)
-    gates = [_measure(*found, margin) for found in asked]
+    gates = [_measure(one, margin) for one in asked]
     adjusted = iter(holm([gate.p for gate in gates if gate.n]))
     decided = []
-    for gate, (one, *_, rates) in zip(gates, asked, strict=True):
+    for gate, one in zip(gates, asked, strict=True):
         p = next(adjusted) if gate.n else 1.0
-        verdict, outlook = _verdict(gate, p, complete=one.complete), {}
-        if rates is not None and verdict is Verdict.CANNOT_TELL:
-            outlook = _outlook(rates.differences, margin / rates.span, rates.span)
+        verdict, outlook = _verdict(gate, p, complete=one.pairs.complete), {}
+        if gate.n and verdict is Verdict.CANNOT_TELL:
+            outlook = _outlook(one, gate)
         decided.append(replace(gate, verdict=verdict, **outlook))
     return decided
 
@@ -135,33 +190,45 @@ def overall(gates: Sequence[Gate]) -> Verdict:
     return Verdict.NO_WORSE
 
 
-def _asked(
-    pairs: Sequence[Pairs], wanted: Sequence[Wanted]
-) -> list[tuple[Pairs, str, str, Rates | None]]:
-    """(panel, metric, mode, its rates; None where no task has a score yet), each once."""
-    found: dict[tuple[str, str, str], tuple[Pairs, str, str, Rates | None]] = {}
+def _asked(pairs: Sequence[Pairs], wanted: Sequence[Wanted]) -> list[Asked]:
+    """Every gate once. What has nothing to be judged by is kept where it may still be played."""
+    found: dict[tuple[str, str, Part], Asked] = {}
     for one in pairs:
         for gate in wanted:
-            modes = parts_of(one, gate.metric)
-            if gate.mode is not None and gate.mode not in modes:
-                raise UnknownNameError(f"mode of gate {gate.metric!r}:", gate.mode, modes)
-            for mode in (gate.mode,) if gate.mode else modes:
-                rates = task_rates(one, gate.metric, mode)
-                if rates is None and one.complete:
-                    raise CoTGapError(
-                        f"gate {gate.metric!r}: {one.panel.name} was not played in both modes in "
-                        "both runs. Play them with --mode both"
-                    )
-                found[one.panel.name, gate.metric, mode] = (one, gate.metric, mode, rates)
+            metric = get_metric(gate.metric)
+            parts = {part_name(part): part for part in parts_of(one, metric)}
+            if gate.mode is not None and gate.mode not in parts:
+                raise UnknownNameError(f"mode of gate {gate.metric!r}:", gate.mode, parts)
+            asked = [
+                Asked(one, metric, part, counts_of(one, metric, part))
+                for name, part in parts.items()
+                if gate.mode in (None, name)
+            ]
+            kept = [a for a in asked if a.told or not one.complete]
+            if not kept:
+                raise CoTGapError(f"gate {gate.metric!r}: {_nothing(one, metric)}")
+            found.update({(one.panel.name, metric.name, a.part): a for a in kept})
     return list(found.values())
 
 
-def _measure(pairs: Pairs, metric: str, mode: str, rates: Rates | None, margin: float) -> Gate:
+def _nothing(pairs: Pairs, metric: Metric) -> str:
+    """Why there is nothing to judge."""
+    if metric.scope == "pair" and not metric.needs:
+        return (
+            f"{pairs.panel.name} was not played in both modes in both runs. "
+            "Play them with --mode both"
+        )
+    needs = " and ".join(NEEDS[need] for need in metric.needs) or "something to count"
+    return f"{pairs.panel.name} has no {metric.title} in both runs. It needs {needs}"
+
+
+def _measure(asked: Asked, margin: float) -> Gate:
+    metric, panel = asked.metric, asked.pairs.panel
     gate = Gate(
-        panel=pairs.panel.name,
-        metric=metric,
-        title=get_metric(metric).title,
-        mode=mode,
+        panel=panel.name,
+        metric=metric.name,
+        title=metric.title,
+        mode=part_name(asked.part),
         margin=margin,
         verdict=Verdict.INCOMPLETE,
         difference=None,
@@ -169,20 +236,70 @@ def _measure(pairs: Pairs, metric: str, mode: str, rates: Rates | None, margin: 
         p_no_worse=1.0,
         p=1.0,
         n=0,
-        size=pairs.panel.size,
+        size=panel.size,
+        higher=metric.direction == "higher",
+        relative=metric.unit not in BOUNDED,
     )
-    if rates is None:
+    if not asked.told:
         return gate
-    moved = rates.differences
-    mean = sum(moved, Fraction(0)) / len(moved)
+    first, second = asked.counts
+    if (moved := metric.moved(first, second)) is not None:
+        better = [_sign(metric) * one for one in moved]
+        value = metric.span * float(sum(moved, Fraction(0)) / len(moved))
+        bound, p = _exact(better, margin / metric.span)
+        bound *= metric.span
+        p_equal = intervals.sign_flip_p(moved)
+    else:
+        value = (metric.level(second) - metric.level(first)) / _whole(asked)
+        bound, p = _by_t(asked, value, margin)
+        found = metric.difference(first, second)
+        p_equal = 1.0 if found is None or found.p is None else found.p
     return replace(
         gate,
-        difference=rates.span * float(mean),
-        bound=rates.span * lower_bound(moved),
-        p_no_worse=p_no_worse(moved, margin / rates.span),
-        p=intervals.sign_flip_p(moved),
-        n=len(moved),
+        difference=value,
+        bound=_sign(metric) * bound,
+        p_no_worse=p,
+        p=p_equal,
+        n=len(first),
     )
+
+
+def _sign(metric: Metric) -> int:
+    return 1 if metric.direction == "higher" else -1
+
+
+def _whole(asked: Asked) -> float:
+    """What a margin is a share of, in the metric's unit; raises `CoTGapError` where that is 0."""
+    if asked.metric.unit in BOUNDED:
+        return 1.0
+    level = asked.metric.level(asked.counts[0])
+    if not level:
+        raise CoTGapError(
+            f"gate {asked.metric.name!r}: it is 0 in the baseline on {asked.pairs.panel.name}, and "
+            "its margin is a share of the baseline's value"
+        )
+    return level
+
+
+def _exact(better: Sequence[Fraction], margin: float) -> tuple[float, float]:
+    """(lower bound, p of "worse by the margin") of the mean of what got better by task."""
+    return lower_bound(better), p_no_worse(better, margin)
+
+
+def _oriented(asked: Asked) -> list[list[tuple[float, float]]]:
+    """Both runs' counts as shares of the whole, of which more is better."""
+    size = _sign(asked.metric) / _whole(asked)
+    return [[(size * float(x), float(n)) for x, n in run.values()] for run in asked.counts]
+
+
+def _by_t(asked: Asked, value: float, margin: float) -> tuple[float, float]:
+    """As `_exact`, of a number that is no plain mean over tasks or has no bound."""
+    first, second = _oriented(asked)
+    found = paired.no_worse(first, second, margin)
+    if found is not None:
+        return found
+    same = Fraction(max(-1.0, min(1.0, _sign(asked.metric) * value))).limit_denominator(10**9)
+    return _exact([same] * len(first), margin)
 
 
 def _verdict(gate: Gate, p: float, *, complete: bool) -> Verdict:
@@ -190,20 +307,40 @@ def _verdict(gate: Gate, p: float, *, complete: bool) -> Verdict:
         return Verdict.INCOMPLETE
     if gate.p_no_worse <= ALPHA:
         return Verdict.NO_WORSE
-    return Verdict.WORSE if gate.difference < 0 and p <= ALPHA else Verdict.CANNOT_TELL
+    worse = gate.difference < 0 if gate.higher else gate.difference > 0
+    return Verdict.WORSE if worse and p <= ALPHA else Verdict.CANNOT_TELL
 
 
-def _outlook(moved: Sequence[Fraction], margin: float, span: int) -> dict[str, Any]:
-    """How many tasks it would take. A task's mean square difference is what counts as its
-    discordance: with single trials it is the share of tasks that differ. Never less than what equal
-    tasks cannot exclude."""
-    n = len(moved)
+def _outlook(asked: Asked, gate: Gate) -> dict[str, Any]:
+    """How many tasks it would take.
+
+    A task's mean square difference is what counts as its discordance: with single trials it is the
+    share of tasks that differ. Never less than what equal tasks cannot exclude. By Student's t: as
+    many as make the standard error small enough.
+    """
+    moved, span, n = asked.metric.moved(*asked.counts), asked.metric.span, gate.n
+    if moved is None and (spread := paired.error(*_oriented(asked))) is not None:
+        size = (NormalDist().inv_cdf(1 - ALPHA) + NormalDist().inv_cdf(POWER)) * spread[0]
+        loss = min(0.0, _sign(asked.metric) * (gate.difference or 0.0))
+        return {
+            "needed": _enough(n, size, gate.margin),
+            "needed_as_seen": _enough(n, size, gate.margin + loss),
+            "resolvable": size,
+        }
+    moved = moved or [Fraction(0)] * n
     square = float(sum((d * d for d in moved), Fraction(0))) / n
     discordance = max(square, intervals.wilson(0.0, n)[1])
-    seen = min(0.0, float(sum(moved)) / n)
+    seen = min(0.0, _sign(asked.metric) * float(sum(moved)) / n)
     resolvable = margin_of_tasks(n, discordance)
     return {
-        "needed": tasks_for_margin(margin, discordance),
-        "needed_as_seen": tasks_for_margin(margin, discordance, seen),
+        "needed": tasks_for_margin(gate.margin / span, discordance),
+        "needed_as_seen": tasks_for_margin(gate.margin / span, discordance, seen),
         "resolvable": None if resolvable is None else span * resolvable,
     }
+
+
+def _enough(n: int, size: float, margin: float) -> int | None:
+    """How many tasks show a margin where n show `size`; None for more than a million."""
+    if margin <= 0 or n * (size / margin) ** 2 > MOST_TASKS:
+        return None
+    return ceil(n * (size / margin) ** 2)

@@ -1,28 +1,47 @@
-"""What a metric is, where metrics are found, and what they share.
+"""What a metric is: what it counts, and all that follows from the count.
 
-A metric is one file of this folder with a `METRIC` object; its name is the file's. It is pure:
-the same episodes, in whatever order, give the same estimate. Episodes without a score count in
-`unscored` only, and a metric that has nothing to count gives None, never 0.
+A metric is one file of this folder with a `METRIC` object; its name is the file's. It says what an
+episode counts, `count(episode)` → (how much, of how many), and its kind says what that makes: a
+`Rate`, a `Mean`, a `Score` within the suite's range, a `Gap` between two modes, that gap as a
+share of the `Headroom`, or an exact `Number`. Everything else follows from the counts of tasks,
+here and once: the estimate over a run, the difference of two runs, the trend over checkpoints, the
+weights by which agents are ranked, and what a gate judges.
+
+A metric is pure: the same episodes, in whatever order, give the same numbers. Episodes without a
+score count in `unscored` only, and a metric that has nothing to count gives None, never 0.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
+from itertools import combinations
 from types import MappingProxyType
-from typing import Literal
+from typing import ClassVar, Literal
 
 from cotgap.benchmark.records.episode import Episode, StepRecord
-from cotgap.benchmark.stats import intervals
+from cotgap.benchmark.stats import intervals, paired
 from cotgap.benchmark.stats.intervals import Estimate
-from cotgap.envs.core import UnknownNameError
+from cotgap.benchmark.stats.trends import differing
+from cotgap.envs.core import CoTGapError, TaskKey, UnknownNameError
+from cotgap.envs.registry import get_suite
 
-# The two modes whose difference is the CoT gap (arXiv:2606.26935).
 PROMPT, COT = "prompt", "cot"
+Part = tuple[str, ...]
+"""The modes that a number is about: one that drives, or a pair (from, to)."""
+PAIR: Part = (PROMPT, COT)
+"""The two modes whose difference is the CoT gap of arXiv:2606.26935."""
+
+Amount = int | float | Fraction
+Count = tuple[Amount, Amount]
+"""(how much, of how many)"""
+Counts = Mapping[str, Count]
+"""Task key → what the task's scored episodes counted together."""
 
 NEEDS: Mapping[str, str] = {
     "shadows": "both modes' decisions at the same state (a CoT-driven run with shadows)",
@@ -39,14 +58,19 @@ tokens, steps: per episode. yield: successes per 1,000 tokens.
 share: of one rate in another, at least 0."""
 
 
-@dataclass(frozen=True)
-class Metric:
-    """One number about an agent on a panel.
+def always(episodes: Sequence[Episode]) -> bool:
+    """A metric that tells something of any episodes."""
+    return True
 
-    `compute` is given all episodes of one group (see `summary.summarise`) that one mode drove
-    (scope `mode`) or that all modes drove (scope `pair`), and gives None where it has nothing to
-    count. `applies` says of all episodes of a group whether the metric tells anything there.
-    `direction` says which way is better. `order` sorts tables.
+
+@dataclass(frozen=True, kw_only=True)
+class Metric(ABC):
+    """One number about what an agent did on a panel; its subclasses are the kinds.
+
+    `count` is given an episode, and of scope "pair" the two modes as well: then it counts the
+    episodes that the second mode drove. `over` names what is counted. `direction` says which way is
+    better. `applies` says of all episodes of a group whether the metric tells anything there;
+    `unless_zero` that it does not where the sum is 0. `order` sorts tables.
     """
 
     name: str
@@ -54,11 +78,278 @@ class Metric:
     doc: str
     unit: Unit
     direction: Literal["higher", "lower", "neutral"]
-    scope: Literal["mode", "pair"]
     order: int
-    compute: Callable[[Sequence[Episode]], Estimate | None]
+    count: Callable[..., Count]
+    over: str = "episodes"
+    scope: Literal["mode", "pair"] = "mode"
     needs: tuple[str, ...] = ()
-    applies: Callable[[Sequence[Episode]], bool] = lambda episodes: True
+    applies: Callable[[Sequence[Episode]], bool] = always
+    unless_zero: bool = False
+
+    span: ClassVar[int] = 1
+    """How many times the widest share a difference of two tasks can be; see `moved`."""
+
+    def parts(self, modes: Sequence[str]) -> list[Part]:
+        """What the metric is a number of, among these modes."""
+        return pairs(modes) if self.scope == "pair" else [(mode,) for mode in modes]
+
+    def counts(self, episodes: Iterable[Episode], part: Part) -> Counts:
+        """What each task counts, by key."""
+        tasks = by_task(episode for episode in episodes if episode.mode == part[-1])
+        modes = part if self.scope == "pair" else ()
+        return {
+            key: total(self.count(episode, *modes) for episode in task)
+            for key, task in tasks.items()
+        }
+
+    def estimate(self, episodes: Iterable[Episode], part: Part) -> Estimate | None:
+        """The number over one run; None where there is nothing to count."""
+        counts = self.counts(episodes, part)
+        return self._estimate(counts) if self._tells(counts) else None
+
+    def difference(self, first: Counts, second: Counts) -> Estimate | None:
+        """`second` − `first`, two runs' counts of the same tasks; None where either lacks any."""
+        both = (*first.values(), *second.values())
+        told = any(n for _, n in first.values()) and any(n for _, n in second.values())
+        if not told or (self.unless_zero and not any(x for x, _ in both)):
+            return None
+        return self._difference(first, second)
+
+    def level(self, counts: Counts) -> float:
+        """The number itself, as one side of a difference."""
+        return float(sum(x for x, _ in counts.values()) / sum(n for _, n in counts.values()))
+
+    def moved(self, first: Counts, second: Counts) -> list[Fraction] | None:
+        """Each task's `second` − `first`, as a share of all that it can differ by, in [-1, 1].
+
+        None where the number is not a plain mean over tasks of what is bounded. The mean of what
+        moved, times `span`, is what a gate's margin is compared with.
+        """
+        return None
+
+    def values(self, counts: Counts) -> dict[str, Fraction]:
+        """The number of each task alone, where it has one: what a trend is made of."""
+        return {key: Fraction(x) / Fraction(n) for key, (x, n) in counts.items() if n}
+
+    def rise(self, early: Sequence[Fraction], late: Sequence[Fraction]) -> Estimate:
+        """The mean of `late` − `early` over tasks, from their `values`."""
+        return differing(early, late)
+
+    def _tells(self, counts: Counts) -> bool:
+        told = any(n for _, n in counts.values())
+        return told and not (self.unless_zero and not any(x for x, _ in counts.values()))
+
+    @abstractmethod
+    def _estimate(self, counts: Counts) -> Estimate | None: ...
+
+    @abstractmethod
+    def _difference(self, first: Counts, second: Counts) -> Estimate | None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate(Metric):
+    """A share in [0, 1], of episodes or of what `over` names."""
+
+    unit: Unit = "rate"
+
+    def _estimate(self, counts: Counts) -> Estimate:
+        return intervals.rate(*columns(counts), self.over)
+
+    def _difference(self, first: Counts, second: Counts) -> Estimate | None:
+        if self._by_task:
+            return intervals.paired_difference(shares(first), shares(second), "tasks")
+        return paired.rate_difference(list(first.values()), list(second.values()), "tasks")
+
+    def level(self, counts: Counts) -> float:
+        """Over episodes each task has the same weight, however many repeats it has."""
+        return mean_of(shares(counts)) if self._by_task else super().level(counts)
+
+    def moved(self, first: Counts, second: Counts) -> list[Fraction] | None:
+        """Of episodes; shares of steps weigh tasks by their steps."""
+        if not self._by_task:
+            return None
+        return [b - a for a, b in zip(shares(first), shares(second), strict=True)]
+
+    @property
+    def _by_task(self) -> bool:
+        return self.over in ("episodes", "tasks")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mean(Metric):
+    """An amount for each of what `over` names, never below `least`."""
+
+    least: float = 0.0
+
+    def _estimate(self, counts: Counts) -> Estimate:
+        return intervals.mean(*columns(counts), self.over, self.least)
+
+    def _difference(self, first: Counts, second: Counts) -> Estimate | None:
+        return paired.mean_difference(list(first.values()), list(second.values()), "tasks")
+
+    def rise(self, early: Sequence[Fraction], late: Sequence[Fraction]) -> Estimate:
+        """Each task counts once."""
+        return paired.rise(early, late, "tasks")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score(Metric):
+    """An amount for each episode within the suite's range of scores."""
+
+    unit: Unit = "score"
+
+    def _estimate(self, counts: Counts) -> Estimate:
+        found = intervals.mean(*columns(counts), self.over)
+        if found.low is None or found.high is None:
+            return found
+        least, most = score_range(next(iter(counts)))
+        return replace(
+            found,
+            low=min(found.value, max(found.low, least)),
+            high=max(found.value, min(found.high, most)),
+        )
+
+    def _difference(self, first: Counts, second: Counts) -> Estimate:
+        least, most = score_range(next(iter(first)))
+        before, after = (self._shares(counts) for counts in (first, second))
+        return scaled(intervals.paired_difference(before, after, "tasks"), most - least)
+
+    def level(self, counts: Counts) -> float:
+        """Each task has the same weight, however many repeats it has."""
+        least, most = score_range(next(iter(counts)))
+        return least + (most - least) * mean_of(self._shares(counts))
+
+    def moved(self, first: Counts, second: Counts) -> list[Fraction]:
+        """As shares of the range."""
+        before, after = (self._shares(counts) for counts in (first, second))
+        return [b - a for a, b in zip(before, after, strict=True)]
+
+    def values(self, counts: Counts) -> dict[str, Fraction]:
+        """As shares of the range."""
+        told = [key for key, (_, n) in counts.items() if n]
+        return dict(zip(told, self._shares(counts), strict=True))
+
+    def _shares(self, counts: Counts) -> list[Fraction]:
+        least, most = score_range(next(iter(counts)))
+        for key, (x, n) in counts.items():
+            if n and not least <= x / n <= most:
+                raise CoTGapError(
+                    f"{key}: score {float(x / n):g} is outside the suite's range, {least:g} to "
+                    f"{most:g}: the record is damaged, or of another version"
+                )
+        return [
+            Fraction((x / n - least) / (most - least)).limit_denominator(10**9)
+            for x, n in counts.values()
+            if n
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gap(Metric):
+    """A share of episodes in the second mode less that in the first, paired by task.
+
+    Of the tasks with a score in both modes; `count` is that of a rate over episodes.
+    """
+
+    unit: Unit = "points"
+    over: str = "tasks"
+    scope: Literal["mode", "pair"] = "pair"
+    span: ClassVar[int] = 2
+
+    def counts(self, episodes: Iterable[Episode], part: Part) -> Counts:
+        """(the difference, 1) of each task."""
+        before, after = self._modes(episodes, part)
+        return {key: (after[key] - before[key], 1) for key in before if key in after}
+
+    def _modes(self, episodes: Iterable[Episode], part: Part) -> list[dict[str, Fraction]]:
+        """Each mode's share of each task's episodes."""
+        tasks = [by_task(e for e in episodes if e.mode == mode) for mode in part]
+        found = [{key: total(map(self.count, task)) for key, task in one.items()} for one in tasks]
+        return [{key: Fraction(x) / Fraction(n) for key, (x, n) in one.items()} for one in found]
+
+    def _estimate(self, counts: Counts) -> Estimate | None:
+        gaps = shares(counts)
+        return intervals.paired_difference([Fraction(0)] * len(gaps), gaps, self.over)
+
+    def _difference(self, first: Counts, second: Counts) -> Estimate | None:
+        # From [-1, 1] moved into [0, 1].
+        before, after = ([(1 + gap) / 2 for gap in shares(counts)] for counts in (first, second))
+        return scaled(intervals.paired_difference(before, after, "tasks"), 2)
+
+    def level(self, counts: Counts) -> float:
+        """Each task has the same weight."""
+        return 2 * mean_of([(1 + gap) / 2 for gap in shares(counts)]) - 1
+
+    def moved(self, first: Counts, second: Counts) -> list[Fraction] | None:
+        """Two gaps differ by 2 at most."""
+        return [(b - a) / 2 for a, b in zip(shares(first), shares(second), strict=True)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headroom(Gap):
+    """A gap as a share of what the first mode leaves to be gained."""
+
+    unit: Unit = "ratio"
+
+    def counts(self, episodes: Iterable[Episode], part: Part) -> Counts:
+        """(the gap, the room above the first mode) of each task."""
+        before, after = self._modes(episodes, part)
+        return {key: (after[key] - before[key], 1 - before[key]) for key in before if key in after}
+
+    def _estimate(self, counts: Counts) -> Estimate | None:
+        first = [1 - Fraction(room) for _, room in counts.values()]
+        second = [a + Fraction(gap) for a, (gap, _) in zip(first, counts.values(), strict=True)]
+        return intervals.relative_gain(first, second, self.over)
+
+    def _difference(self, first: Counts, second: Counts) -> Estimate | None:
+        return paired.mean_difference(list(first.values()), list(second.values()), "tasks")
+
+    def level(self, counts: Counts) -> float:
+        """Of all tasks together."""
+        return Metric.level(self, counts)
+
+    def moved(self, first: Counts, second: Counts) -> list[Fraction] | None:
+        """The room differs between tasks."""
+        return None
+
+    def values(self, counts: Counts) -> dict[str, Fraction]:
+        """A task that the first mode always solves has no room."""
+        return Metric.values(self, counts)
+
+    def rise(self, early: Sequence[Fraction], late: Sequence[Fraction]) -> Estimate:
+        """Each task with room counts once; a task's own ratio has no lower bound."""
+        return paired.rise(early, late, "tasks")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number(Metric):
+    """How many of all played episodes, with a score or without: exact."""
+
+    unit: Unit = "count"
+
+    def counts(self, episodes: Iterable[Episode], part: Part) -> Counts:
+        """Of each played task."""
+        found: dict[str, Count] = {}
+        for episode in episodes:
+            if episode.mode == part[-1]:
+                key = str(episode.task_key)
+                found[key] = total([found.get(key, (0, 0)), self.count(episode)])
+        return found
+
+    def _estimate(self, counts: Counts) -> Estimate:
+        much, many = total(counts.values())
+        return Estimate(float(much), None, None, int(many), self.over, "count")
+
+    def _difference(self, first: Counts, second: Counts) -> Estimate | None:
+        before, after = total(first.values()), total(second.values())
+        if not before[0] and not after[0]:
+            return None
+        many = int(before[1] + after[1])
+        return Estimate(float(after[0] - before[0]), None, None, many, self.over, "count")
+
+    def level(self, counts: Counts) -> float:
+        """The number."""
+        return float(total(counts.values())[0])
 
 
 @cache
@@ -89,6 +380,40 @@ def get_metric(name: str) -> Metric:
 # What metrics share.
 
 
+def pairs(modes: Iterable[str]) -> list[Part]:
+    """Every two of these modes, in their order, but that `prompt` comes first.
+
+    It takes no thought: what any other mode is compared with.
+    """
+    ordered = sorted(dict.fromkeys(modes), key=lambda mode: mode != PROMPT)
+    return list(combinations(ordered, 2))
+
+
+def decided(episodes: Iterable[Episode], order: Sequence[str] = ()) -> tuple[str, ...]:
+    """The modes with a decision in these episodes, executed or shadowed.
+
+    Those of `order` first and in this order, others by name.
+    """
+    found = {mode for e in episodes for mode in (e.mode, *(m for s in e.steps for m in s.shadows))}
+    known = [mode for mode in order if mode in found]
+    return (*known, *sorted(found - set(known)))
+
+
+def part_name(part: Part) -> str:
+    """`cot`, or `prompt-cot` for a pair: how files and options name it."""
+    return "-".join(part)
+
+
+def arrow(name: str) -> str:
+    """`cot`, or `prompt → cot`: how tables name a part of this `part_name`."""
+    return name.replace("-", " → ")
+
+
+def titled(metric: Metric, name: str) -> str:
+    """A metric's title with the modes that it is about, but for those of the CoT gap."""
+    return metric.title if name == part_name(PAIR) else f"{metric.title}, {arrow(name)}"
+
+
 def scored(episodes: Iterable[Episode]) -> list[Episode]:
     """The episodes that count."""
     return [episode for episode in episodes if episode.status.scored]
@@ -102,98 +427,98 @@ def by_task(episodes: Iterable[Episode]) -> dict[str, list[Episode]]:
     return dict(sorted(tasks.items()))
 
 
-def episode_rate(episodes: Iterable[Episode], counts: Callable[[Episode], bool]) -> Estimate | None:
-    """Share of scored episodes."""
-    tasks = by_task(episodes).values()
-    if not tasks:
-        return None
-    return intervals.rate(
-        [sum(map(counts, task)) for task in tasks], list(map(len, tasks)), "episodes"
+def total(counts: Iterable[Count]) -> Count:
+    """The sum, the same in whatever order."""
+    found = list(counts)
+    return sum(sorted(x for x, _ in found)), sum(n for _, n in found)
+
+
+def shared(first: Counts, second: Counts) -> tuple[Counts, Counts]:
+    """Two runs' counts of the tasks that both have."""
+    keys = [key for key in first if key in second]
+    one, two = ({key: run[key] for key in keys} for run in (first, second))
+    return one, two
+
+
+def columns(counts: Counts) -> tuple[list[float], list[int]]:
+    """(how much, of how many) over tasks, as `intervals` takes them."""
+    return [float(x) for x, _ in counts.values()], [int(n) for _, n in counts.values()]
+
+
+def shares(counts: Counts) -> list[Fraction]:
+    """Each task's own share."""
+    return [Fraction(x) / Fraction(n) for x, n in counts.values()]
+
+
+def mean_of(values: Sequence[Fraction]) -> float:
+    """Their mean, rounded once."""
+    return float(sum(values, Fraction(0)) / len(values))
+
+
+def scaled(estimate: Estimate, width: float) -> Estimate:
+    """A difference of shares in the unit of what they are shares of."""
+    low, high, mde = (
+        None if x is None else width * x for x in (estimate.low, estimate.high, estimate.mde)
     )
+    return replace(estimate, value=width * estimate.value, low=low, high=high, mde=mde)
 
 
-def episode_mean(
-    episodes: Iterable[Episode],
-    amount: Callable[[Episode], float],
-    least: float = float("-inf"),
-) -> Estimate | None:
-    """Mean of a quantity, never below `least`, over scored episodes."""
-    tasks = by_task(episodes).values()
-    if not tasks:
-        return None
-    return intervals.mean(
-        [sum(sorted(map(amount, task))) for task in tasks],
-        list(map(len, tasks)),
-        "episodes",
-        least,
-    )
+def score_range(task_key: str) -> tuple[float, float]:
+    """The least and the highest score that the task's suite gives; raises `UnknownNameError`."""
+    return get_suite(TaskKey.parse(task_key).suite).score_range
 
 
-def step_rate(
-    episodes: Iterable[Episode], counts: Callable[[StepRecord], bool | None], unit: str
-) -> Estimate | None:
-    """Share of the steps of scored episodes; steps for which `counts` gives None are left out."""
-    verdicts = [
-        [verdict for e in task for step in e.steps if (verdict := counts(step)) is not None]
-        for task in by_task(episodes).values()
-    ]
-    if not any(verdicts):
-        return None
-    return intervals.rate(list(map(sum, verdicts)), list(map(len, verdicts)), unit)
+def of_steps(
+    verdict: Callable[[StepRecord], bool | None],
+) -> Callable[[Episode], Count]:
+    """Counts the steps of an episode; those whose verdict is None are left out."""
+
+    def count(episode: Episode) -> Count:
+        verdicts = [found for step in episode.steps if (found := verdict(step)) is not None]
+        return sum(verdicts), len(verdicts)
+
+    return count
 
 
-def success_pairs(episodes: Sequence[Episode]) -> tuple[list[Fraction], list[Fraction]]:
-    """Success rates of the tasks that have a score in both modes: (prompt, CoT)."""
-    prompt, cot = (by_task(e for e in episodes if e.mode == mode) for mode in (PROMPT, COT))
-    shared = [key for key in prompt if key in cot]
-    return [_success(prompt[key]) for key in shared], [_success(cot[key]) for key in shared]
-
-
-def _success(task: Sequence[Episode]) -> Fraction:
-    return Fraction(sum(episode.success for episode in task), len(task))
-
-
-def revision_rate(
-    episodes: Iterable[Episode], counts: Callable[[StepRecord], bool | None]
-) -> Estimate | None:
-    """Share of the comparable states of CoT-driven episodes (see `revised`)."""
-    return step_rate(
-        (episode for episode in episodes if episode.mode == COT),
-        lambda step: None if revised(step) is None else counts(step),
-        "states",
-    )
-
-
-def revised(step: StepRecord) -> bool | None:
-    """Whether the CoT action differs from the prompt action, by the suite's normal forms.
+def revised(step: StepRecord, pair: Part = PAIR) -> bool | None:
+    """Whether the second mode's action differs from the first's, by the suite's normal forms.
 
     None unless both were given and parsed.
     """
-    prompt, cot = step.decision_of(PROMPT), step.decision_of(COT)
-    if prompt is None or cot is None or prompt.action is None or cot.action is None:
+    first, second = (step.decision_of(mode) for mode in pair)
+    if first is None or second is None or first.action is None or second.action is None:
         return None
-    return step.canonical[PROMPT] != step.canonical[COT]
+    return step.canonical[pair[0]] != step.canonical[pair[1]]
 
 
-def revision_gain(step: StepRecord) -> int | None:
-    """1, 0, -1: the CoT action lowers, keeps, raises the cost to go against the prompt action.
+def revision_gain(step: StepRecord, pair: Part = PAIR) -> int | None:
+    """1, 0, -1: the second mode's action lowers, keeps, raises the cost to go against the first's.
 
     No way left (a cost of None) is further than any distance. None where the costs are unknown.
     """
     costs = step.cost_to_go
-    if PROMPT not in costs or COT not in costs:
+    if not set(pair) <= costs.keys():
         return None
-    prompt, cot = (
-        float("inf") if cost is None else float(cost) for cost in (costs[PROMPT], costs[COT])
+    first, second = (
+        float("inf") if cost is None else float(cost) for cost in (costs[mode] for mode in pair)
     )
-    return (prompt > cot) - (prompt < cot)
+    return (first > second) - (first < second)
 
 
-def revision_share(episodes: Iterable[Episode], gain: int) -> Estimate | None:
-    """Share of comparable states with known costs that are revised with this `revision_gain`."""
+def revisions(gain: int | None = None) -> Callable[[Episode, str, str], Count]:
+    """Counts the revised states of those where both modes' actions parsed.
 
-    def counts(step: StepRecord) -> bool | None:
-        found = revision_gain(step)
-        return None if found is None else bool(revised(step)) and found == gain
+    With `gain`: those of this `revision_gain`, of the states whose costs are known.
+    """
 
-    return revision_rate(episodes, counts)
+    def count(episode: Episode, first: str, second: str) -> Count:
+        def verdict(step: StepRecord) -> bool | None:
+            changed = revised(step, (first, second))
+            if changed is None or gain is None:
+                return changed
+            found = revision_gain(step, (first, second))
+            return None if found is None else changed and found == gain
+
+        return of_steps(verdict)(episode)
+
+    return count

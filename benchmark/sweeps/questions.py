@@ -8,8 +8,9 @@ the first two need p ≤ 5 % after Holm's adjustment for all tests of the sweep.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Literal
 
 from cotgap.benchmark.domain import Relation
@@ -104,18 +105,16 @@ def answers(outcomes: Sequence[Outcome], margin: float) -> list[Answer]:
     return sorted(final, key=lambda a: (a.question, a.series))
 
 
-def rates_over(outcomes: Sequence[Outcome], quantity: str) -> dict[str, Rates]:
+def rates_over(
+    outcomes: Sequence[Outcome], rates: Callable[[Outcome], Mapping[str, Fraction]]
+) -> dict[str, Rates]:
     """Task key → its rate at each checkpoint of one series, in order; None where it has none."""
     order = sorted({o.checkpoint for o in outcomes}, key=lambda c: c.step)
-    by_place: dict[tuple[str, int], object] = {}
-    for o in outcomes:
-        for key, rate in o.rates.get(quantity, {}).items():
-            by_place[key, order.index(o.checkpoint)] = rate
-    keys = sorted({key for key, _ in by_place})
-    return {
-        key: [by_place.get((key, place)) for place in range(len(order))]  # type: ignore[misc]
-        for key in keys
+    by_place = {
+        (key, order.index(o.checkpoint)): rate for o in outcomes for key, rate in rates(o).items()
     }
+    keys = sorted({key for key, _ in by_place})
+    return {key: [by_place.get((key, place)) for place in range(len(order))] for key in keys}
 
 
 def group(outcomes: Sequence[Outcome], wanted: Callable[[Relation], bool]) -> list[Outcome]:
@@ -123,12 +122,16 @@ def group(outcomes: Sequence[Outcome], wanted: Callable[[Relation], bool]) -> li
     return [o for o in outcomes if wanted(o.relation)]
 
 
+def trended(outcomes: Sequence[Outcome], series: str) -> tuple[str, list[Outcome]]:
+    """Which panels a series' trends are over, and what was measured there: in-domain, if any is."""
+    own = [o for o in outcomes if o.checkpoint.series == series]
+    inside = group(own, lambda relation: relation.in_domain)
+    return (IN_DOMAIN, inside) if inside else (ALL, own)
+
+
 def _trends(outcomes: Sequence[Outcome], margin: float) -> Iterator[Answer]:
     for series in sorted({o.checkpoint.series for o in outcomes}):
-        own = [o for o in outcomes if o.checkpoint.series == series]
-        inside = group(own, lambda relation: relation.in_domain)
-        panels = IN_DOMAIN if inside else ALL
-        used = inside or own
+        panels, used = trended(outcomes, series)
         yield _rise(1, "prompt-action quality rises", PROMPT_SUCCESS, series, panels, used)
         if any(OFFLINE in o.rates for o in used):
             yield _rise(1, "prompt-action quality rises", OFFLINE, series, panels, used)
@@ -150,7 +153,7 @@ def _rise(
     *,
     falls: bool = False,
 ) -> Answer:
-    effect = trend(rates_over(outcomes, quantity))
+    effect = trend(rates_over(outcomes, lambda o: o.rates.get(quantity, {})))
     return Answer(
         question=question,
         claim=claim,

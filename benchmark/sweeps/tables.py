@@ -10,19 +10,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cotgap.benchmark.metrics.core import Unit
-from cotgap.benchmark.report.terminal import show
+from cotgap.benchmark.metrics.core import PAIR, Unit, part_name
+from cotgap.benchmark.report.terminal import difference, p_value, show
 from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.benchmark.sweeps.alarm import DOC, Alarm
 from cotgap.benchmark.sweeps.questions import CONTRADICTED, SUPPORTED, Answer
 from cotgap.benchmark.sweeps.rescore import Rescored
+from cotgap.benchmark.sweeps.trends import Trend
 
 # (heading, source, quantity, part) of the columns beside each checkpoint.
 SHOWN = (
     ("prompt", "run", "success", "prompt"),
     ("CoT", "run", "success", "cot"),
-    ("gap", "run", "cot_gap", "pair"),
-    ("revised", "run", "revision", "pair"),
+    ("gap", "run", "cot_gap", part_name(PAIR)),
+    ("revised", "run", "revision", part_name(PAIR)),
     ("followed", "conflict", "followed", "rationale"),
     ("own", "conflict", "followed", "own"),
 )
@@ -68,6 +69,34 @@ def print_answers(answers: Sequence[Answer], console: Console) -> None:
         style="dim",
         highlight=False,
     )
+
+
+def print_trends(trends: Sequence[Trend], console: Console) -> None:
+    """Every metric's rise over each series."""
+    for series in dict.fromkeys(one.series for one in trends):
+        own = [one for one in trends if one.series == series]
+        console.print()
+        console.print(Text(f"every metric over series {series}, {own[0].panels}", style="bold"))
+        table = _table("metric")
+        for heading in ("late − early", "95 % CI", "p", "tasks"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for one in own:
+            table.add_row(
+                one.title,
+                difference(one.effect.value, one.unit),
+                *_tested(one.effect, one.unit),
+                str(one.effect.n),
+            )
+        console.print(table)
+    if trends:
+        console.print("p: one look each, not adjusted", style="dim", highlight=False)
+
+
+def _tested(effect: Estimate, unit: Unit) -> tuple[str, str]:
+    ends = (effect.low, effect.high)
+    bounds = ["?" if x is None else difference(x, unit, bare=True) for x in ends]
+    p = "" if effect.p is None else p_value(effect.p).lstrip("= ")
+    return "" if bounds == ["?", "?"] else "…".join(bounds), p
 
 
 def print_alarms(alarms: Sequence[Alarm], console: Console) -> None:

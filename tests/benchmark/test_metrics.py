@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 import cotgap.benchmark.metrics
-from cotgap.benchmark.metrics.core import NEEDS, Metric, Unit, get_metric, metrics
+from cotgap.benchmark.metrics.core import NEEDS, PAIR, Metric, Unit, get_metric, metrics
 from cotgap.benchmark.metrics.summary import summarise
 from cotgap.benchmark.records.episode import Episode, Status
 from cotgap.benchmark.stats.intervals import Estimate
@@ -21,13 +21,14 @@ from tests.benchmark.building import episode, random_run, step
 BROKEN = (Status.ENV_ERROR, Status.BACKEND_ERROR, Status.TIMEOUT)
 
 
-def given(metric: Metric, episodes: Sequence[Episode]) -> list[Episode]:
-    """What a metric is given of a group."""
-    return [e for e in episodes if metric.scope == "pair" or e.mode == "cot"]
+def compute(metric: Metric | str, episodes: Sequence[Episode]) -> Estimate | None:
+    """The metric of mode cot, or of cot against prompt."""
+    metric = get_metric(metric) if isinstance(metric, str) else metric
+    return metric.estimate(episodes, PAIR if metric.scope == "pair" else ("cot",))
 
 
 def measure(name: str, episodes: Sequence[Episode]) -> Estimate:
-    estimate = get_metric(name).compute(episodes)
+    estimate = compute(name, episodes)
     assert estimate is not None
     return estimate
 
@@ -59,17 +60,17 @@ class TestEveryMetric:
         assert set(metric.needs) <= set(NEEDS)
 
     def test_nothing_gives_none(self, metric: Metric) -> None:
-        assert metric.compute([]) is None
+        assert compute(metric, []) is None
 
     def test_only_errors_give_none(self, metric: Metric) -> None:
         broken = [replace(e, status=Status.TIMEOUT, score=None) for e in random_run(0)]
-        assert (metric.compute(given(metric, broken)) is None) == (metric.unit != "count")
+        assert (compute(metric, broken) is None) == (metric.unit != "count")
 
     @pytest.mark.parametrize("seed", range(5))
     @pytest.mark.parametrize("repeats", [1, 3])
     def test_estimate_is_sound(self, metric: Metric, seed: int, repeats: int) -> None:
-        episodes = given(metric, random_run(seed, repeats=repeats))
-        estimate = metric.compute(episodes)
+        episodes = random_run(seed, repeats=repeats)
+        estimate = compute(metric, episodes)
         if estimate is None:
             assert repeats == 1
             assert "repeats" in metric.needs
@@ -89,12 +90,12 @@ class TestEveryMetric:
             assert 0 <= estimate.low < estimate.high <= 1
 
     def test_is_pure_and_blind_to_order(self, metric: Metric) -> None:
-        episodes = given(metric, random_run(1, repeats=3))
+        episodes = random_run(1, repeats=3)
         before = [e.to_json() for e in episodes]
-        first = metric.compute(episodes)
-        assert metric.compute(episodes) == first
-        assert metric.compute(episodes[::-1]) == first
-        assert metric.compute(episodes[7:] + episodes[:7]) == first
+        first = compute(metric, episodes)
+        assert compute(metric, episodes) == first
+        assert compute(metric, episodes[::-1]) == first
+        assert compute(metric, episodes[7:] + episodes[:7]) == first
         assert [e.to_json() for e in episodes] == before
 
     def test_errors_change_nothing(self, metric: Metric) -> None:
@@ -104,24 +105,24 @@ class TestEveryMetric:
             for i, status in enumerate(BROKEN)
             for e in random_run(3, repeats=1)
         ]
-        alone = metric.compute(given(metric, episodes))
-        mixed = metric.compute(given(metric, [*errors, *episodes]))
+        alone = compute(metric, episodes)
+        mixed = compute(metric, [*errors, *episodes])
         if metric.unit == "count":
             assert mixed is not None
-            assert mixed.value == len(given(metric, errors))
+            assert mixed.value == len([e for e in errors if e.mode == "cot"])
         else:
             assert mixed == alone
 
     def test_survives_json(self, metric: Metric) -> None:
-        estimate = metric.compute(given(metric, random_run(4)))
+        estimate = compute(metric, random_run(4))
         assert estimate is not None
         text = json.dumps(asdict(estimate), allow_nan=False)
         assert Estimate(**json.loads(text)) == estimate
 
     def test_survives_records_on_disk(self, metric: Metric) -> None:
-        episodes = given(metric, random_run(5))
+        episodes = random_run(5)
         again = [Episode.from_json(json.loads(json.dumps(e.to_json()))) for e in episodes]
-        assert metric.compute(again) == metric.compute(episodes)
+        assert compute(metric, again) == compute(metric, episodes)
 
 
 # What each counts, on cases small enough to count by hand.
@@ -215,14 +216,14 @@ def test_gap_averages_repeats() -> None:
 
 
 def test_gap_needs_both_modes() -> None:
-    assert get_metric("cot_gap").compute(gap_run("1010", "")) is None
-    assert get_metric("cot_gap").compute(gap_run("11..", "..11")) is None
+    assert compute("cot_gap", gap_run("1010", "")) is None
+    assert compute("cot_gap", gap_run("11..", "..11")) is None
 
 
 def test_headroom() -> None:
     found = measure("cot_gap_headroom", gap_run("11000000", "11110000"))
     assert found.value == pytest.approx(2 / 6)
-    assert get_metric("cot_gap_headroom").compute(gap_run("1111", "0111")) is None
+    assert compute("cot_gap_headroom", gap_run("1111", "0111")) is None
 
 
 def test_revisions() -> None:
@@ -258,7 +259,7 @@ def test_revisions() -> None:
         replace(e, steps=tuple(replace(s, cost_to_go={}) for s in e.steps)) for e in episodes
     ]
     assert measure("revision", without_oracle) == found
-    assert get_metric("revision_helpful").compute(without_oracle) is None
+    assert compute("revision_helpful", without_oracle) is None
 
 
 def test_revision_compares_normal_forms() -> None:
@@ -286,14 +287,14 @@ def test_steps_errors_and_tokens() -> None:
 
 def test_uncounted_tokens_give_none() -> None:
     episodes = [episode("a", "cot", steps=[step("cot", "go", tokens=0)])]
-    assert get_metric("tokens_in").compute(episodes) is None
-    assert get_metric("tokens_out").compute(episodes) is None
+    assert compute("tokens_in", episodes) is None
+    assert compute("tokens_out", episodes) is None
 
 
 def test_episode_won_at_the_start_has_no_steps() -> None:
     episodes = [episode("a", "cot", steps=[])]
     assert measure("success", episodes).value == 1
-    assert get_metric("parse_errors").compute(episodes) is None
+    assert compute("parse_errors", episodes) is None
     assert measure("steps", episodes).value == 0
 
 
@@ -310,7 +311,7 @@ def test_successes_per_1000_tokens() -> None:
     assert found.low == 0
     assert found.high is not None
     free = [episode("a", "cot", steps=[step("cot", "go", tokens=0)])]
-    assert get_metric("success_per_1000_tokens").compute(free) is None
+    assert compute("success_per_1000_tokens", free) is None
 
 
 # The summary.
@@ -340,7 +341,7 @@ def test_summary_counts_what_is_missing() -> None:
     assert (group.modes["cot"].tasks, group.modes["cot"].repeats) == (8, 1)
     assert not group.complete
     assert group.metrics["unscored"]["cot"].value == 1
-    assert group.metrics["cot_gap"]["pair"].n == 7
+    assert group.metrics["cot_gap"]["prompt-cot"].n == 7
 
 
 def test_summary_of_one_mode() -> None:
@@ -358,11 +359,10 @@ def test_summary_agrees_with_the_metrics_and_is_json() -> None:
     (group,) = summarise(episodes)
     for name, parts in group.metrics.items():
         for part, estimate in parts.items():
-            chosen = [e for e in episodes if part in ("pair", e.mode)]
-            assert get_metric(name).compute(chosen) == estimate
+            assert get_metric(name).estimate(episodes, tuple(part.split("-"))) == estimate
     assert list(group.metrics) == list(metrics())
     data = json.loads(json.dumps(group.to_json(), allow_nan=False))
-    assert data["metrics"]["cot_gap"]["pair"]["n"] == 12
+    assert data["metrics"]["cot_gap"]["prompt-cot"]["n"] == 12
     assert data["complete"] is True
 
 

@@ -180,8 +180,12 @@ def test_bad_gates(tmp_path: Path) -> None:
     for margin in (0, -1, 100, float("nan")):
         with pytest.raises(CoTGapError, match="--margin"):
             check_margin(margin)
-    with pytest.raises(UnknownNameError, match="steps"):
-        Wanted.parse("steps")
+    with pytest.raises(UnknownNameError, match=r"'stps'. Did you mean 'steps'"):
+        Wanted.parse("stps")
+    with pytest.raises(CoTGapError, match="neither more nor less of it is better"):
+        Wanted.parse("revision")
+    with pytest.raises(CoTGapError, match="passes no gate anyway"):
+        Wanted.parse("unscored")
     for gate, error in (
         ("success:cot", "mode of gate"),
         ("cot_gap", "both modes"),

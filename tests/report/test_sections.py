@@ -8,8 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cotgap.benchmark.metrics import cot_gap, success
-from cotgap.benchmark.metrics.core import metrics
+from cotgap.benchmark.metrics.core import PAIR, get_metric, metrics
 from cotgap.benchmark.records.episode import Episode, Status
 from cotgap.benchmark.report.bars import bounds, interval, mark, reach
 from cotgap.benchmark.report.charts import COLOURS, figure, to_svg
@@ -22,6 +21,9 @@ from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.envs.audits import audits
 from tests.benchmark.building import episode, random_run
 from tests.report.folders import write_run
+
+
+SUCCESS, GAP = get_metric("success"), get_metric("cot_gap")
 
 
 def report(folder: Path, episodes: list[Episode], **options: int) -> Report:
@@ -53,18 +55,20 @@ def test_the_summary_shows_the_metrics(tmp_path: Path) -> None:
     built = summary.build(report(tmp_path, episodes, extra_tasks=2))
     assert built is not None
     (row,) = built["rows"]
-    gap = cot_gap.compute(episodes)
+    gap = GAP.estimate(episodes, PAIR)
     assert gap is not None
     for shown in row.modes:
-        expected = success.compute([e for e in episodes if e.mode == shown.mode])
+        expected = SUCCESS.estimate(episodes, (shown.mode,))
         assert expected is not None
         assert shown.value == show(expected.value, "rate")
         assert shown.interval == interval(expected, "rate")
         assert (shown.scored, shown.planned, shown.errors) == (24, 28, 0)
     assert [m.style for m in row.marks] == ["prompt", "cot"]
-    assert row.gap.value == show(gap.value, "points")
-    assert row.gap.tasks == 12
-    assert f"{100 * gap.mde:.1f} pp" in row.gap.test
+    (shown_gap,) = row.gaps
+    assert shown_gap.title == "CoT gap"
+    assert shown_gap.value == show(gap.value, "points")
+    assert shown_gap.tasks == 12
+    assert f"{100 * gap.mde:.1f} pp" in shown_gap.test
     assert not row.complete
 
 
@@ -77,7 +81,7 @@ def test_a_mode_without_a_score_says_so(tmp_path: Path) -> None:
         ("prompt", "100.0%", "20.7…100.0", 0),
         ("cot", "–", "no score", 1),
     ]
-    assert row.gap is None
+    assert row.gaps == []
     assert row.unpaired == 1
 
 
@@ -116,9 +120,9 @@ def test_task_types_add_up(tmp_path: Path) -> None:
     episodes = with_kinds(random_run(2))
     found = panels.kinds(episodes)
     assert [name for name, _, _ in found] == ["fetch", "open"]
-    for name, rates, gap in found:
+    for name, rates, gaps in found:
         of_kind = [e for e in episodes if e.task_kind == name]
-        assert gap == cot_gap.compute(of_kind)
+        assert gaps == {"prompt-cot": GAP.estimate(of_kind, PAIR)}
         for mode, rate in rates.items():
             won = [e.success for e in of_kind if e.mode == mode]
             assert rate.value == pytest.approx(sum(won) / len(won))
