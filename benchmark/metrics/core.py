@@ -24,6 +24,7 @@ from itertools import combinations
 from types import MappingProxyType
 from typing import ClassVar, Literal
 
+from cotgap.agents import modes
 from cotgap.benchmark.records.episode import Episode, StepRecord
 from cotgap.benchmark.stats import intervals, paired
 from cotgap.benchmark.stats.intervals import Estimate
@@ -31,11 +32,10 @@ from cotgap.benchmark.stats.trends import differing
 from cotgap.envs.core import CoTGapError, TaskKey, UnknownNameError
 from cotgap.envs.registry import get_suite
 
-PROMPT, COT = "prompt", "cot"
 Part = tuple[str, ...]
 """The modes that a number is about: one that drives, or a pair (from, to)."""
-PAIR: Part = (PROMPT, COT)
-"""The two modes whose difference is the CoT gap of arXiv:2606.26935."""
+PAIR: Part = modes.PAIR
+PROMPT, COT = modes.PAIR
 
 Amount = int | float | Fraction
 Count = tuple[Amount, Amount]

@@ -22,7 +22,6 @@ from cotgap.envs.audits import audits
 from tests.benchmark.building import episode, random_run
 from tests.report.folders import write_run
 
-
 SUCCESS, GAP = get_metric("success"), get_metric("cot_gap")
 
 
