@@ -213,13 +213,11 @@ def _asked(pairs: Sequence[Pairs], wanted: Sequence[Wanted]) -> list[Asked]:
 
 def _nothing(pairs: Pairs, metric: Metric) -> str:
     """Why there is nothing to judge."""
-    if metric.scope == "pair" and not metric.needs:
-        return (
-            f"{pairs.panel.name} was not played in both modes in both runs. "
-            "Play them with --mode both"
-        )
-    needs = " and ".join(NEEDS[need] for need in metric.needs) or "something to count"
-    return f"{pairs.panel.name} has no {metric.title} in both runs. It needs {needs}"
+    panel = pairs.panel.name
+    if not parts_of(pairs, metric):
+        return f"{panel} was not played in both modes in both runs. Play them with --mode both"
+    needs = "".join(f". It needs {NEEDS[need]}" for need in metric.needs)
+    return f"nothing on {panel} counts for it in both runs{needs}"
 
 
 def _measure(asked: Asked, margin: float) -> Gate:
@@ -320,12 +318,14 @@ def _outlook(asked: Asked, gate: Gate) -> dict[str, Any]:
     """
     moved, span, n = asked.metric.moved(*asked.counts), asked.metric.span, gate.n
     if moved is None and (spread := paired.error(*_oriented(asked))) is not None:
-        size = (NormalDist().inv_cdf(1 - ALPHA) + NormalDist().inv_cdf(POWER)) * spread[0]
-        loss = min(0.0, _sign(asked.metric) * (gate.difference or 0.0))
+        power = NormalDist().inv_cdf(POWER) * spread[0]
+        size = NormalDist().inv_cdf(1 - ALPHA) * spread[0] + power
+        seen = gate.difference or 0.0
+        loss = min(0.0, _sign(asked.metric) * seen)
         return {
             "needed": _enough(n, size, gate.margin),
             "needed_as_seen": _enough(n, size, gate.margin + loss),
-            "resolvable": size,
+            "resolvable": abs(seen - (gate.bound or 0.0)) + power,
         }
     moved = moved or [Fraction(0)] * n
     square = float(sum((d * d for d in moved), Fraction(0))) / n

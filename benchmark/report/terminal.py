@@ -28,6 +28,7 @@ from cotgap.benchmark.stats.intervals import Estimate, wilson
 from cotgap.envs.audits import Audit, Played, audit_of
 
 SHOWN_ERRORS = 5
+ABREAST = 2  # modes in a table of 80 columns
 
 
 def print_result(result: RunResult, console: Console) -> None:
@@ -54,7 +55,9 @@ def _print_panel(panel: PanelSummary, plan: PanelPlan, result: RunResult, consol
         ),
         soft_wrap=True,
     )
-    console.print(_mode_table(panel, [m for m in result.config.modes if m in panel.modes]))
+    modes = [mode for mode in result.config.modes if mode in panel.modes]
+    for start in range(0, len(modes), ABREAST):
+        console.print(_mode_table(panel, modes[start : start + ABREAST]))
     for pair in panel.pairs:
         console.print(_pair_table(panel, pair))
         for metric in _shown(panel, "pair", pair):
@@ -186,8 +189,10 @@ def show(value: float, unit: Unit, *, bare: bool = False) -> str:
 
 def difference(value: float, unit: Unit, *, bare: bool = False) -> str:
     """A difference of two values of this unit, with its sign."""
-    if unit in ("rate", "points", "ratio", "share"):
+    if unit in ("rate", "points"):
         return show(value, "points", bare=bare)
+    if unit in ("ratio", "share"):
+        return f"{100 * value:+.0f}" + ("" if bare else " pp")
     if unit == "score":
         return f"{value:+.3f}"
     if unit in ("tokens", "count"):
