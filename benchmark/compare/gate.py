@@ -50,6 +50,7 @@ from cotgap.benchmark.metrics.core import (
     get_metric,
     metrics,
     part_name,
+    told,
 )
 from cotgap.benchmark.stats import intervals, paired
 from cotgap.benchmark.stats.intervals import ALPHA, POWER
@@ -153,7 +154,38 @@ class Asked:
     @property
     def told(self) -> bool:
         """Whether both runs have the number."""
-        return all(any(n for _, n in run.values()) for run in self.counts)
+        return all(map(told, self.counts))
+
+    @property
+    def sign(self) -> int:
+        """1 where more is better, else -1."""
+        return 1 if self.metric.direction == "higher" else -1
+
+    @property
+    def span(self) -> int:
+        """How many whole shares two numbers can differ by: a gap goes from -100 to 100 points."""
+        return 2 if self.metric.unit == "points" else 1
+
+    def moved(self) -> list[Fraction] | None:
+        """By which share of all that it could each task got better; None without `ends`."""
+        if self.metric.ends(self.counts[0]) is None:
+            return None
+        before, after = map(self.metric.shares, self.counts)
+        return [self.sign * (b - a) for a, b in zip(before, after, strict=True)]
+
+    def amounts(self) -> list[list[tuple[float, float]]]:
+        """Both runs' counts, of which more is better, as shares of what a margin is a share of.
+
+        Raises `CoTGapError` where that is the baseline's own value, and 0.
+        """
+        whole = 1.0 if self.metric.unit in BOUNDED else self.metric.level(self.counts[0])
+        if not whole:
+            raise CoTGapError(
+                f"gate {self.metric.name!r}: it is 0 in the baseline on {self.pairs.panel.name}, "
+                "and its margin is a share of the baseline's value"
+            )
+        size = self.sign / whole
+        return [[(size * float(x), float(n)) for x, n in run.values()] for run in self.counts]
 
 
 def check_margin(margin: float) -> float:
@@ -240,64 +272,28 @@ def _measure(asked: Asked, margin: float) -> Gate:
     )
     if not asked.told:
         return gate
-    first, second = asked.counts
-    if (moved := metric.moved(first, second)) is not None:
-        better = [_sign(metric) * one for one in moved]
-        value = metric.span * float(sum(moved, Fraction(0)) / len(moved))
-        bound, p = _exact(better, margin / metric.span)
-        bound *= metric.span
-        p_equal = intervals.sign_flip_p(moved)
+    if (moved := asked.moved()) is not None:
+        value = asked.span * float(sum(moved, Fraction(0)) / len(moved))
+        bound, p = asked.span * lower_bound(moved), p_no_worse(moved, margin / asked.span)
+        equal: float | None = intervals.sign_flip_p(moved)
     else:
-        value = (metric.level(second) - metric.level(first)) / _whole(asked)
-        bound, p = _by_t(asked, value, margin)
-        found = metric.difference(first, second)
-        p_equal = 1.0 if found is None or found.p is None else found.p
+        first, second = asked.amounts()
+        if (found := paired.mean_difference(first, second, "tasks")) is None:
+            return gate
+        value, equal = found.value, found.p
+        if (by_t := paired.no_worse(first, second, margin)) is not None:
+            bound, p = by_t
+        else:
+            same = [Fraction(max(-1.0, min(1.0, value))).limit_denominator(10**9)] * len(first)
+            bound, p = lower_bound(same), p_no_worse(same, margin)
     return replace(
         gate,
-        difference=value,
-        bound=_sign(metric) * bound,
+        difference=asked.sign * value,
+        bound=asked.sign * bound,
         p_no_worse=p,
-        p=p_equal,
-        n=len(first),
+        p=1.0 if equal is None else equal,
+        n=len(asked.counts[0]),
     )
-
-
-def _sign(metric: Metric) -> int:
-    return 1 if metric.direction == "higher" else -1
-
-
-def _whole(asked: Asked) -> float:
-    """What a margin is a share of, in the metric's unit; raises `CoTGapError` where that is 0."""
-    if asked.metric.unit in BOUNDED:
-        return 1.0
-    level = asked.metric.level(asked.counts[0])
-    if not level:
-        raise CoTGapError(
-            f"gate {asked.metric.name!r}: it is 0 in the baseline on {asked.pairs.panel.name}, and "
-            "its margin is a share of the baseline's value"
-        )
-    return level
-
-
-def _exact(better: Sequence[Fraction], margin: float) -> tuple[float, float]:
-    """(lower bound, p of "worse by the margin") of the mean of what got better by task."""
-    return lower_bound(better), p_no_worse(better, margin)
-
-
-def _oriented(asked: Asked) -> list[list[tuple[float, float]]]:
-    """Both runs' counts as shares of the whole, of which more is better."""
-    size = _sign(asked.metric) / _whole(asked)
-    return [[(size * float(x), float(n)) for x, n in run.values()] for run in asked.counts]
-
-
-def _by_t(asked: Asked, value: float, margin: float) -> tuple[float, float]:
-    """As `_exact`, of a number that is no plain mean over tasks or has no bound."""
-    first, second = _oriented(asked)
-    found = paired.no_worse(first, second, margin)
-    if found is not None:
-        return found
-    same = Fraction(max(-1.0, min(1.0, _sign(asked.metric) * value))).limit_denominator(10**9)
-    return _exact([same] * len(first), margin)
 
 
 def _verdict(gate: Gate, p: float, *, complete: bool) -> Verdict:
@@ -316,26 +312,24 @@ def _outlook(asked: Asked, gate: Gate) -> dict[str, Any]:
     share of tasks that differ. Never less than what equal tasks cannot exclude. By Student's t: as
     many as make the standard error small enough.
     """
-    moved, span, n = asked.metric.moved(*asked.counts), asked.metric.span, gate.n
-    if moved is None and (spread := paired.error(*_oriented(asked))) is not None:
+    n, moved = gate.n, asked.moved()
+    value, bound = (asked.sign * (x or 0.0) for x in (gate.difference, gate.bound))
+    if moved is None and (spread := paired.error(*asked.amounts())) is not None:
         power = NormalDist().inv_cdf(POWER) * spread[0]
         size = NormalDist().inv_cdf(1 - ALPHA) * spread[0] + power
-        seen = gate.difference or 0.0
-        loss = min(0.0, _sign(asked.metric) * seen)
         return {
             "needed": _enough(n, size, gate.margin),
-            "needed_as_seen": _enough(n, size, gate.margin + loss),
-            "resolvable": abs(seen - (gate.bound or 0.0)) + power,
+            "needed_as_seen": _enough(n, size, gate.margin + min(0.0, value)),
+            "resolvable": value - bound + power,
         }
-    moved = moved or [Fraction(0)] * n
-    square = float(sum((d * d for d in moved), Fraction(0))) / n
+    square = float(sum((d * d for d in moved or ()), Fraction(0))) / n
     discordance = max(square, intervals.wilson(0.0, n)[1])
-    seen = min(0.0, _sign(asked.metric) * float(sum(moved)) / n)
-    resolvable = margin_of_tasks(n, discordance)
+    seen = min(0.0, float(sum(moved)) / n) if moved else min(0.0, value)
+    margin, resolvable = gate.margin / asked.span, margin_of_tasks(n, discordance)
     return {
-        "needed": tasks_for_margin(gate.margin / span, discordance),
-        "needed_as_seen": tasks_for_margin(gate.margin / span, discordance, seen),
-        "resolvable": None if resolvable is None else span * resolvable,
+        "needed": tasks_for_margin(margin, discordance),
+        "needed_as_seen": tasks_for_margin(margin, discordance, seen),
+        "resolvable": None if resolvable is None else asked.span * resolvable,
     }
 
 

@@ -12,7 +12,6 @@ from cotgap.benchmark.metrics.core import (
     Unit,
     metrics,
     part_name,
-    shared,
     titled,
 )
 from cotgap.benchmark.stats.intervals import Estimate
@@ -69,4 +68,4 @@ def parts_of(pairs: Pairs, metric: Metric) -> list[Part]:
 def counts_of(pairs: Pairs, metric: Metric, part: Part) -> tuple[Counts, Counts]:
     """What either run counted of the tasks that both have counts of."""
     one, two = (metric.counts(run, part) for run in pairs.played)
-    return shared(one, two)
+    return metric.shared(one, two)

@@ -22,13 +22,12 @@ from fractions import Fraction
 from functools import cache
 from itertools import combinations
 from types import MappingProxyType
-from typing import ClassVar, Literal
+from typing import Literal
 
 from cotgap.agents import modes
 from cotgap.benchmark.records.episode import Episode, StepRecord
 from cotgap.benchmark.stats import intervals, paired
 from cotgap.benchmark.stats.intervals import Estimate
-from cotgap.benchmark.stats.trends import differing
 from cotgap.envs.core import CoTGapError, TaskKey, UnknownNameError
 from cotgap.envs.registry import get_suite
 
@@ -58,11 +57,6 @@ tokens, steps: per episode. yield: successes per 1,000 tokens.
 share: of one rate in another, at least 0."""
 
 
-def always(episodes: Sequence[Episode]) -> bool:
-    """A metric that tells something of any episodes."""
-    return True
-
-
 @dataclass(frozen=True, kw_only=True)
 class Metric(ABC):
     """One number about what an agent did on a panel; its subclasses are the kinds.
@@ -83,11 +77,8 @@ class Metric(ABC):
     over: str = "episodes"
     scope: Literal["mode", "pair"] = "mode"
     needs: tuple[str, ...] = ()
-    applies: Callable[[Sequence[Episode]], bool] = always
+    applies: Callable[[Sequence[Episode]], bool] = lambda episodes: True
     unless_zero: bool = False
-
-    span: ClassVar[int] = 1
-    """How many times the widest share a difference of two tasks can be; see `moved`."""
 
     def parts(self, modes: Sequence[str]) -> list[Part]:
         """What the metric is a number of, among these modes."""
@@ -105,45 +96,67 @@ class Metric(ABC):
     def estimate(self, episodes: Iterable[Episode], part: Part) -> Estimate | None:
         """The number over one run; None where there is nothing to count."""
         counts = self.counts(episodes, part)
-        return self._estimate(counts) if self._tells(counts) else None
+        return self._estimate(counts) if self._told(counts) else None
+
+    def shared(self, first: Counts, second: Counts) -> tuple[Counts, Counts]:
+        """Two runs' counts of the tasks that both have."""
+        alike = self.ends(first) is not None if first else False
+        keys = [
+            key
+            for key in first
+            if key in second and not (alike and 0 in (first[key][1], second[key][1]))
+        ]
+        one, two = ({key: run[key] for key in keys} for run in (first, second))
+        return one, two
 
     def difference(self, first: Counts, second: Counts) -> Estimate | None:
         """`second` − `first`, two runs' counts of the same tasks; None where either lacks any."""
-        both = (*first.values(), *second.values())
-        told = any(n for _, n in first.values()) and any(n for _, n in second.values())
-        if not told or (self.unless_zero and not any(x for x, _ in both)):
+        if not any(map(self._told, (first, second))) or not all(map(told, (first, second))):
             return None
-        return self._difference(first, second)
+        if (ends := self.ends(first)) is None:
+            return self._apart(list(first.values()), list(second.values()))
+        before, after = (self.shares(counts) for counts in (first, second))
+        return scaled(intervals.paired_difference(before, after, "tasks"), ends[1] - ends[0])
 
     def level(self, counts: Counts) -> float:
         """The number itself, as one side of a difference."""
-        return float(sum(x for x, _ in counts.values()) / sum(n for _, n in counts.values()))
+        if (ends := self.ends(counts)) is None:
+            return float(sum(x for x, _ in counts.values()) / sum(n for _, n in counts.values()))
+        shares = self.shares(counts)
+        return ends[0] + (ends[1] - ends[0]) * float(sum(shares, Fraction(0)) / len(shares))
 
-    def moved(self, first: Counts, second: Counts) -> list[Fraction] | None:
-        """Each task's `second` − `first`, as a share of all that it can differ by, in [-1, 1].
+    def ends(self, counts: Counts) -> tuple[float, float] | None:
+        """The least and the most that a task's own number can be, where each task counts alike.
 
-        None where the number is not a plain mean over tasks of what is bounded. The mean of what
-        moved, times `span`, is what a gate's margin is compared with.
+        None of what has no bounds, and of shares of steps, which weigh a task by its steps.
         """
         return None
 
-    def values(self, counts: Counts) -> dict[str, Fraction]:
-        """The number of each task alone, where it has one: what a trend is made of."""
-        return {key: Fraction(x) / Fraction(n) for key, (x, n) in counts.items() if n}
+    def shares(self, counts: Counts) -> list[Fraction]:
+        """Each task's own number, as a share of the way from one of the `ends` to the other."""
+        least, most = self.ends(counts) or (0.0, 1.0)
+        return [
+            (Fraction(x) / Fraction(n) - Fraction(least)) / Fraction(most - least)
+            for x, n in counts.values()
+        ]
 
     def rise(self, early: Sequence[Fraction], late: Sequence[Fraction]) -> Estimate:
-        """The mean of `late` − `early` over tasks, from their `values`."""
-        return differing(early, late)
+        """The mean of `late` − `early` over tasks, two numbers of each as `values` gives them."""
+        return intervals.paired_difference(early, late, "tasks")
 
-    def _tells(self, counts: Counts) -> bool:
-        told = any(n for _, n in counts.values())
-        return told and not (self.unless_zero and not any(x for x, _ in counts.values()))
+    def values(self, counts: Counts) -> dict[str, Fraction]:
+        """Each task's own number, where it has one."""
+        return {key: Fraction(x) / Fraction(n) for key, (x, n) in counts.items() if n}
+
+    def _told(self, counts: Counts) -> bool:
+        return told(counts) and not (self.unless_zero and not any(x for x, _ in counts.values()))
 
     @abstractmethod
     def _estimate(self, counts: Counts) -> Estimate | None: ...
 
-    @abstractmethod
-    def _difference(self, first: Counts, second: Counts) -> Estimate | None: ...
+    def _apart(self, first: list[Count], second: list[Count]) -> Estimate | None:
+        """The difference, where there are no `ends`."""
+        return paired.mean_difference(first, second, "tasks")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,27 +165,15 @@ class Rate(Metric):
 
     unit: Unit = "rate"
 
+    def ends(self, counts: Counts) -> tuple[float, float] | None:
+        """Of episodes, and of tasks."""
+        return (0.0, 1.0) if self.over in ("episodes", "tasks") else None
+
     def _estimate(self, counts: Counts) -> Estimate:
         return intervals.rate(*columns(counts), self.over)
 
-    def _difference(self, first: Counts, second: Counts) -> Estimate | None:
-        if self._by_task:
-            return intervals.paired_difference(shares(first), shares(second), "tasks")
-        return paired.rate_difference(list(first.values()), list(second.values()), "tasks")
-
-    def level(self, counts: Counts) -> float:
-        """Over episodes each task has the same weight, however many repeats it has."""
-        return mean_of(shares(counts)) if self._by_task else super().level(counts)
-
-    def moved(self, first: Counts, second: Counts) -> list[Fraction] | None:
-        """Of episodes; shares of steps weigh tasks by their steps."""
-        if not self._by_task:
-            return None
-        return [b - a for a, b in zip(shares(first), shares(second), strict=True)]
-
-    @property
-    def _by_task(self) -> bool:
-        return self.over in ("episodes", "tasks")
+    def _apart(self, first: list[Count], second: list[Count]) -> Estimate | None:
+        return paired.rate_difference(first, second, "tasks")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,15 +182,12 @@ class Mean(Metric):
 
     least: float = 0.0
 
+    def rise(self, early: Sequence[Fraction], late: Sequence[Fraction]) -> Estimate:
+        """Without bounds."""
+        return paired.rise(early, late, "tasks")
+
     def _estimate(self, counts: Counts) -> Estimate:
         return intervals.mean(*columns(counts), self.over, self.least)
-
-    def _difference(self, first: Counts, second: Counts) -> Estimate | None:
-        return paired.mean_difference(list(first.values()), list(second.values()), "tasks")
-
-    def rise(self, early: Sequence[Fraction], late: Sequence[Fraction]) -> Estimate:
-        """Each task counts once."""
-        return paired.rise(early, late, "tasks")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,6 +195,27 @@ class Score(Metric):
     """An amount for each episode within the suite's range of scores."""
 
     unit: Unit = "score"
+
+    def ends(self, counts: Counts) -> tuple[float, float] | None:
+        """The suite's range."""
+        return score_range(next(iter(counts)))
+
+    def shares(self, counts: Counts) -> list[Fraction]:
+        """Raises `CoTGapError` for a score outside the range."""
+        found = [share.limit_denominator(10**9) for share in super().shares(counts)]
+        for key, share in zip(counts, found, strict=True):
+            if not 0 <= share <= 1:
+                raise CoTGapError(
+                    f"{key}: score {float(self.values(counts)[key]):g} is outside the suite's "
+                    "range, {:g} to {:g}: the record is damaged, or of another version".format(
+                        *score_range(key)
+                    )
+                )
+        return found
+
+    def values(self, counts: Counts) -> dict[str, Fraction]:
+        """As shares of the range."""
+        return dict(zip(counts, self.shares(counts), strict=True))
 
     def _estimate(self, counts: Counts) -> Estimate:
         found = intervals.mean(*columns(counts), self.over)
@@ -209,40 +228,6 @@ class Score(Metric):
             high=max(found.value, min(found.high, most)),
         )
 
-    def _difference(self, first: Counts, second: Counts) -> Estimate:
-        least, most = score_range(next(iter(first)))
-        before, after = (self._shares(counts) for counts in (first, second))
-        return scaled(intervals.paired_difference(before, after, "tasks"), most - least)
-
-    def level(self, counts: Counts) -> float:
-        """Each task has the same weight, however many repeats it has."""
-        least, most = score_range(next(iter(counts)))
-        return least + (most - least) * mean_of(self._shares(counts))
-
-    def moved(self, first: Counts, second: Counts) -> list[Fraction]:
-        """As shares of the range."""
-        before, after = (self._shares(counts) for counts in (first, second))
-        return [b - a for a, b in zip(before, after, strict=True)]
-
-    def values(self, counts: Counts) -> dict[str, Fraction]:
-        """As shares of the range."""
-        told = [key for key, (_, n) in counts.items() if n]
-        return dict(zip(told, self._shares(counts), strict=True))
-
-    def _shares(self, counts: Counts) -> list[Fraction]:
-        least, most = score_range(next(iter(counts)))
-        for key, (x, n) in counts.items():
-            if n and not least <= x / n <= most:
-                raise CoTGapError(
-                    f"{key}: score {float(x / n):g} is outside the suite's range, {least:g} to "
-                    f"{most:g}: the record is damaged, or of another version"
-                )
-        return [
-            Fraction((x / n - least) / (most - least)).limit_denominator(10**9)
-            for x, n in counts.values()
-            if n
-        ]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Gap(Metric):
@@ -254,35 +239,29 @@ class Gap(Metric):
     unit: Unit = "points"
     over: str = "tasks"
     scope: Literal["mode", "pair"] = "pair"
-    span: ClassVar[int] = 2
 
     def counts(self, episodes: Iterable[Episode], part: Part) -> Counts:
         """(the difference, 1) of each task."""
-        before, after = self._modes(episodes, part)
-        return {key: (after[key] - before[key], 1) for key in before if key in after}
+        return {key: (after - before, 1) for key, (before, after) in self._both(episodes, part)}
 
-    def _modes(self, episodes: Iterable[Episode], part: Part) -> list[dict[str, Fraction]]:
-        """Each mode's share of each task's episodes."""
-        tasks = [by_task(e for e in episodes if e.mode == mode) for mode in part]
-        found = [{key: total(map(self.count, task)) for key, task in one.items()} for one in tasks]
-        return [{key: Fraction(x) / Fraction(n) for key, (x, n) in one.items()} for one in found]
+    def ends(self, counts: Counts) -> tuple[float, float] | None:
+        """Two shares differ by 1 at most."""
+        return -1.0, 1.0
+
+    def _both(
+        self, episodes: Iterable[Episode], part: Part
+    ) -> list[tuple[str, tuple[Fraction, Fraction]]]:
+        """Each task's share in either mode."""
+        played = list(episodes)
+        first, second = (
+            self.values({key: total(map(self.count, task)) for key, task in tasks.items()})
+            for tasks in (by_task(e for e in played if e.mode == mode) for mode in part)
+        )
+        return [(key, (first[key], second[key])) for key in first if key in second]
 
     def _estimate(self, counts: Counts) -> Estimate | None:
-        gaps = shares(counts)
+        gaps = list(self.values(counts).values())
         return intervals.paired_difference([Fraction(0)] * len(gaps), gaps, self.over)
-
-    def _difference(self, first: Counts, second: Counts) -> Estimate | None:
-        # From [-1, 1] moved into [0, 1].
-        before, after = ([(1 + gap) / 2 for gap in shares(counts)] for counts in (first, second))
-        return scaled(intervals.paired_difference(before, after, "tasks"), 2)
-
-    def level(self, counts: Counts) -> float:
-        """Each task has the same weight."""
-        return 2 * mean_of([(1 + gap) / 2 for gap in shares(counts)]) - 1
-
-    def moved(self, first: Counts, second: Counts) -> list[Fraction] | None:
-        """Two gaps differ by 2 at most."""
-        return [(b - a) / 2 for a, b in zip(shares(first), shares(second), strict=True)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,32 +272,21 @@ class Headroom(Gap):
 
     def counts(self, episodes: Iterable[Episode], part: Part) -> Counts:
         """(the gap, the room above the first mode) of each task."""
-        before, after = self._modes(episodes, part)
-        return {key: (after[key] - before[key], 1 - before[key]) for key in before if key in after}
+        both = self._both(episodes, part)
+        return {key: (after - before, 1 - before) for key, (before, after) in both}
+
+    def ends(self, counts: Counts) -> tuple[float, float] | None:
+        """A ratio has no least."""
+        return None
+
+    def rise(self, early: Sequence[Fraction], late: Sequence[Fraction]) -> Estimate:
+        """Without bounds, over the tasks with room."""
+        return paired.rise(early, late, "tasks")
 
     def _estimate(self, counts: Counts) -> Estimate | None:
         first = [1 - Fraction(room) for _, room in counts.values()]
         second = [a + Fraction(gap) for a, (gap, _) in zip(first, counts.values(), strict=True)]
         return intervals.relative_gain(first, second, self.over)
-
-    def _difference(self, first: Counts, second: Counts) -> Estimate | None:
-        return paired.mean_difference(list(first.values()), list(second.values()), "tasks")
-
-    def level(self, counts: Counts) -> float:
-        """Of all tasks together."""
-        return Metric.level(self, counts)
-
-    def moved(self, first: Counts, second: Counts) -> list[Fraction] | None:
-        """The room differs between tasks."""
-        return None
-
-    def values(self, counts: Counts) -> dict[str, Fraction]:
-        """A task that the first mode always solves has no room."""
-        return Metric.values(self, counts)
-
-    def rise(self, early: Sequence[Fraction], late: Sequence[Fraction]) -> Estimate:
-        """Each task with room counts once; a task's own ratio has no lower bound."""
-        return paired.rise(early, late, "tasks")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,27 +297,26 @@ class Number(Metric):
 
     def counts(self, episodes: Iterable[Episode], part: Part) -> Counts:
         """Of each played task."""
-        found: dict[str, Count] = {}
+        tasks: dict[str, list[Count]] = {}
         for episode in episodes:
             if episode.mode == part[-1]:
-                key = str(episode.task_key)
-                found[key] = total([found.get(key, (0, 0)), self.count(episode)])
-        return found
+                tasks.setdefault(str(episode.task_key), []).append(self.count(episode))
+        return {key: total(counts) for key, counts in tasks.items()}
+
+    def level(self, counts: Counts) -> float:
+        """The number."""
+        return float(total(counts.values())[0])
 
     def _estimate(self, counts: Counts) -> Estimate:
         much, many = total(counts.values())
         return Estimate(float(much), None, None, int(many), self.over, "count")
 
-    def _difference(self, first: Counts, second: Counts) -> Estimate | None:
-        before, after = total(first.values()), total(second.values())
+    def _apart(self, first: list[Count], second: list[Count]) -> Estimate | None:
+        before, after = total(first), total(second)
         if not before[0] and not after[0]:
             return None
-        many = int(before[1] + after[1])
-        return Estimate(float(after[0] - before[0]), None, None, many, self.over, "count")
-
-    def level(self, counts: Counts) -> float:
-        """The number."""
-        return float(total(counts.values())[0])
+        value, many = float(after[0] - before[0]), int(before[1] + after[1])
+        return Estimate(value, None, None, many, self.over, "count")
 
 
 @cache
@@ -433,26 +400,14 @@ def total(counts: Iterable[Count]) -> Count:
     return sum(sorted(x for x, _ in found)), sum(n for _, n in found)
 
 
-def shared(first: Counts, second: Counts) -> tuple[Counts, Counts]:
-    """Two runs' counts of the tasks that both have."""
-    keys = [key for key in first if key in second]
-    one, two = ({key: run[key] for key in keys} for run in (first, second))
-    return one, two
+def told(counts: Counts) -> bool:
+    """Whether anything was counted at all."""
+    return any(n for _, n in counts.values())
 
 
 def columns(counts: Counts) -> tuple[list[float], list[int]]:
     """(how much, of how many) over tasks, as `intervals` takes them."""
     return [float(x) for x, _ in counts.values()], [int(n) for _, n in counts.values()]
-
-
-def shares(counts: Counts) -> list[Fraction]:
-    """Each task's own share."""
-    return [Fraction(x) / Fraction(n) for x, n in counts.values()]
-
-
-def mean_of(values: Sequence[Fraction]) -> float:
-    """Their mean, rounded once."""
-    return float(sum(values, Fraction(0)) / len(values))
 
 
 def scaled(estimate: Estimate, width: float) -> Estimate:

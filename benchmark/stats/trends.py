@@ -20,14 +20,9 @@ Rates = Sequence[Fraction | None]
 STEPS = 10**6  # the grid that rates are put on: exact tests need common denominators
 
 
-def differing(early: Sequence[Fraction], late: Sequence[Fraction]) -> Estimate:
-    """Mean of `late` − `early` over tasks, two rates of each."""
-    return intervals.paired_difference(early, late, "tasks")
-
-
 def trend(
     tasks: Mapping[str, Rates],
-    rise: Callable[[Sequence[Fraction], Sequence[Fraction]], Estimate] = differing,
+    rise: Callable[[Sequence[Fraction], Sequence[Fraction]], Estimate] | None = None,
 ) -> Estimate | None:
     """The rise over the series: late − early, in fractions of the rate's own scale.
 
@@ -35,7 +30,7 @@ def trend(
     how far a checkpoint is behind or before the middle (the scores of the Cochran-Armitage test
     for trend). Two checkpoints: their difference. A task counts if it has a rate at two checkpoints
     or more. Interval, test and detectable effect are those of `rise`, which is given each task's
-    early and late mean. None without such a task.
+    early and late mean (by default `intervals.paired_difference`). None without such a task.
     """
     early, late = [], []
     for rates in tasks.values():
@@ -46,7 +41,8 @@ def trend(
             late.append(high)
     if not early:
         return None
-    return replace(rise(early, late), method="linear contrast by task")
+    found = rise(early, late) if rise else intervals.paired_difference(early, late, "tasks")
+    return replace(found, method="linear contrast by task")
 
 
 def _ends(known: Sequence[tuple[int, Fraction]]) -> tuple[Fraction, Fraction]:

@@ -38,7 +38,6 @@ from cotgap.benchmark.metrics.core import (
     Unit,
     get_metric,
     part_name,
-    shared,
 )
 from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig, plan_panel
 from cotgap.benchmark.records.episode import Episode
@@ -219,7 +218,7 @@ def _difference(
 ) -> intervals.Estimate | None:
     """Paired by task."""
     before, after = (metric.counts(_pooled(arm), part) for arm in (plain, masked))
-    return metric.difference(*shared(before, after))
+    return metric.difference(*metric.shared(before, after))
 
 
 def _over_seeds(values: Sequence[float]) -> intervals.Estimate | None:
