@@ -14,7 +14,8 @@ from rich.text import Text
 
 from cotgap.benchmark.compare.gate import check_margin
 from cotgap.benchmark.compare.sides import read_side
-from cotgap.benchmark.metrics.core import Metric, Rate, get_metric, metrics
+from cotgap.benchmark.metrics.core import Metric, get_metric, metrics
+from cotgap.benchmark.metrics.kinds import Rate
 from cotgap.benchmark.options import PowerOptions
 from cotgap.benchmark.stats.power import (
     Assumption,

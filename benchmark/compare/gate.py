@@ -45,13 +45,13 @@ from cotgap.benchmark.metrics.core import (
     PAIR,
     Counts,
     Metric,
-    Number,
     Part,
     get_metric,
     metrics,
     part_name,
     told,
 )
+from cotgap.benchmark.metrics.kinds import Number
 from cotgap.benchmark.stats import intervals, paired
 from cotgap.benchmark.stats.intervals import ALPHA, POWER
 from cotgap.benchmark.stats.noninferiority import lower_bound, p_no_worse

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cotgap.benchmark.metrics.core import Gap
+from cotgap.benchmark.metrics.kinds import Gap
 from cotgap.benchmark.metrics.success import count
 
 METRIC = Gap(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cotgap.benchmark.metrics.core import Headroom
+from cotgap.benchmark.metrics.kinds import Headroom
 from cotgap.benchmark.metrics.success import count
 
 METRIC = Headroom(

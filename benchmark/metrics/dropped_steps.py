@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cotgap.benchmark.metrics.core import Rate
+from cotgap.benchmark.metrics.kinds import Rate
 
 METRIC = Rate(
     name="dropped_steps",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cotgap.benchmark.metrics.core import Rate, of_steps
+from cotgap.benchmark.metrics.core import of_steps
+from cotgap.benchmark.metrics.kinds import Rate
 
 METRIC = Rate(
     name="parse_errors",

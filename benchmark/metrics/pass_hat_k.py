@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from cotgap.benchmark.metrics.core import Counts, Part, Rate, by_task
+from cotgap.benchmark.metrics.core import Counts, Part, by_task
+from cotgap.benchmark.metrics.kinds import Rate
 from cotgap.benchmark.metrics.success import count
 from cotgap.benchmark.records.episode import Episode
 from cotgap.benchmark.stats import intervals

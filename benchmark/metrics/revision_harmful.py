@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cotgap.benchmark.metrics.core import Rate, revisions
+from cotgap.benchmark.metrics.core import revisions
+from cotgap.benchmark.metrics.kinds import Rate
 
 METRIC = Rate(
     name="revision_harmful",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cotgap.benchmark.metrics.core import Count, Score, score_range, scored
+from cotgap.benchmark.metrics.core import Count, scored
+from cotgap.benchmark.metrics.kinds import Score, score_range
 from cotgap.benchmark.records.episode import Episode
 from cotgap.envs.core import UnknownNameError
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cotgap.benchmark.metrics.core import Count, Rate
+from cotgap.benchmark.metrics.core import Count
+from cotgap.benchmark.metrics.kinds import Rate
 from cotgap.benchmark.records.episode import Episode
 
 

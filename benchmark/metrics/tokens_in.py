@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cotgap.benchmark.metrics.core import Mean
+from cotgap.benchmark.metrics.kinds import Mean
 from cotgap.benchmark.records.episode import Episode
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cotgap.benchmark.metrics.core import Rate
+from cotgap.benchmark.metrics.kinds import Rate
 from cotgap.benchmark.records.episode import Status
 
 METRIC = Rate(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cotgap.benchmark.metrics.core import Number
+from cotgap.benchmark.metrics.kinds import Number
 
 METRIC = Number(
     name="unscored",

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from cotgap.benchmark.metrics.core import PAIR, Part, Rate, of_steps, revised, revision_gain, scored
+from cotgap.benchmark.metrics.core import PAIR, Part, of_steps, revised, revision_gain, scored
+from cotgap.benchmark.metrics.kinds import Rate
 from cotgap.benchmark.records.episode import Episode, StepRecord
 from cotgap.benchmark.stats.intervals import Estimate
 

@@ -7,13 +7,9 @@ shown and by what it is ranked; `cotgap.leaderboards.tables` does the rest. Numb
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
-from types import MappingProxyType
 from typing import Literal
 
 from cotgap.benchmark.metrics.core import (
@@ -27,7 +23,7 @@ from cotgap.benchmark.metrics.core import (
     part_name,
 )
 from cotgap.benchmark.stats.intervals import Estimate
-from cotgap.envs.core import UnknownNameError
+from cotgap.envs.plugins import Extensions
 from cotgap.leaderboards.played import Played
 from cotgap.leaderboards.ranking import Weights
 
@@ -104,25 +100,24 @@ class Board:
         return self.measures(PAIR if self.scope == "pair" else PAIR[1:])
 
 
-@cache
+BOARDS: Extensions[Board] = Extensions(
+    "board",
+    __package__,
+    "BOARD",
+    Board,
+    helpers=("core",),
+    order=lambda board: (board.order, board.name),
+)
+
+
 def boards() -> Mapping[str, Board]:
-    """Name → board, by scanning this folder, in the order of pages."""
-    package = importlib.import_module("cotgap.leaderboards.boards")
-    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
-    found: list[Board] = [
-        importlib.import_module(f"{__package__}.{name}").BOARD for name in names if name != "core"
-    ]
-    return MappingProxyType(
-        {board.name: board for board in sorted(found, key=lambda b: (b.order, b.name))}
-    )
+    """Every board by name, in the order of pages."""
+    return BOARDS.all()
 
 
 def get_board(name: str) -> Board:
     """The board of that name; raises `UnknownNameError`."""
-    try:
-        return boards()[name]
-    except KeyError:
-        raise UnknownNameError("board", name, boards()) from None
+    return BOARDS.get(name)
 
 
 # What boards share.
