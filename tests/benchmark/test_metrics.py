@@ -11,12 +11,20 @@ from typing import get_args
 import pytest
 
 import cotgap.benchmark.metrics
-from cotgap.benchmark.metrics.core import NEEDS, PAIR, Metric, Unit, get_metric, metrics
+from cotgap.benchmark.metrics.core import (
+    NEEDS,
+    PAIR,
+    Metric,
+    Unit,
+    get_metric,
+    metrics,
+    pairs,
+)
 from cotgap.benchmark.metrics.summary import summarise
 from cotgap.benchmark.records.episode import Episode, Status
 from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.envs.core import CoTGapError, UnknownNameError
-from tests.benchmark.building import episode, random_run, step
+from tests.benchmark.building import decision, episode, random_run, step
 
 BROKEN = (Status.ENV_ERROR, Status.BACKEND_ERROR, Status.TIMEOUT)
 
@@ -38,7 +46,7 @@ def measure(name: str, episodes: Sequence[Episode]) -> Estimate:
 
 def test_every_file_is_a_metric() -> None:
     folder = Path(cotgap.benchmark.metrics.__file__).parent
-    files = {path.stem for path in folder.glob("*.py")} - {"__init__", "core", "summary"}
+    files = {path.stem for path in folder.glob("*.py")} - {"__init__", "core", "kinds", "summary"}
     assert set(metrics()) == files
     assert [m.order for m in metrics().values()] == sorted({m.order for m in metrics().values()})
 
@@ -124,6 +132,36 @@ class TestEveryMetric:
         again = [Episode.from_json(json.loads(json.dumps(e.to_json()))) for e in episodes]
         assert compute(metric, again) == compute(metric, episodes)
 
+    def test_two_runs_differ_by_what_their_levels_do(self, metric: Metric) -> None:
+        part = PAIR if metric.scope == "pair" else ("cot",)
+        one, two = (metric.counts(random_run(seed, repeats=2), part) for seed in (6, 7))
+        first, second = metric.shared(one, two)
+        there, back = metric.difference(first, second), metric.difference(second, first)
+        if metric.unit == "count":
+            assert there is None
+            return
+        assert there is not None
+        assert back is not None
+        assert there.value == pytest.approx(metric.level(second) - metric.level(first))
+        assert there.value == pytest.approx(-back.value)
+        assert (there.low, there.high) == pytest.approx((-back.high, -back.low))  # type: ignore[operator]
+        assert there.low <= there.value <= there.high  # type: ignore[operator]
+        same = metric.difference(first, first)
+        assert same is not None
+        assert (same.value, same.p) == (0, 1)
+
+    def test_tasks_make_up_the_number(self, metric: Metric) -> None:
+        """What agents are ranked by, and what a trend is made of."""
+        part = PAIR if metric.scope == "pair" else ("cot",)
+        counts = metric.counts(random_run(8, repeats=2), part)
+        estimate = metric.estimate(random_run(8, repeats=2), part)
+        assert estimate is not None
+        if metric.unit != "count":
+            sums = [sum(column) for column in zip(*counts.values(), strict=True)]
+            assert estimate.value == pytest.approx(float(sums[0] / sums[1]))
+        values = list(metric.values(counts).values())
+        assert metric.rise(values, values).value == 0
+
 
 # What each counts, on cases small enough to count by hand.
 
@@ -173,6 +211,37 @@ def test_score_must_be_in_the_record() -> None:
     episodes = [episode("a", "cot", score=0.5)]
     with pytest.raises(ValueError, match="has no score"):
         measure("score", [replace(episodes[0], score=None)])
+
+
+def scored_in(suite: str, *scores: float, won: Sequence[int] = ()) -> list[Episode]:
+    made = [
+        episode(str(n), "cot", Status.SUCCESS if n in won else Status.FAILURE, score=score)
+        for n, score in enumerate(scores)
+    ]
+    return [replace(e, task_key=replace(e.task_key, suite=suite, split="test")) for e in made]
+
+
+def test_score_stays_in_the_suite_s_range() -> None:
+    found = measure("score", scored_in("scienceworld", 0, 100, 100, 90))
+    assert (found.value, found.high) == (72.5, 100)
+    assert found.low is not None
+    assert found.low >= 0
+    gone = measure("score", scored_in("toy", 0, 0.5))
+    assert (gone.low, gone.high) == (0, 1)
+
+
+def test_score_says_more_against_the_range_only() -> None:
+    """100 of 100 points for a success and 0 for a failure say what the success rate says."""
+    applies = get_metric("score").applies
+    assert not applies(scored_in("scienceworld", 0, 100, won=[1]))
+    assert applies(scored_in("scienceworld", 1, 100, won=[1]))
+    assert applies(scored_in("toy", 0, 100, won=[1]))
+
+
+def test_pass_hat_k_of_other_k_is_not_compared() -> None:
+    metric = get_metric("pass_hat_k")
+    one, two = (metric.counts(random_run(1, repeats=k), ("cot",)) for k in (2, 3))
+    assert metric.difference(*metric.shared(one, two)) is None
 
 
 def test_pass_hat_k() -> None:
@@ -369,3 +438,45 @@ def test_summary_agrees_with_the_metrics_and_is_json() -> None:
 def test_summary_refuses_an_episode_twice() -> None:
     with pytest.raises(CoTGapError, match=r"toy/id/a#0 in mode 'cot', repeat 0, occurs 2 times"):
         summarise([episode("a", "cot"), episode("a", "cot", Status.FAILURE)])
+
+
+# Any two modes.
+
+
+def three_modes() -> list[Episode]:
+    """`mine` wins what `prompt` and `cot` lose; every mode records those before it."""
+    won = {"prompt": "1000", "cot": "1100", "mine": "1111"}
+    shadows = {"prompt": (), "cot": ("prompt",), "mine": ("prompt", "cot")}
+    acts = {"prompt": "wait", "cot": "wait", "mine": "go"}
+    made = []
+    for mode, wins in won.items():
+        for n, mark in enumerate(wins):
+            one = step(mode, acts[mode], costs={"state": 3, "prompt": 3, "cot": 3, "mine": 2})
+            decisions = {other: decision(other, acts[other]) for other in shadows[mode]}
+            forms = {other: acts[other] for other in (mode, *shadows[mode])}
+            steps = [replace(one, shadows=decisions, canonical=forms)]
+            status = Status.SUCCESS if mark == "1" else Status.FAILURE
+            made.append(episode(str(n), mode, status, steps))
+    return made
+
+
+def test_every_two_modes_have_their_gap_and_revisions() -> None:
+    (group,) = summarise(three_modes(), ("prompt", "cot", "mine"))
+    assert group.pairs == ["prompt-cot", "prompt-mine", "cot-mine"]
+    gaps = {pair: found.value for pair, found in group.metrics["cot_gap"].items()}
+    assert gaps == {"prompt-cot": 0.25, "prompt-mine": 0.75, "cot-mine": 0.5}
+    revised = {pair: found.value for pair, found in group.metrics["revision"].items()}
+    assert revised == {"prompt-cot": 0, "prompt-mine": 1, "cot-mine": 1}
+    helped = {pair: found.value for pair, found in group.metrics["revision_helpful"].items()}
+    assert helped == revised
+    assert (group.paired_tasks, group.unpaired_tasks) == (4, 0)
+
+
+def test_pairs_are_in_the_order_of_the_run() -> None:
+    assert pairs(("prompt", "mine", "cot")) == [
+        ("prompt", "mine"), ("prompt", "cot"), ("mine", "cot"),
+    ]  # fmt: skip
+    assert pairs(("cot", "prompt")) == [("prompt", "cot")]
+    (group,) = summarise(three_modes(), ("prompt", "mine", "cot"))
+    assert group.metrics["cot_gap"]["mine-cot"].value == -0.5
+    assert "mine-cot" not in group.metrics["revision"], "cot recorded no decision of mine"

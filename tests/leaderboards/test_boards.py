@@ -327,6 +327,21 @@ def test_what_was_trained_on_is_not_held_out() -> None:
     assert [table.setting.panel for table in tables] == ["toy/id"]
 
 
+# Other modes.
+
+
+def test_a_mode_of_ones_own_has_its_tables() -> None:
+    entry = entry_of("a", run_of(results("1100", modes=("prompt", "cot", "mine"))))
+    views = {name: [t.view for t in filled(name, entry).tables] for name in ("success", "cot_gap")}
+    assert views == {
+        "success": ["cot", "mine", "prompt"],
+        "cot_gap": ["prompt-cot", "prompt-mine", "cot-mine"],
+    }
+    gap = filled("cot_gap", entry).tables[-1]
+    assert [m.title for m in gap.measures][:3] == ["CoT gap", "success, cot", "success, mine"]
+    assert set(gap.rows[0].ranks) == {"cot_gap"}
+
+
 # Token limits.
 
 

@@ -71,6 +71,25 @@ def test_the_summary_shows_the_metrics(tmp_path: Path) -> None:
     assert not row.complete
 
 
+def test_every_two_modes_have_their_gap(tmp_path: Path) -> None:
+    episodes = [
+        *random_run(1),
+        *(replace(e, mode="mine") for e in random_run(1) if e.mode == "prompt"),
+    ]
+    made = report(tmp_path, with_kinds(episodes))
+    (row,) = index.build(made)["rows"]
+    assert [gap.title for gap in row.gaps] == [
+        "CoT gap", "CoT gap, prompt → mine", "CoT gap, cot → mine",
+    ]  # fmt: skip
+    assert row.gaps[1].value == "+0.0 pp"
+    (block,) = panels.build(made)["blocks"]
+    assert block["pairs"] == ["prompt → cot", "prompt → mine", "cot → mine"]
+    assert all(len(found.cells) == 3 for found in block["by_pair"])
+    assert [len(kind.gaps) for kind in block["kinds"]] == [3, 3]
+    (shown,) = revisions.build(made)["blocks"]
+    assert shown["pair"] == "prompt → cot", "no other mode's decisions were recorded beside"
+
+
 def test_a_mode_without_a_score_says_so(tmp_path: Path) -> None:
     built = index.build(
         report(tmp_path, [episode("a", "prompt"), episode("a", "cot", Status.ENV_ERROR)])

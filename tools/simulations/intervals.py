@@ -245,7 +245,7 @@ def our_runs(rows: Floats) -> Interval | None:
         return (
             None  # `rate_difference` has another interval then, `mean_difference` says it has none
         )
-    half = found[0] * found[1]
+    half = found[0] * intervals.student(found[1])
     return share_difference(rows) - half, share_difference(rows) + half
 
 
