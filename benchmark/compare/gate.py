@@ -92,15 +92,15 @@ class Gate:
     title: str
     mode: str
     margin: float
-    verdict: Verdict
-    difference: float | None
-    bound: float | None
-    p_no_worse: float
-    p: float
-    n: int
     size: int
-    higher: bool = True
-    relative: bool = False
+    higher: bool
+    relative: bool
+    verdict: Verdict = Verdict.INCOMPLETE
+    difference: float | None = None
+    bound: float | None = None
+    p_no_worse: float = 1.0
+    p: float = 1.0
+    n: int = 0
     needed: int | None = None
     needed_as_seen: int | None = None
     resolvable: float | None = None
@@ -260,12 +260,6 @@ def _measure(asked: Asked, margin: float) -> Gate:
         title=metric.title,
         mode=part_name(asked.part),
         margin=margin,
-        verdict=Verdict.INCOMPLETE,
-        difference=None,
-        bound=None,
-        p_no_worse=1.0,
-        p=1.0,
-        n=0,
         size=panel.size,
         higher=metric.direction == "higher",
         relative=metric.unit not in BOUNDED,

@@ -9,7 +9,7 @@ from cotgap.benchmark.compare.flips import Flip
 from cotgap.benchmark.compare.gate import Gate, Verdict
 from cotgap.benchmark.compare.quantities import Difference
 from cotgap.benchmark.metrics.core import get_metric
-from cotgap.benchmark.report.terminal import difference, p_value, show
+from cotgap.benchmark.report.terminal import difference, interval, p_value, show
 from cotgap.benchmark.report.text import clip
 from cotgap.benchmark.stats.intervals import ALPHA
 
@@ -20,21 +20,16 @@ SHORT_COLUMNS = ("", "A", "B", "B − A", "95 % CI", "p", "MDE")
 def row(found: Difference) -> tuple[str, ...]:
     """A difference as text, one cell for each of `COLUMNS`."""
     estimate, unit = found.estimate, found.unit
-    ends = ["?" if x is None else difference(x, unit, bare=True) for x in _bounds(found)]
     alone = get_metric(found.metric).scope == "mode"
     return (
         f"{found.title}, {clip(found.mode)}" if alone else found.title,
         show(found.first, unit),
         show(found.second, unit),
         difference(estimate.value, unit),
-        "" if ends == ["?", "?"] else "…".join(ends),
+        interval(estimate, unit, difference),
         "" if estimate.p is None else p_value(estimate.p).lstrip("= ").replace(" ", ""),
         "?" if estimate.mde is None else difference(estimate.mde, unit, bare=True).lstrip("+"),
     )
-
-
-def _bounds(found: Difference) -> tuple[float | None, float | None]:
-    return found.estimate.low, found.estimate.high
 
 
 def heading(panel: PanelComparison) -> str:

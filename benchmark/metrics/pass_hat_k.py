@@ -26,23 +26,20 @@ class PassHatK(Rate):
         """
         tasks = by_task(e for e in episodes if e.mode == part[-1])
         k = max(map(len, tasks.values()), default=0)
-        if k < 2:
-            return {}
         return {
             f"{key} ^{k}": (intervals.pass_hat_k(sum(e.success for e in task), k, k), 1)
             for key, task in tasks.items()
-            if len(task) == k
+            if len(task) == k > 1
         }
 
     def estimate(self, episodes: Iterable[Episode], part: Part) -> Estimate | None:
         """`counts` gives k and how many tasks were left out."""
-        tasks = by_task(e for e in episodes if e.mode == part[-1])
-        counts = self.counts([e for task in tasks.values() for e in task], part)
-        if not counts:
+        played = [e for e in episodes if e.mode == part[-1]]
+        if (found := super().estimate(played, part)) is None:
             return None
+        tasks = by_task(played)
         k = max(map(len, tasks.values()))
-        left_out = len(tasks) - len(counts)
-        return replace(self._estimate(counts), counts={"k": k, "left_out": left_out})
+        return replace(found, counts={"k": k, "left_out": len(tasks) - found.n})
 
 
 METRIC = PassHatK(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rich import box
 from rich.console import Console
@@ -162,14 +162,20 @@ def _cells(metric: Metric, estimate: Estimate | None) -> tuple[str, str, str]:
     value = show(estimate.value, metric.unit)
     if metric.unit == "count":
         return value, "", f"{estimate.n:,}"
-    bounds = [
-        "?" if bound is None else show(bound, metric.unit, bare=True)
-        for bound in (estimate.low, estimate.high)
-    ]
-    interval = "" if bounds == ["?", "?"] else "…".join(bounds)
     # A yield counts tokens, which have a row of their own.
     n = estimate.clusters if metric.unit == "yield" and estimate.clusters else estimate.n
-    return value, interval, f"{n:,}"
+    return value, interval(estimate, metric.unit), f"{n:,}"
+
+
+def interval(estimate: Estimate | None, unit: Unit, text: Callable[..., str] | None = None) -> str:
+    """`70.3…87.1`, a side without a bound as `?`; empty without any.
+
+    `text` shows a bound as `show` does, which it is by default.
+    """
+    ends = (None, None) if estimate is None else (estimate.low, estimate.high)
+    if ends == (None, None):
+        return ""
+    return "…".join("?" if end is None else (text or show)(end, unit, bare=True) for end in ends)
 
 
 def show(value: float, unit: Unit, *, bare: bool = False) -> str:

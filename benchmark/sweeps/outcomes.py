@@ -21,6 +21,8 @@ from cotgap.benchmark.probes.conflict import FOLLOWED
 from cotgap.benchmark.probes.core import Row
 from cotgap.benchmark.probes.running import read_records
 from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.stats import intervals
+from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.benchmark.sweeps.series import Checkpoint
 from cotgap.envs.core import Panel
 
@@ -51,6 +53,14 @@ class Outcome:
     relation: Relation
     rates: Mapping[str, Rates] = field(default_factory=dict)
     measured: Mapping[tuple[str, Part], Rates] = field(default_factory=dict)
+
+
+def change(before: Rates, after: Rates) -> Estimate | None:
+    """By how much the tasks that have both rates rose; None without one."""
+    keys = sorted(before.keys() & after.keys())
+    if not keys:
+        return None
+    return intervals.paired_difference([before[k] for k in keys], [after[k] for k in keys], "tasks")
 
 
 def outcome(

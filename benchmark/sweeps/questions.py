@@ -14,7 +14,6 @@ from fractions import Fraction
 from typing import Literal
 
 from cotgap.benchmark.domain import Relation
-from cotgap.benchmark.stats import intervals
 from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.benchmark.stats.trends import Rates, below, holm, significant, trend
 from cotgap.benchmark.sweeps.outcomes import (
@@ -26,6 +25,7 @@ from cotgap.benchmark.sweeps.outcomes import (
     PROMPT_SUCCESS,
     REVISION,
     Outcome,
+    change,
 )
 
 Verdict = Literal["supported", "contradicted", "not resolved at this n"]
@@ -214,10 +214,7 @@ def _lift(blank: Answer, outcomes: Sequence[Outcome], fraction: float) -> Answer
         {k: r for o in part if o.checkpoint.step == step for k, r in o.rates[COT_SUCCESS].items()}
         for part in (plain, masked)
     )
-    keys = sorted(before.keys() & after.keys())
-    if not keys:
+    effect = change(before, after)
+    if effect is None:
         return replace(blank, note=f"no task has a score in both series at step {step}")
-    effect = intervals.paired_difference(
-        [before[k] for k in keys], [after[k] for k in keys], "tasks"
-    )
     return replace(blank, effect=effect, p=effect.p, note=f"at step {step}")

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cotgap.benchmark.metrics.core import PAIR, Unit, part_name
-from cotgap.benchmark.report.terminal import difference, p_value, show
+from cotgap.benchmark.report.terminal import difference, interval, p_value, show
 from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.benchmark.sweeps.alarm import DOC, Alarm
 from cotgap.benchmark.sweeps.questions import CONTRADICTED, SUPPORTED, Answer
@@ -84,19 +84,13 @@ def print_trends(trends: Sequence[Trend], console: Console) -> None:
             table.add_row(
                 one.title,
                 difference(one.effect.value, one.unit),
-                *_tested(one.effect, one.unit),
+                interval(one.effect, one.unit, difference),
+                "" if one.effect.p is None else p_value(one.effect.p).lstrip("= "),
                 str(one.effect.n),
             )
         console.print(table)
     if trends:
         console.print("p: one look each, not adjusted", style="dim", highlight=False)
-
-
-def _tested(effect: Estimate, unit: Unit) -> tuple[str, str]:
-    ends = (effect.low, effect.high)
-    bounds = ["?" if x is None else difference(x, unit, bare=True) for x in ends]
-    p = "" if effect.p is None else p_value(effect.p).lstrip("= ")
-    return "" if bounds == ["?", "?"] else "…".join(bounds), p
 
 
 def print_alarms(alarms: Sequence[Alarm], console: Console) -> None:
@@ -132,7 +126,7 @@ def print_rescored(rescored: Mapping[str, Sequence[Rescored]], console: Console)
                 one.mode,
                 one.protocol,
                 show(one.estimate.value, one.unit),
-                _interval(one.estimate, one.unit),
+                interval(one.estimate, one.unit),
                 str(one.estimate.n),
                 published,
             )
@@ -183,13 +177,5 @@ def _effect(answer: Answer) -> str:
     )
 
 
-def _interval(estimate: Estimate, unit: Unit) -> str:
-    bounds = [
-        "?" if bound is None else show(bound, unit, bare=True)
-        for bound in (estimate.low, estimate.high)
-    ]
-    return "" if bounds == ["?", "?"] else "…".join(bounds)
-
-
 def _points(estimate: Estimate) -> str:
-    return f"{show(estimate.value, 'points')} ({_interval(estimate, 'points')})"
+    return f"{show(estimate.value, 'points')} ({interval(estimate, 'points')})"

@@ -43,7 +43,7 @@ from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig, plan_p
 from cotgap.benchmark.records.episode import Episode
 from cotgap.benchmark.records.store import read_episodes
 from cotgap.benchmark.report.progress import LiveProgress
-from cotgap.benchmark.report.terminal import show
+from cotgap.benchmark.report.terminal import interval, show
 from cotgap.benchmark.rollout.engines import open_site
 from cotgap.benchmark.rollout.engines.core import AgentRecipe, Placement
 from cotgap.benchmark.rollout.runner import Progress, run
@@ -230,10 +230,10 @@ def tidy(compared: Sequence[Comparison]) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     for one in compared:
         for arm, tasks, seeds in zip(ARMS, one.over_tasks, one.over_seeds, strict=True):
-            for interval, estimate in (("tasks", tasks), ("seeds", seeds)):
+            for over, estimate in (("tasks", tasks), ("seeds", seeds)):
                 if estimate is not None:
                     bounds = (estimate.value, estimate.low, estimate.high, estimate.n)
-                    values = (one.panel, one.metric, one.mode, arm, interval, *bounds)
+                    values = (one.panel, one.metric, one.mode, arm, over, *bounds)
                     rows.append(dict(zip(COLUMNS, values, strict=True)))
     frame: pd.DataFrame = pd.DataFrame(rows)
     return frame
@@ -269,15 +269,8 @@ def _add_rows(table: Table, one: Comparison, fraction: float) -> None:
         shown: Unit = "points" if label == "difference" else unit
         value = tasks or seeds
         text = "–" if value is None else show(value.value, shown)
-        table.add_row(name, label, text, _interval(tasks, shown), _interval(seeds, shown))
+        table.add_row(name, label, text, interval(tasks, shown), interval(seeds, shown))
         name = ""
-
-
-def _interval(estimate: intervals.Estimate | None, unit: Unit) -> str:
-    bounds = (None, None) if estimate is None else (estimate.low, estimate.high)
-    if bounds == (None, None):
-        return ""
-    return "…".join("?" if b is None else show(b, unit, bare=True) for b in bounds)
 
 
 EXAMPLES = """Examples:
