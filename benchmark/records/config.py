@@ -57,8 +57,8 @@ class RunConfig:
     """Everything a run's records depend on. Two runs with one digest must agree.
 
     `agent` is the agent's description (backend, dtype, fingerprint, ...). `modes` drive episodes,
-    in this order. `shadow` "auto" records every other mode as a shadow in episodes driven by the
-    last of `modes`; "all" records every mode there is in all of them. `seed` decides sampling.
+    in this order. `shadow` "auto" records as shadows, in episodes that one of `modes` drives, those
+    before it; "all" records every mode there is in all of them. `seed` decides sampling.
     """
 
     agent: Mapping[str, Any]
@@ -75,7 +75,7 @@ class RunConfig:
         """The modes recorded as shadows in episodes that `driver` drives."""
         if self.shadow == "all":
             return tuple(mode for mode in modes() if mode != driver)
-        return self.modes[:-1] if driver == self.modes[-1] else ()
+        return self.modes[: self.modes.index(driver)]
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-able mapping, the same after a round trip through JSON."""

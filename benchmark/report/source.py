@@ -67,7 +67,10 @@ class Run:
     def summaries(self) -> list[PanelSummary]:
         """Every metric of every panel, in the order of the plan."""
         places = {plan.name: place for place, plan in enumerate(self.plans)}
-        return sorted(summarise(self.episodes), key=lambda s: places.get(s.panel, len(places)))
+        return sorted(
+            summarise(self.episodes, self.modes),
+            key=lambda s: places.get(s.panel, len(places)),
+        )
 
     def plan(self, panel: str) -> PanelPlan | None:
         """The plan of a panel, where there was one."""

@@ -158,7 +158,7 @@ def _glance(filled: Filled) -> dict[str, Any]:
         "first": [
             {
                 "panel": table.setting.panel,
-                "view": view_name(table.view),
+                "view": view_name(table.part),
                 "tasks": tasks(table.setting),
                 "href": f"{filled.board.name}.html#{board_page.anchor(table)}",
                 "of": len(table.rows),

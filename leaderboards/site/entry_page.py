@@ -100,7 +100,7 @@ def standings(slug: str, boards: Iterable[Filled]) -> list[dict[str, Any]]:
             {
                 "href": f"{page}#{anchor(table)}",
                 "panel": table.setting.panel,
-                "view": view_name(table.view),
+                "view": view_name(table.part),
                 "tasks": tasks(table.setting),
                 "rank": str(row.ranks.get(table.measures[0].name, "–")),
                 "of": sum(table.measures[0].name in other.ranks for other in table.rows),
