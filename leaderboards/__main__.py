@@ -48,7 +48,8 @@ def submit(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The file. [default: NAME.zip here]", show_default=False)
+        Path | None,
+        typer.Option(help="The file. [default: NAME.jsonl.xz here]", show_default=False),
     ] = None,
 ) -> None:
     """Pack runs into a submission file: configuration, every text and action, nothing derived."""
@@ -60,9 +61,9 @@ def submit(
 
 VERIFY_EXAMPLES = """Examples:
 
-    cotgap verify my-agent.zip
+    cotgap verify my-agent.jsonl.xz
 
-    cotgap verify my-agent.zip --redecode 60 --agent path/to/my-checkpoint --receipt
+    cotgap verify my-agent.jsonl.xz --redecode 60 --agent path/to/my-checkpoint --receipt
 
 Exit codes: 0 verified, 1 something is not as it says, 2 no submission file or bad usage, 3 some of
 it could not be replayed here."""
