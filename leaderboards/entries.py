@@ -36,21 +36,21 @@ def entry_files(folder: Path) -> list[Path]:
     except OSError as error:
         raise SubmissionError(f"{folder}: cannot be read: {error}") from error
     files = [path for path in paths if path.name.endswith(FILE)]
-    slugs = set(map(slug_of, files))
+    slugs = set(map(entry_slug, files))
     for path in paths:
         if path.name in BESIDE:
             continue
-        if not path.name.endswith((FILE, RECEIPT)) or not re.fullmatch(SLUG, slug_of(path)):
+        if not path.name.endswith((FILE, RECEIPT)) or not re.fullmatch(SLUG, entry_slug(path)):
             raise SubmissionError(
                 f"{folder}: {path.name!r} is neither SLUG{FILE} nor SLUG{RECEIPT}, where SLUG is "
                 "of a-z, 0-9 and hyphens"
             )
-        if slug_of(path) not in slugs:
-            raise SubmissionError(f"{path}: a receipt without its {slug_of(path)}{FILE}")
+        if entry_slug(path) not in slugs:
+            raise SubmissionError(f"{path}: a receipt without its {entry_slug(path)}{FILE}")
     return files
 
 
-def slug_of(path: Path) -> str:
+def entry_slug(path: Path) -> str:
     """The name of a submission's or a receipt's file without the suffix."""
     return path.name.removesuffix(FILE).removesuffix(RECEIPT)
 
@@ -65,14 +65,14 @@ def read_entry(path: Path) -> Entry:
             f"{beside}: sha256: is of another file ({receipt.sha256[:12]}...); {path.name} has "
             f"{found[:12]}... Verify it again: cotgap verify {path.name} --receipt"
         )
-    return Entry(slug_of(path), submission, receipt)
+    return Entry(entry_slug(path), submission, receipt)
 
 
 def receipt_path(path: Path) -> Path:
     """Where a submission's receipt lies; raises `SubmissionError` for another suffix."""
     if not path.name.endswith(FILE):
         raise SubmissionError(f"{path}: a receipt lies beside SLUG{FILE}: rename the file first")
-    return path.with_name(slug_of(path) + RECEIPT)
+    return path.with_name(entry_slug(path) + RECEIPT)
 
 
 def read_receipt(path: Path) -> Receipt:
