@@ -84,7 +84,7 @@ def _explained(error: ValidationError) -> str:
 
 
 def _path(place: list[int | str]) -> str:
-    """`steps[3].shadows.cot`; a key that is not plain is escaped."""
+    """`runs[0].versions[1].torch`; what is not plain in a key is escaped."""
     parts = [f"[{part}]" if isinstance(part, int) else f".{ascii(part)[1:-1]}" for part in place]
     return "".join(parts).removeprefix(".")
 

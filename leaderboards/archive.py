@@ -35,18 +35,18 @@ def compressed(lines: Iterable[bytes]) -> bytes:
 
 def lines_of(path: Path) -> Iterator[bytes]:
     """The lines of a file without their ends; raises `CoTGapError` at the first broken bound."""
-    rest, number = bytearray(), 1
+    line, number = bytearray(), 1
     with _opened(path) as file:
         for chunk in _chunks(file):
-            *whole, last = chunk.split(b"\n")
-            for part in whole:
-                yield bytes(rest + part)
-                rest.clear()
-                number += 1
-            rest += last
-            if len(rest) > MAX_LINE:  # a chunk later than it could be, which is a small one
-                raise CoTGapError(f"line {number}: more than the {MAX_LINE:,} bytes allowed")
-    if rest:
+            for place, part in enumerate(chunk.split(b"\n")):
+                if place:  # a line feed stood before this part
+                    yield bytes(line)
+                    line.clear()
+                    number += 1
+                line += part
+                if len(line) > MAX_LINE:
+                    raise CoTGapError(f"line {number}: more than the {MAX_LINE:,} bytes allowed")
+    if line:
         raise CoTGapError(f"line {number}: its end is missing")
 
 
