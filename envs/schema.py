@@ -78,7 +78,8 @@ def _explained(error: ValidationError) -> str:
         if raised := first.get("ctx", {}).get("error"):
             problem = str(raised)
         else:
-            problem = f"{shown(first['input'])} {first['msg'].replace('Input should', 'should')}"
+            # "Input should be ...", "String should match ...": the value replaces the first word
+            problem = f"{shown(first['input'])} {first['msg'].partition(' ')[2]}"
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return ": ".join(filter(None, (_path(place), problem + more)))
 
@@ -200,6 +201,6 @@ Count = Annotated[int, Field(ge=0, le=10**12)]
 Positive = Annotated[int, Field(ge=1, le=10**9)]
 Seconds = Annotated[float, Field(ge=0, le=10**8)]  # to three years
 Key = Annotated[TaskKey, PlainValidator(_task_key), PlainSerializer(str)]
-Real = Annotated[float, PlainValidator(_real)]
+Real = Annotated[float, PlainValidator(_real), PlainSerializer(lambda number: number)]
 """A number that stays as it was written: the digest of a configuration tells 1 from 1.0."""
 Score = Annotated[float, foreign(_check_score)]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from typing_extensions import NotRequired, TypedDict
 
 from cotgap.agents.core import Tags
@@ -44,7 +44,7 @@ INEXACT = 0.5
 SAME_AGENT = ("name", "fingerprint", "tags", "backend", "dtype")
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Date = Annotated[str, Field(pattern="^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")]
+
 Circumstances = Annotated[Mapping[Label, Line], Field(max_length=32)]
 """Versions or hardware, by name."""
 
@@ -169,6 +169,12 @@ class PlayedEpisode(Record):
     episode: Episode
 
 
+def _check_date(text: str) -> str:
+    if not re.fullmatch("[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])", text):
+        raise ValueError(f"{shown(text)} is no date (YYYY-MM-DD)")
+    return text
+
+
 @dataclass(frozen=True)
 class Receipt(Record):
     """What a verifier found of a submission file with this SHA-256 (hex), kept beside it.
@@ -179,7 +185,7 @@ class Receipt(Record):
 
     sha256: Sha256
     tier: Tier
-    date: Date
+    date: Annotated[str, AfterValidator(_check_date)]
     versions: Circumstances = field(default_factory=dict)
     redecoded: Count = 0
     agreed: Count = 0

@@ -31,7 +31,7 @@ def blocks(language: str) -> list[str]:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project with every file of the document in its place."""
     folder = tmp_path_factory.mktemp("extended")
-    ignored = shutil.ignore_patterns("__pycache__", "*.zip")
+    ignored = shutil.ignore_patterns("__pycache__", "*.xz")
     for name in COPIED:
         shutil.copytree(ROOT / name, folder / name, ignore=ignored, symlinks=True)
     for name in LINKED:

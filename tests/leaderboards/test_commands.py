@@ -289,7 +289,7 @@ BAD: list[tuple[Callable[[Path], None], str]] = [
     (_too_few_steps, "agreed: too few for its tier"),
     (_too_few_agreed, "agreed: too few for its tier"),
     (_unknown_field, "unknown field 'stars'"),
-    (_unknown_tier, "tier: 'perfect' is none of"),
+    (_unknown_tier, "tier: 'perfect' should be 'self-reported', 'replayed' or 're-decoded'"),
     (_bad_date, "date: 'yesterday' is no date"),
     (_linked_receipt, "noisy.json: not an ordinary file"),
     (_receipt_alone, "a receipt without its other.jsonl.xz"),
