@@ -157,6 +157,7 @@ class Decision(Record):
     usage: Usage = Usage()
 
 
+@runtime_checkable
 class Mode(Protocol):
     """How a decision is decoded: one file in `agents/modes/` each, with a `MODE` object."""
 

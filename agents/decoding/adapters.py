@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cotgap.agents.specs import smollm2_path
+from cotgap.agents.checkpoints import smollm2_path
 from cotgap.envs.core import CoTGapError
 
 CONFIG = "adapter_config.json"

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.decoding import loading
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.fingerprint import fingerprint
 from cotgap.envs.cache import cache_dir
 from cotgap.envs.core import CoTGapError

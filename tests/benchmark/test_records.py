@@ -34,7 +34,7 @@ CONFIG: dict[str, Any] = {
     "limits": {"action_tokens": 64, "thought_tokens": 448, "timeout": None},
     "seed": 0,
 }
-DIGEST = "8864a5936db380f74fb3071cdfacd9aa35bab63fa8087bbfe1d81db35a9b9e12"
+DIGEST = "09e8ba5ad5bcf0ebbe4f5c578ce3c2da15c2a1a028a2cb80027a030800d864d2"
 
 
 def test_the_digest_of_an_old_run() -> None:
