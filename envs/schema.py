@@ -76,7 +76,7 @@ def _explained(error: ValidationError) -> str:
     else:
         place = [*above, last]
         if raised := first.get("ctx", {}).get("error"):
-            problem = str(raised)
+            problem = f"not JSON: {raised}" if first["type"] == "json_invalid" else str(raised)
         else:
             # "Input should be ...", "String should match ...": the value replaces the first word
             problem = f"{shown(first['input'])} {first['msg'].partition(' ')[2]}"
