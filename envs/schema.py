@@ -16,6 +16,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
+    FailFast,
     Field,
     PlainSerializer,
     PlainValidator,
@@ -192,6 +193,8 @@ def _check_file_name(name: str) -> str:
     return name
 
 
+# The first wrong item ends the reading: a stranger's long list would be as many errors.
+Items = Annotated[tuple[T, ...], FailFast()]
 Line = Annotated[str, line(LABEL)]
 Label = Annotated[str, line(LABEL, least=1)]
 Free = Annotated[Mapping[str, Any], foreign(check_free)]

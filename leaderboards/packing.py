@@ -55,8 +55,8 @@ def load_runs(folders: Sequence[Path], hardware: Mapping[str, str]) -> tuple[Sub
 def write_submission(path: Path, submission: Submission) -> None:
     """Write the file in one piece, and read it back.
 
-    Raises `CoTGapError` where it cannot be written or could not be read back; there
-    is no file then.
+    Raises `CoTGapError` where it cannot be written or could not be read back; there is no file
+    then.
     """
     fresh = path.with_name(f"{path.name}.tmp")
     try:

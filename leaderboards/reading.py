@@ -29,6 +29,7 @@ from cotgap.leaderboards.submission import (
 )
 
 MAX_EPISODES = 50_000  # in a file, and so also lines
+MAX_FIELDS = 200  # of an object: the largest that is declared has 17
 MAX_DIGITS = 20  # of a whole number: seeds have 63 bits; reading long numbers takes long
 
 
@@ -102,6 +103,8 @@ def check_json(data: bytes) -> None:
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MAX_FIELDS:
+        raise ValueError(f"an object of {len(pairs)} fields")
     found = dict(pairs)
     if len(found) < len(pairs):
         times = Counter(name for name, _ in pairs)

@@ -19,7 +19,7 @@ from typing_extensions import NotRequired, TypedDict
 from cotgap.agents.core import Tags
 from cotgap.benchmark.records.config import RunConfig, TaskId
 from cotgap.benchmark.records.episode import Episode
-from cotgap.envs.schema import Count, Free, Label, Line, Record, foreign, line, shown
+from cotgap.envs.schema import Count, Free, Items, Label, Line, Record, foreign, line, shown
 
 # A slug is a file's name and part of a page's address.
 SLUG = "[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?"
@@ -54,10 +54,10 @@ class TrainedOn(TypedDict):
 
     suite: Label
     panel: Label
-    kinds: list[Line]
+    kinds: Items[Line]
     wording: Label
     endless: NotRequired[bool]
-    held_out_tasks: NotRequired[list[TaskId]]
+    held_out_tasks: NotRequired[Items[TaskId]]
     noise: NotRequired[Annotated[float, Field(ge=0, le=1)]]
     suite_version: NotRequired[Label]
     lock: NotRequired[Sha256]
@@ -69,13 +69,13 @@ class Parent(TypedDict, total=False):
     name: Label | None
     fingerprint: Sha256 | None
     step: Count | None
-    trained_on: list[TrainedOn]
+    trained_on: Items[TrainedOn]
 
 
 class Card(TypedDict, total=False):
     """What is kept of a checkpoint's card; its curves and measurements are left out."""
 
-    trained_on: list[TrainedOn]
+    trained_on: Items[TrainedOn]
     parent: Parent | None
     step: Count | None
     parameters: Annotated[int, Field(ge=0, le=10**14)] | None
@@ -133,7 +133,7 @@ class RunFacts(Record):
 
     digest: Sha256
     config: RunConfig
-    versions: Annotated[tuple[Circumstances, ...], Field(min_length=1)]
+    versions: Annotated[Items[Circumstances], Field(min_length=1)]
     hardware: Circumstances
 
 
@@ -157,7 +157,7 @@ class Header(Record):
     """The first line of a submission's file: all of it but the episodes."""
 
     entrant: Entrant
-    runs: Annotated[tuple[RunFacts, ...], Field(min_length=1, max_length=32)]
+    runs: Annotated[Items[RunFacts], Field(min_length=1, max_length=32)]
     schema: Literal[1] = 1
 
 

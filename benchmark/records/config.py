@@ -15,6 +15,7 @@ from cotgap.envs.core import CoTGapError, Panel
 from cotgap.envs.schema import (
     Count,
     Free,
+    Items,
     Label,
     Positive,
     Real,
@@ -54,7 +55,7 @@ class PanelPlan(Record):
     lock: Label
     step_limit: Positive
     size: Positive
-    tasks: Annotated[tuple[TaskId, ...], foreign(check_distinct)]
+    tasks: Annotated[Items[TaskId], foreign(check_distinct)]
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,9 @@ class RunConfig(Record):
 
     agent: Free
     protocol: Label
-    modes: Annotated[tuple[Label, ...], foreign(check_distinct)]
+    modes: Annotated[Items[Label], foreign(check_distinct)]
     shadow: Shadow
-    panels: tuple[PanelPlan, ...]
+    panels: Items[PanelPlan]
     repeats: Positive
     sampling: Sampling
     limits: Limits

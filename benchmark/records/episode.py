@@ -14,7 +14,7 @@ from pydantic import model_validator
 from typing_extensions import Self
 
 from cotgap.agents.core import NO_USAGE, Decision, Usage
-from cotgap.envs.schema import Count, Key, Label, Line, Record, Score, Seconds
+from cotgap.envs.schema import Count, Items, Key, Label, Line, Record, Score, Seconds
 
 
 class Status(str, Enum):
@@ -77,7 +77,7 @@ class Episode(Record):
     repeat: Count
     status: Status
     score: Score | None
-    steps: tuple[StepRecord, ...]
+    steps: Items[StepRecord]
     final_observation: str = ""
     task_kind: Line = ""
     goal: str = ""

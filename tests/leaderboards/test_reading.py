@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import json
 import lzma
 import os
 import subprocess
@@ -224,6 +225,19 @@ def test_lines(text: str | bytes, message: str, good: tuple[bytes, bytes, Path])
     header, episodes, path = good
     first = episodes.partition(b"\n")[0] + b"\n"
     refused(write_text(path, header, first, text, "\n"), f"line 3: .*{message}")
+
+
+@pytest.mark.parametrize("place", ["steps", "fields"])
+def test_many_errors_are_one(place: str, good: tuple[bytes, bytes, Path]) -> None:
+    header, episodes, path = good
+    line = json.loads(episodes.partition(b"\n")[0])
+    if place == "steps":
+        line["episode"]["steps"] = [1] * 100_000
+    else:
+        line["episode"] |= {f"x{number}": 1 for number in range(50_000)}
+    write_text(path, header, json.dumps(line), "\n")
+    refused(path, r"line 2: .*(steps\[0\]: 1 should be an object$|an object of 50017 fields)")
+    assert _memory(path) < 20_000_000
 
 
 def test_a_torn_last_line(good: tuple[bytes, bytes, Path]) -> None:
