@@ -241,8 +241,8 @@ def test_the_bundled_checkpoint(somebody: Somebody) -> None:
         "--max-steps", "2", "--env-workers", "2", "--quiet", "--out", "runs/ckpt",
     )  # fmt: skip
     assert "all 4 episodes have a score" in played
-    somebody.run("cotgap", "submit", "runs/ckpt", "--out", "mine.zip")
-    assert "verified" in somebody.run("cotgap", "verify", "mine.zip", "--quiet")
+    somebody.run("cotgap", "submit", "runs/ckpt", "--out", "mine.jsonl.xz")
+    assert "verified" in somebody.run("cotgap", "verify", "mine.jsonl.xz", "--quiet")
     somebody.run("cotgap", "report", "runs/ckpt", "runs/mine", "--out", "pages")
     assert (somebody.project / "pages" / "index.html").is_file()
 
