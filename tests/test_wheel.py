@@ -72,7 +72,7 @@ class Somebody:
     def packages(self) -> Path:
         """The environment's site-packages."""
         scheme = {"base": str(self.prefix), "platbase": str(self.prefix)}
-        return Path(sysconfig.get_path("purelib", "venv", vars=scheme))
+        return Path(sysconfig.get_path("purelib", "posix_prefix", vars=scheme))
 
     def run(self, command: str, *args: str, cwd: Path | None = None, code: int = 0) -> str:
         """The output of one of the environment's commands, which must end with this code."""
