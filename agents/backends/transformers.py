@@ -11,7 +11,7 @@ import torch
 
 from cotgap.agents.core import BackendError, Completion, Request
 from cotgap.agents.decoding.batched import BatchedDecoder
-from cotgap.agents.decoding.fit import UnfitError, fit
+from cotgap.agents.decoding.fit import UnfitError, check_batches, check_context, fit
 from cotgap.agents.decoding.loading import load, resolve_device, resolve_dtype
 from cotgap.agents.decoding.lockstep import LockstepDecoder
 from cotgap.agents.decoding.replies import Decoder, Reply, Rules
@@ -31,10 +31,11 @@ class TransformersBackend:
     """A causal language model and its tokenizer (of transformers), as they were loaded.
 
     Replies are decoded in lock-step on a slot cache, `batch_size` rows of at most `cache_memory`
-    GiB (None: a share of the machine's, see `MEMORY`), or in plain batches where the model's
-    state does not fit such a cache. Decoding is deterministic for a given batch. A reply does not
-    depend on the others but for rounding: a model's kernels may add in another order at another
-    batch size.
+    GiB (None: a share of the machine's, see `MEMORY`), in plain batches where the model's state
+    does not fit such a cache, or one at a time where a batch would change replies: the model is
+    tried when it is opened (`agents.decoding.fit`). Decoding is deterministic for a given batch. A
+    reply does not depend on the others but for rounding: a model's kernels may add in another order
+    at another batch size. Raises `CoTGapError` for a model that cannot answer.
     """
 
     name = "transformers"
@@ -56,9 +57,10 @@ class TransformersBackend:
         ends = _end_tokens(model, tokenizer, self.renderer)
         self._rules = Rules(self.renderer, ends, model.device)
         self.fallback_reason = ""
-        """Why the slot cache is not used; empty where it is."""
+        """Why the slot cache, or even batches, are not used; empty where the slot cache is."""
         memory = default_memory(model.device) if cache_memory is None else cache_memory * 2**30
         self._decoder = self._make_decoder(int(memory))
+        check_context(model, self.renderer.context)
         self._tickets: dict[Reply, int] = {}
         self._done: dict[int, Completion] = {}
         self._next_ticket = 0
@@ -150,7 +152,7 @@ class TransformersBackend:
             slots = fit(self.model)
         except UnfitError as error:
             self.fallback_reason = str(error)
-            return BatchedDecoder(model, self._rules, self.batch_size)
+            return BatchedDecoder(model, self._rules, self._rows_at_once())
         if memory < (least := slots.slot_bytes * UNIT):
             raise CoTGapError(
                 f"a cache of {memory / 2**30:.3g} GiB holds no conversation: {UNIT} tokens of this "
@@ -164,6 +166,15 @@ class TransformersBackend:
             memory=memory,
             slot_bytes=slots.slot_bytes,
         )
+
+    def _rows_at_once(self) -> int:
+        """How many rows `generate` may decode together."""
+        try:
+            check_batches(self.model)
+        except UnfitError as error:
+            self.fallback_reason += f"; in batches {error}"
+            return 1
+        return self.batch_size
 
     def _advance(self) -> None:
         try:
