@@ -9,36 +9,37 @@ no fingerprint to rely on (a server's weights, code of one's own) is played ever
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from cotgap.agents.core import Sampling
 from cotgap.agents.fingerprint import fingerprint
-from cotgap.agents.specs import make_agent, model_path
-from cotgap.benchmark.commands.run import check_usable, resolve_modes
+from cotgap.agents.modes import parse_modes
+from cotgap.agents.options import LoadingOptions
+from cotgap.agents.specs import model_path
 from cotgap.benchmark.compare.comparison import Comparison, compare
 from cotgap.benchmark.compare.gate import Wanted, check_margin
 from cotgap.benchmark.compare.sides import NotComparableError, Side, read_side, vouched
-from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig, plan_panel
+from cotgap.benchmark.records.config import Limits, RunConfig, plan_panel
 from cotgap.benchmark.records.files import acquire
 from cotgap.benchmark.records.store import RUN
 from cotgap.benchmark.rollout.engines.core import AgentRecipe, Order, Placement
 from cotgap.benchmark.rollout.engines.local import LocalSite
 from cotgap.benchmark.rollout.episode import Job
+from cotgap.benchmark.rollout.planning import plan_panels
 from cotgap.benchmark.rollout.runner import Progress, plan, run
 from cotgap.envs.core import CoTGapError, UnknownNameError
 from cotgap.envs.registry import get_panel
 
 # What of `make_agent`'s options decides records; the others only decide how fast.
 DECISIVE = ("device", "dtype", "tokenizer")
-OPTIONS = sorted(inspect.signature(make_agent).parameters.keys() - {"spec", "protocol"})
+OPTIONS = [field.name for field in fields(LoadingOptions)]
 SILENT = Progress(lambda jobs, before, notices: None, lambda: None, lambda episode: None)
 
 
@@ -187,14 +188,13 @@ def pace(
     spec: str, panel: str, mode: str, episodes: int, options: Mapping[str, Any]
 ) -> Iterator[Pace]:
     """An open agent on the first `episodes` tasks of a panel, driven by one mode."""
-    plans: tuple[PanelPlan, ...] = (plan_panel(get_panel(panel), episodes, None),)
-    check_usable(plans)
+    plans = plan_panels([panel], episodes)
     site = LocalSite(AgentRecipe(spec, dict(options)), Placement())
     try:
         config = RunConfig(
             agent=site.card.description,
             protocol=str(site.card.protocol),
-            modes=resolve_modes(mode),
+            modes=parse_modes(mode),
             shadow="auto",
             panels=plans,
             repeats=1,

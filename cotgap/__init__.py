@@ -2,3 +2,5 @@
 
 The packages are `cotgap.envs`, `cotgap.agents`, `cotgap.benchmark` and `cotgap.leaderboards`.
 """
+
+__version__ = "0.1.0"

@@ -68,7 +68,7 @@ def blind(tmp_path: Path, hidden: list[str], other: dict[str, str]) -> dict[str,
 
 
 def benchmark(env: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "benchmark", *args]
+    command = [sys.executable, "-m", "cotgap", *args]
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240)
 
 
@@ -113,7 +113,7 @@ def test_training_without_its_packages(tmp_path: Path) -> None:
     """Data can be made without them; training names the first that is missing."""
 
     def agents(env: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "agents", *args, "--panel", "toy/train"]
+        command = [sys.executable, "-m", "cotgap", *args, "--panel", "toy/train"]
         return subprocess.run(
             command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240
         )

@@ -7,7 +7,11 @@ import importlib
 import pkgutil
 
 from cotgap.agents.core import Mode
-from cotgap.envs.core import UnknownNameError
+from cotgap.envs.core import CoTGapError, UnknownNameError
+
+PAIR = ("prompt", "cot")
+"""The two modes whose difference is the CoT gap (arXiv:2606.26935)."""
+BOTH = "both"
 
 
 @functools.cache
@@ -27,3 +31,17 @@ def get_mode(name: str) -> Mode:
         return modes()[name]
     except KeyError:
         raise UnknownNameError("mode", name, modes()) from None
+
+
+def parse_modes(text: str) -> tuple[str, ...]:
+    """The modes that `--mode` names: one, several with commas between them, or "both".
+
+    Raises `CoTGapError` for an unknown mode or one that is named twice.
+    """
+    names = PAIR if text == BOTH else tuple(text.split(","))
+    for name in names:
+        if name not in modes():
+            raise UnknownNameError("mode", name, [*modes(), BOTH])
+    if len(set(names)) < len(names):
+        raise CoTGapError(f"--mode {text}: a mode is named twice")
+    return names

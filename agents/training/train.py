@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,13 @@ import transformers
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from cotgap.agents.decoding.loading import load, require
+from cotgap.agents.options import TrainOptions
 from cotgap.agents.specs import smollm2_path
 from cotgap.agents.training.checkpoints import read_card
 from cotgap.agents.training.data import Episode
 from cotgap.agents.training.drills import listed_names
 from cotgap.agents.training.loop import Run, train
-from cotgap.agents.training.presets import Preset, Stage, get_preset
+from cotgap.agents.training.presets import Preset, Stage, get_preset, parse_mix, parse_steps
 from cotgap.agents.training.sequences import Objective
 from cotgap.agents.training.sources import Source, digest, open_sources, openings
 from cotgap.agents.training.vocabulary import train_tokenizer
@@ -28,39 +28,16 @@ CORPUS = 400  # episodes that a vocabulary and the names of drills are taken fro
 ADAPTED = "all-linear"
 
 
-@dataclass(frozen=True)
-class TrainOptions:
-    """What the command line gives; None means the preset's own."""
-
-    preset: str
-    out: Path
-    panels: tuple[str, ...] = ()
-    data: tuple[Path, ...] = ()
-    init: Path | None = None
-    mask_fraction: float = 0.0
-    mix: Mapping[str, float] | None = None
-    steps: int | None = None
-    stage_steps: Mapping[str, int] = field(default_factory=dict)
-    batch_size: int | None = None
-    learning_rate: float | None = None
-    drills: int | None = None
-    noise: float | None = None
-    lora: int | None = None
-    seed: int = 0
-    device: str | None = None
-    command: str = ""
-
-
-def execute(options: TrainOptions) -> Path:
+def train_series(options: TrainOptions) -> Path:
     """Train; returns the last checkpoint's folder. Raises `CoTGapError` for bad options."""
     preset = get_preset(options.preset)
     _check_used(options, preset)
     lora = preset.lora if options.lora is None else options.lora
     require("accelerate", *(["peft"] if lora else []))
     stage = _stage(preset.stage, options)
-    panels = options.panels or preset.panels
+    panels = tuple(options.panel) or preset.panels
     noise = preset.noise if options.noise is None else options.noise
-    objective = Objective(stage.mix, options.mask_fraction, stage.observations, options.seed)
+    objective = Objective(stage.mix, options.action_mask_fraction, stage.observations, options.seed)
     source = open_sources(panels, options.data, noise, options.seed)
     builder = _Builder(options, preset, source)
     init = options.init
@@ -74,7 +51,7 @@ def execute(options: TrainOptions) -> Path:
 def _before(preset: Preset, options: TrainOptions) -> dict[str, Stage]:
     """The preset's earlier stages by name, as the options change them."""
     stages = dict(preset.before)
-    for name, steps in options.stage_steps.items():
+    for name, steps in parse_steps(options.stage_steps).items():
         stages[name] = replace(stages[name], steps=steps)
     if options.drills is not None and "base" in stages:
         stages["base"] = replace(stages["base"], drills=options.drills)
@@ -84,7 +61,7 @@ def _before(preset: Preset, options: TrainOptions) -> dict[str, Stage]:
 def _check_used(options: TrainOptions, preset: Preset) -> None:
     """Raise `CoTGapError` for an option that would change nothing."""
     before = preset.before if options.init is None else {}
-    for name, steps in options.stage_steps.items():
+    for name, steps in parse_steps(options.stage_steps).items():
         if name not in before:
             raise UnknownNameError("earlier stage in --stage-steps:", name, before)
         if steps < 1:
@@ -92,7 +69,7 @@ def _check_used(options: TrainOptions, preset: Preset) -> None:
     drilled = "base" in before or preset.stage.drills
     idle = {
         "--drills": (options.drills, drilled, "only a base stage has drills"),
-        "--panel": (options.panels or None, not options.data, "--data is trained on"),
+        "--panel": (options.panel or None, not options.data, "--data is trained on"),
         "--noise": (options.noise, not options.data, "--data brings its own"),
     }
     for name, (value, used, why) in idle.items():
@@ -105,7 +82,7 @@ def _stage(stage: Stage, options: TrainOptions) -> Stage:
         "steps": options.steps,
         "batch_size": options.batch_size,
         "learning_rate": options.learning_rate,
-        "mix": None if options.mix is None else dict(options.mix),
+        "mix": None if options.mix is None else parse_mix(options.mix),
         "drills": options.drills if stage.drills else None,
     }
     stage = replace(stage, **{name: value for name, value in given.items() if value is not None})

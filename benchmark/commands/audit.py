@@ -1,4 +1,4 @@
-"""`benchmark audit`: the floor and ceiling of panels, and what the expert cannot pass."""
+"""`cotgap audit`: the floor and ceiling of panels, and what the expert cannot pass."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import json
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from cotgap.agents.core import Sampling
 from cotgap.agents.specs import make_agent
-from cotgap.benchmark.commands.run import check_usable
 from cotgap.benchmark.metrics import score as score_metric
 from cotgap.benchmark.metrics.core import PROMPT
+from cotgap.benchmark.options import EXIT_INCOMPLETE, AuditOptions
 from cotgap.benchmark.records.config import Limits, plan_panel
 from cotgap.benchmark.records.episode import Episode
 from cotgap.benchmark.report.progress import LiveProgress
 from cotgap.benchmark.report.terminal import show
 from cotgap.benchmark.rollout.engines.local import LocalEngine
 from cotgap.benchmark.rollout.episode import Decoding, Job
+from cotgap.benchmark.rollout.planning import check_usable
 from cotgap.envs import audits
 from cotgap.envs.audits import Audit, Played
-from cotgap.envs.core import Panel
+from cotgap.envs.core import CoTGapError, Panel
 from cotgap.envs.registry import get_panel, get_suite, suites
 
 AGENTS = ("expert", "random", "noop")
@@ -41,36 +41,29 @@ class Audited:
     steps: list[float]
 
 
-def execute(
-    names: Sequence[str],
-    *,
-    episodes: int | None,
-    floor_tasks: int,
-    force: bool,
-    out: Path,
-    as_json: bool,
-    quiet: bool,
-) -> bool:
-    """Audit panels (none named: all that are playable); returns whether all were audited.
+def execute(options: AuditOptions) -> int:
+    """Audit panels (none named: all that are playable); the exit code says whether all were.
 
-    A panel that has an audit under its current lock is left as it is, unless `force`. The file is
+    A panel that has an audit under its current lock is left as it is, unless forced. The file is
     rewritten after each panel, so that a stopped audit goes on where it was.
 
-    The expert plays all tasks (or the first `episodes`), because each one that it cannot pass is
-    named; random and do-nothing, which are near 0, the first `floor_tasks` of them.
+    The expert plays all tasks (or the first so many), because each one that it cannot pass is
+    named; random and do-nothing, which are near 0, only the first `floor_tasks` of them.
     """
-    watch = Console(stderr=True)
-    panels = [get_panel(name) for name in names] or list(_playable(watch))
-    auditor, known = Auditor(watch, floor_tasks, quiet=quiet), audits.read(out)
-    done, complete = [], True
+    if options.episodes is not None and options.out is None:
+        raise CoTGapError("--episodes N: the published file holds whole panels; give --out FILE")
+    watch, out = Console(stderr=True), options.out or audits.FILE
+    panels = [get_panel(name) for name in options.panel] or list(_playable(watch))
+    auditor = Auditor(watch, options.floor_tasks, quiet=options.output.quiet)
+    known, done, complete = audits.read(out), [], True
     for panel in panels:
         before = known.get(panel.name)
-        if before and not force and _covers(before, panel, episodes):
+        if before and not options.force and _covers(before, panel, options.episodes):
             done.append(Audited(before, [], []))
             continue
-        check_usable([plan_panel(panel, episodes, None)])
+        check_usable([plan_panel(panel, options.episodes, None)])
         try:
-            audited = auditor.audit(panel, episodes)
+            audited = auditor.audit(panel, options.episodes)
         except UnscoredError as error:
             complete = False
             watch.print(f"{panel.name}: {error}", style="red", markup=False, highlight=False)
@@ -78,11 +71,11 @@ def execute(
         done.append(audited)
         known = {**audits.read(out), panel.name: audited.audit}
         audits.write(out, known)
-    if as_json:
+    if options.output.as_json:
         print(json.dumps({a.audit.panel: a.audit.to_json() for a in done}, indent=2))
     else:
         _print(done, Console())
-    return complete
+    return 0 if complete else EXIT_INCOMPLETE
 
 
 class UnscoredError(Exception):

@@ -1,10 +1,9 @@
-"""`benchmark compare`: two runs over the same tasks, and a gate on what differs."""
+"""`cotgap compare`: two runs over the same tasks, and a gate on what differs."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from cotgap.benchmark.compare.gate import Verdict, Wanted, check_margin
 from cotgap.benchmark.compare.junit import junit
 from cotgap.benchmark.compare.markdown import markdown
 from cotgap.benchmark.compare.tables import print_comparison
+from cotgap.benchmark.options import CompareOptions
 from cotgap.benchmark.records.files import write_text
 from cotgap.envs.core import CoTGapError
 
@@ -31,28 +31,14 @@ DEFAULT_GATE = "success"
 Link = Callable[[Flip], str | None]
 
 
-@dataclass(frozen=True)
-class CompareOptions:
-    """The options of the command line, as given; see `cotgap compare --help`."""
-
-    baseline: Path
-    candidate: Path
-    panels: tuple[str, ...]
-    margin: float | None
-    gates: tuple[str, ...]
-    markdown: Path | None
-    junit: Path | None
-    report: Path | None
-
-
-def execute(options: CompareOptions, *, as_json: bool) -> int:
+def execute(options: CompareOptions) -> int:
     """Compare and show it; returns the exit code."""
-    if options.gates and options.margin is None:
+    if options.gate and options.margin is None:
         raise CoTGapError(
             "--gate needs --margin PP: by how many percentage points may the candidate be worse?"
         )
     margin = 0.0 if options.margin is None else check_margin(options.margin)
-    names = options.gates or ((DEFAULT_GATE,) if margin else ())
+    names = tuple(options.gate) or ((DEFAULT_GATE,) if margin else ())
     gates = [Wanted.parse(name) for name in dict.fromkeys(names)]
     if options.report:
         from cotgap.benchmark.commands.report import check_needed
@@ -61,14 +47,18 @@ def execute(options: CompareOptions, *, as_json: bool) -> int:
     if options.junit and not gates:
         raise CoTGapError("--junit writes the gates as test cases: set one with --margin PP")
     found = compare(
-        options.baseline, options.candidate, panels=options.panels, gates=gates, margin=margin
+        options.baseline,
+        options.candidate,
+        panels=tuple(dict.fromkeys(options.panel)),
+        gates=gates,
+        margin=margin,
     )
     link = _write_report(found, options.report) if options.report else _no_link
     if options.markdown:
         _write(options.markdown, markdown(found, link))
     if options.junit:
         _write(options.junit, junit(found))
-    if as_json:
+    if options.output.as_json:
         print(json.dumps(_with_links(found, link), indent=2, ensure_ascii=False))
     else:
         print_comparison(found, Console(), link)

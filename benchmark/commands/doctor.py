@@ -1,4 +1,4 @@
-"""`benchmark doctor`: what is installed, what is missing, what would make numbers incomparable."""
+"""`cotgap doctor`: what is installed, what is missing, what would make numbers incomparable."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
+from cotgap.benchmark.options import DoctorOptions
 from cotgap.benchmark.records.store import versions
 from cotgap.envs.audits import stale
 from cotgap.envs.core import Finding
@@ -15,8 +16,8 @@ from cotgap.envs.registry import suites
 MARKS = {"ok": "[green]✓[/]", "note": "[yellow]•[/]", "problem": "[red]✗[/]"}
 
 
-def execute() -> bool:
-    """Print all findings; returns whether there was no problem."""
+def execute(options: DoctorOptions) -> int:
+    """Print all findings; the exit code says whether one is a problem."""
     console = Console()
     healthy = True
     sections = [("versions", _versions()), ("panels", _locks())]
@@ -31,7 +32,7 @@ def execute() -> bool:
                 console.print(
                     f"    fix: {finding.fix}", markup=False, highlight=False, soft_wrap=True
                 )
-    return healthy
+    return 0 if healthy else 1
 
 
 def _versions() -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""`benchmark panels`: what can be played."""
+"""`cotgap panels`: what can be played."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ import json
 from rich.console import Console
 from rich.table import Table
 
+from cotgap.benchmark.options import PanelsOptions
 from cotgap.envs.core import Panel, Suite
 from cotgap.envs.registry import get_suite, suites
 
 
-def execute(name: str | None, *, every: bool, as_json: bool) -> None:
+def execute(options: PanelsOptions) -> None:
     """Print suites and panels."""
-    chosen = [get_suite(name)] if name else list(suites().values())
-    if as_json:
+    chosen = [get_suite(options.suite)] if options.suite else list(suites().values())
+    if options.output.as_json:
         print(json.dumps([_describe(suite) for suite in chosen], indent=2))
         return
     console = Console()
     for suite in chosen:
-        _print_suite(suite, console, every=every)
+        _print_suite(suite, console, every=options.every)
 
 
 def is_main(split: str) -> bool:

@@ -1,4 +1,4 @@
-"""`benchmark play`: a person at the terminal plays a game."""
+"""`cotgap play`: a person at the terminal plays a game."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import random
 
 from rich.console import Console
 
+from cotgap.benchmark.options import PlayOptions
 from cotgap.envs.core import CoTGapError, Expert, TextEnv
 from cotgap.envs.registry import get_suite
 
@@ -17,8 +18,9 @@ except ImportError:  # pragma: no cover (not on every platform)
 HELP = "`?` lists the actions, `!` asks the expert, Ctrl-D leaves."
 
 
-def execute(name: str, number: int | None, seed: int) -> None:
-    """Play the task `name` (SUITE/SPLIT[/TASK]) until it ends or the person leaves."""
+def execute(options: PlayOptions) -> None:
+    """Play a task (SUITE/SPLIT[/TASK]) until it ends or the person leaves."""
+    name, number = options.panel, options.task
     suite_name, _, rest = name.partition("/")
     split, _, task = rest.partition("/")
     suite = get_suite(suite_name)
@@ -27,7 +29,7 @@ def execute(name: str, number: int | None, seed: int) -> None:
         raise CoTGapError(f"{name} names a task already; leave --task out")
     if not task:
         if number is None:
-            number = random.Random(seed).randrange(len(panel))
+            number = random.Random(options.seed).randrange(len(panel))
         if number >= len(panel):
             raise CoTGapError(f"--task {number}: {panel.name} has tasks 0 to {len(panel) - 1}")
         task = panel.tasks[number].id

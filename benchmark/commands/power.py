@@ -1,4 +1,4 @@
-"""`benchmark power`: how many tasks and repeats a question needs, and what a panel can answer."""
+"""`cotgap power`: how many tasks and repeats a question needs, and what a panel can answer."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.text import Text
 from cotgap.benchmark.compare.gate import check_margin
 from cotgap.benchmark.compare.sides import read_side
 from cotgap.benchmark.metrics.core import by_task
+from cotgap.benchmark.options import PowerOptions
 from cotgap.benchmark.stats.power import (
     Assumption,
     assumptions,
@@ -46,34 +47,28 @@ class Plan:
     margin: Range | None = None
 
 
-def execute(
-    panel: str,
-    *,
-    effect: float,
-    baseline: Path | None,
-    mode: str | None,
-    repeats: int,
-    margin: float | None,
-    as_json: bool,
-) -> None:
+def execute(options: PowerOptions) -> None:
     """Plan, and print the table; raises `CoTGapError` on a bad panel, run, mode or number."""
-    size = len(get_panel(panel))
-    if not 0 < effect <= 100:
-        raise CoTGapError(f"--effect {effect:g}: give percentage points, above 0 and at most 100")
-    if mode is not None and baseline is None:
+    size = len(get_panel(options.panel))
+    if not 0 < options.effect <= 100:
+        raise CoTGapError(
+            f"--effect {options.effect:g}: give percentage points, above 0 and at most 100"
+        )
+    if options.mode is not None and options.baseline is None:
         raise CoTGapError("--mode says which episodes of --baseline RUN count; give that, too")
-    share = None if margin is None else check_margin(margin)
-    successes = list[tuple[int, int]]()
-    if baseline is not None:
-        mode, successes = _successes(baseline, panel, mode)
-    plans = [plan(one, size, effect / 100, share, repeats) for one in assumptions(successes)]
-    if as_json:
+    margin = None if options.margin is None else check_margin(options.margin)
+    mode, successes = options.mode, list[tuple[int, int]]()
+    if options.baseline is not None:
+        mode, successes = _successes(options.baseline, options.panel, mode)
+    effect = options.effect / 100
+    plans = [plan(one, size, effect, margin, options.repeats) for one in assumptions(successes)]
+    if options.output.as_json:
         content = {
-            "panel": panel,
+            "panel": options.panel,
             "size": size,
-            "repeats": repeats,
-            "effect": effect / 100,
-            "margin": share,
+            "repeats": options.repeats,
+            "effect": effect,
+            "margin": margin,
             "baseline_tasks": len(successes),
             "baseline_mode": mode,
             "plans": [asdict(one) for one in plans],
@@ -82,7 +77,7 @@ def execute(
         return
     known = f"from {len(successes)} tasks of the baseline, in mode {mode}"
     source = known if successes else "assumed: no baseline was given"
-    _print(plans, panel, size, effect, margin, repeats, source)
+    _print(plans, size, options, source)
 
 
 def plan(
@@ -125,24 +120,16 @@ def _successes(folder: Path, panel: str, mode: str | None) -> tuple[str, list[tu
     return wanted, [(sum(e.success for e in found), len(found)) for found in tasks.values()]
 
 
-def _print(
-    plans: list[Plan],
-    panel: str,
-    size: int,
-    effect: float,
-    margin: float | None,
-    repeats: int,
-    source: str,
-) -> None:
-    console = Console()
-    times = "once" if repeats == 1 else f"{repeats} times"
-    console.print(Text(f"{panel}: {size} tasks, each played {times}", style="bold"))
+def _print(plans: list[Plan], size: int, options: PowerOptions, source: str) -> None:
+    console, margin = Console(), options.margin
+    times = "once" if options.repeats == 1 else f"{options.repeats} times"
+    console.print(Text(f"{options.panel}: {size} tasks, each played {times}", style="bold"))
     console.print(Text(f"how many tasks differ between two runs: {source}", style="dim"))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("if two runs differ")
     for title in (
         "in tasks",
-        f"tasks for\n{effect:g} pp",
+        f"tasks for\n{options.effect:g} pp",
         "this panel\nfinds (pp)",
         *(
             ()
@@ -169,7 +156,7 @@ def _print(
             style="dim",
         )
     )
-    if repeats > 1 and any(one.assumption.luck is None for one in plans):
+    if options.repeats > 1 and any(one.assumption.luck is None for one in plans):
         console.print(
             Text(
                 "a…b: if all of what differs is luck, which repeats average out, and if none is. "

@@ -1,12 +1,9 @@
-"""`benchmark probe`: resolve the options, visit the states, print the figures."""
+"""`cotgap probe`: resolve the options, visit the states, print the figures."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from time import monotonic
 
 from rich.console import Console
@@ -15,81 +12,55 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cotgap.agents.agent import Agent
 from cotgap.agents.modes import get_mode
 from cotgap.agents.specs import make_agent
-from cotgap.benchmark.commands.run import check_usable
+from cotgap.benchmark.commands.folders import default_folder, label
+from cotgap.benchmark.options import EXIT_INCOMPLETE, PanelOptions, ProbeOptions
 from cotgap.benchmark.probes.core import check_backend, check_environment, get_probe
 from cotgap.benchmark.probes.driving import TaskRecord
-from cotgap.benchmark.probes.running import ProbeConfig, ProbeResult, Watch, run_probe
+from cotgap.benchmark.probes.running import ProbeConfig, Watch, run_probe
 from cotgap.benchmark.probes.tables import print_probe
-from cotgap.benchmark.records.config import Limits, PanelPlan, plan_panel
+from cotgap.benchmark.records.config import Limits, PanelPlan
 from cotgap.benchmark.report.progress import PLAIN_SECONDS
-from cotgap.envs.core import CoTGapError
+from cotgap.benchmark.rollout.planning import plan_panels
 from cotgap.envs.registry import get_panel, get_suite
 
 
-@dataclass(frozen=True)
-class ProbeOptions:
-    """The options of the command line, as given; see `cotgap probe --help`."""
-
-    probe: str
-    agent: str
-    panels: tuple[str, ...]
-    episodes: int | None
-    states: int | None
-    mode: str
-    max_steps: int | None
-    out: Path | None
-    seed: int
-    protocol: str | None
-    action_tokens: int
-    thought_tokens: int
-    batch_size: int | None
-    dtype: str | None
-    device: str | None
-    threads: int | None
-    cache_memory: float | None
-
-
-def execute(options: ProbeOptions, *, as_json: bool, quiet: bool) -> bool:
-    """Probe; returns whether every planned task was visited."""
-    watch = Console(stderr=True)
+def execute(options: ProbeOptions) -> int:
+    """Probe; the exit code says whether every planned task was visited."""
+    watch, quiet = Console(stderr=True), options.output.quiet
     get_mode(options.mode)  # an unknown one is said at once
-    plans = plan_panels(options.panels, options.episodes, options.max_steps, [options.probe])
-    agent = make_agent(
-        options.agent,
-        protocol=options.protocol,
-        dtype=options.dtype,
-        device=options.device,
-        batch_size=options.batch_size,
-        threads=options.threads,
-        cache_memory=options.cache_memory,
-    )
+    plans = plan_probed(options.tasks, [options.probe])
+    agent = make_agent(options.agent.agent, **options.agent.keywords())
     try:
-        config = configure(options, agent, plans)
+        config = _configure(options, agent, plans)
         check_backend(get_probe(config.probe), agent)
-        folder = options.out or default_folder(options.agent, config)
+        stem = f"probe-{config.probe}-{label(options.agent.agent)}"
+        folder = options.out or default_folder(stem, config.digest)
         if not quiet:
             line = f"probe {config.probe}, agent {agent.name} → {folder}"
             watch.print(line, style="bold", markup=False, highlight=False)
             if agent.notice:
                 watch.print(agent.notice, style="yellow", markup=False, highlight=False)
         with TaskProgress(watch, quiet=quiet) as live:
-            result = run_probe(agent, config, folder, live.watch, width=options.batch_size)
+            width = options.agent.loading.batch_size
+            result = run_probe(agent, config, folder, live.watch, width=width)
     finally:
         agent.close()
-    _report(result, watch, as_json=as_json)
-    return result.complete
+    if result.interrupted:
+        watch.print("stopped. Run the same command again to go on.", style="yellow")
+    if options.output.as_json:
+        print(json.dumps(result.to_json(), indent=2, ensure_ascii=False))
+    else:
+        print_probe(result, Console())
+    return 0 if result.complete else EXIT_INCOMPLETE
 
 
-def plan_panels(
-    names: Sequence[str], episodes: int | None, max_steps: int | None, probes: Sequence[str]
-) -> tuple[PanelPlan, ...]:
+def plan_probed(tasks: PanelOptions, probes: Sequence[str]) -> tuple[PanelPlan, ...]:
     """The tasks of each panel; raises `CoTGapError` for what is unknown, unusable or unfit.
 
     Everything cheap is checked before a model is loaded.
     """
     found = [get_probe(name) for name in probes]
-    plans = tuple(plan_panel(get_panel(name), episodes, max_steps) for name in dict.fromkeys(names))
-    check_usable(plans)
+    plans = plan_panels(tasks.names, tasks.episodes, tasks.max_steps)
     for plan in plans:
         panel = get_panel(plan.name)
         env = get_suite(panel.suite).make(panel, list_actions=False)
@@ -101,8 +72,7 @@ def plan_panels(
     return plans
 
 
-def configure(options: ProbeOptions, agent: Agent, plans: tuple[PanelPlan, ...]) -> ProbeConfig:
-    """The probe's resolved configuration."""
+def _configure(options: ProbeOptions, agent: Agent, plans: tuple[PanelPlan, ...]) -> ProbeConfig:
     probe = get_probe(options.probe)
     return ProbeConfig(
         probe=probe.name,
@@ -112,27 +82,9 @@ def configure(options: ProbeOptions, agent: Agent, plans: tuple[PanelPlan, ...])
         panels=plans,
         states=options.states,
         mode=options.mode,
-        limits=Limits(options.action_tokens, options.thought_tokens),
+        limits=Limits(options.limits.action_tokens, options.limits.thought_tokens),
         seed=options.seed,
     )
-
-
-def default_folder(agent: str, config: ProbeConfig) -> Path:
-    """`runs/probe-NAME-AGENT-DIGEST`: the same command finds its own folder again."""
-    label = re.sub(r"[^\w.-]+", "-", Path(agent).name).strip("-.") or "agent"
-    folder = Path("runs") / f"probe-{config.probe}-{label}-{config.digest[:8]}"
-    if folder.exists() and not folder.is_dir():
-        raise CoTGapError(f"{folder} is a file. Give a folder with --out.")
-    return folder
-
-
-def _report(result: ProbeResult, watch: Console, *, as_json: bool) -> None:
-    if result.interrupted:
-        watch.print("stopped. Run the same command again to go on.", style="yellow")
-    if as_json:
-        print(json.dumps(result.to_json(), indent=2, ensure_ascii=False))
-    else:
-        print_probe(result, Console())
 
 
 class TaskProgress:

@@ -1,4 +1,4 @@
-"""`benchmark report`: runs as static pages."""
+"""`cotgap report`: runs as static pages."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from pathlib import Path
 
 from rich.console import Console
 
+from cotgap.benchmark.options import ReportOptions
 from cotgap.envs.core import CoTGapError
 
 NEEDED = ("jinja2", "matplotlib")
 
 
-def execute(paths: Sequence[Path], *, out: Path | None, show: bool) -> None:
+def execute(options: ReportOptions) -> None:
     """Write a report and open it if wanted; says which of its runs are incomplete."""
     check_needed()
     from cotgap.benchmark.report import build
 
-    report = build.read(paths)
-    folder = out or _default_folder(paths)
+    report = build.read(options.runs)
+    folder = options.out or _default_folder(options.runs)
     pages = build.write(report, folder)
     console = Console()
     for run in report.incomplete:
@@ -37,7 +38,7 @@ def execute(paths: Sequence[Path], *, out: Path | None, show: bool) -> None:
     console.print(
         f"{pages[0]} ({len(pages)} pages, {len(files)} files, {size:.1f} MB)", style="dim"
     )
-    if show and not webbrowser.open(pages[0].resolve().as_uri()):
+    if options.show and not webbrowser.open(pages[0].resolve().as_uri()):
         console.print("no browser was found to open it with", style="yellow")
 
 

@@ -1,11 +1,9 @@
-"""`benchmark run`: resolve the options, play, print the tables."""
+"""`cotgap run`: resolve the options, play, print the tables."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast, get_args
 
@@ -13,75 +11,30 @@ from rich.console import Console
 
 from cotgap.agents.agent import AgentCard
 from cotgap.agents.core import Sampling
-from cotgap.agents.modes import get_mode, modes
-from cotgap.benchmark.metrics.core import COT, PROMPT
-from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig, Shadow, plan_panel
+from cotgap.agents.modes import parse_modes
+from cotgap.agents.options import AgentOptions
+from cotgap.benchmark.commands.folders import default_folder, label
+from cotgap.benchmark.options import EXIT_INCOMPLETE, BudgetOptions, EngineOptions, RunOptions
+from cotgap.benchmark.records.config import Limits, RunConfig, Shadow
 from cotgap.benchmark.report.progress import LiveProgress
 from cotgap.benchmark.report.terminal import print_result
 from cotgap.benchmark.rollout.budget import Budget, parse_prices
 from cotgap.benchmark.rollout.engines import open_site
 from cotgap.benchmark.rollout.engines.core import AgentRecipe, Placement, Site
+from cotgap.benchmark.rollout.planning import plan_panels
 from cotgap.benchmark.rollout.runner import Progress, RunResult, run
-from cotgap.envs.core import CoTGapError, SuiteUnavailableError, UnknownNameError
-from cotgap.envs.registry import get_panel, get_suite
-
-BOTH = "both"
+from cotgap.envs.core import UnknownNameError
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """The options of the command line, as given; see `cotgap run --help`."""
-
-    agent: str
-    mode: str
-    panels: tuple[str, ...]
-    episodes: int | None
-    repeats: int
-    temperature: float
-    top_p: float
-    max_steps: int | None
-    out: Path | None
-    seed: int
-    shadow: str
-    protocol: str | None
-    action_tokens: int
-    thought_tokens: int
-    timeout: float | None
-    batch_size: int | None
-    dtype: str | None
-    device: str | None
-    threads: int | None
-    cache_memory: float | None
-    engine: str = "local"
-    ray_address: str | None = None
-    workers: int | None = None
-    gpus_per_worker: float | None = None
-    env_workers: int | None = None
-    tokenizer: Path | None = None
-    concurrency: int | None = None
-    max_tokens_total: int | None = None
-    max_cost: float | None = None
-    price: str | None = None
-
-
-def execute(options: RunOptions, *, as_json: bool, quiet: bool) -> bool:
-    """Run; returns whether every planned episode has a score."""
-    watch = Console(stderr=True)
-    drivers = resolve_modes(options.mode)
+def execute(options: RunOptions) -> int:
+    """Run; the exit code says whether every planned episode has a score."""
+    drivers = parse_modes(options.mode)
     # Everything cheap is checked before a model is loaded.
-    plans = tuple(
-        plan_panel(get_panel(name), options.episodes, options.max_steps)
-        for name in dict.fromkeys(options.panels)
-    )
-    check_usable(plans)
+    plans = plan_panels(options.tasks.names, options.tasks.episodes, options.tasks.max_steps)
     if options.shadow not in get_args(Shadow):
         raise UnknownNameError("shadow policy", options.shadow, get_args(Shadow))
-    budget = Budget(
-        options.max_tokens_total,
-        options.max_cost,
-        None if options.price is None else parse_prices(options.price),
-    )
-    site = open_site(options.engine, recipe_of(options), placement_of(options))
+    budget = make_budget(options.budget)
+    site = open_site(options.engine.engine, recipe(options.agent), placement(options.engine))
     try:
         config = RunConfig(
             agent=site.card.description,
@@ -90,53 +43,44 @@ def execute(options: RunOptions, *, as_json: bool, quiet: bool) -> bool:
             shadow=cast(Shadow, options.shadow),
             panels=plans,
             repeats=options.repeats,
-            sampling=Sampling(options.temperature, options.top_p),
-            limits=Limits(options.action_tokens, options.thought_tokens, options.timeout),
+            sampling=Sampling(options.sampling.temperature, options.sampling.top_p),
+            limits=Limits(
+                options.limits.action_tokens, options.limits.thought_tokens, options.engine.timeout
+            ),
             seed=options.seed,
         )
-        folder = options.out or default_folder(options, config)
-        result = _play(site, config, folder, options, budget, watch, quiet=quiet)
+        stem = f"{label(options.agent.agent)}-{options.mode}"
+        folder = options.out or default_folder(stem, config.digest)
+        result = _play(site, config, folder, options, budget)
     finally:
         site.close()
-    if as_json:
+    if options.output.as_json:
         print(json.dumps(result.to_json(), indent=2, ensure_ascii=False))
     else:
         print_result(result, Console())
-    return result.complete
+    return 0 if result.complete else EXIT_INCOMPLETE
 
 
-def recipe_of(options: RunOptions) -> AgentRecipe:
+def recipe(options: AgentOptions) -> AgentRecipe:
     """The agent that the options name."""
-    return AgentRecipe(
-        options.agent,
-        {
-            "protocol": options.protocol,
-            "dtype": options.dtype,
-            "device": options.device,
-            "batch_size": options.batch_size,
-            "threads": options.threads,
-            "cache_memory": options.cache_memory,
-            "tokenizer": options.tokenizer,
-            "concurrency": options.concurrency,
-        },
-    )
+    return AgentRecipe(options.agent, options.keywords())
 
 
-def placement_of(options: RunOptions) -> Placement:
+def placement(options: EngineOptions) -> Placement:
     """Where the options want it."""
     return Placement(options.ray_address, options.workers, options.gpus_per_worker)
 
 
+def make_budget(options: BudgetOptions) -> Budget:
+    """What may be spent; raises `CoTGapError` for a bad price."""
+    price = None if options.price is None else parse_prices(options.price)
+    return Budget(options.max_tokens_total, options.max_cost, price)
+
+
 def _play(
-    site: Site,
-    config: RunConfig,
-    folder: Path,
-    options: RunOptions,
-    budget: Budget,
-    watch: Console,
-    *,
-    quiet: bool,
+    site: Site, config: RunConfig, folder: Path, options: RunOptions, budget: Budget
 ) -> RunResult:
+    watch, quiet = Console(stderr=True), options.output.quiet
     if not quiet:
         name = site.card.name
         watch.print(f"agent {name} → {folder}", style="bold", markup=False, highlight=False)
@@ -150,9 +94,9 @@ def _play(
             config,
             folder,
             progress,
-            width=options.batch_size,
-            env_workers=options.env_workers,
-            engine=options.engine,
+            width=options.agent.loading.batch_size,
+            env_workers=options.engine.env_workers,
+            engine=options.engine.engine,
             budget=budget,
         )
     if result.interrupted:
@@ -167,39 +111,10 @@ def _play(
 
 
 def _notices(card: AgentCard, config: RunConfig, options: RunOptions) -> Iterator[str]:
-    if options.env_workers and card.reads_environment:
+    if options.engine.env_workers and card.reads_environment:
         yield "This agent reads its environments, which therefore stay in its own process."
-    if config.repeats > 1 and options.temperature == 0 and card.is_model:
+    if config.repeats > 1 and options.sampling.temperature == 0 and card.is_model:
         yield "At --temperature 0 repeats are copies of each other: they add no evidence."
     for plan in config.panels:
-        if options.episodes and options.episodes > plan.size:
-            yield f"{plan.name} has {plan.size} tasks, fewer than --episodes {options.episodes}."
-
-
-def resolve_modes(name: str) -> tuple[str, ...]:
-    """The driving modes that `--mode` names; raises `UnknownNameError`."""
-    if name == BOTH:
-        return (PROMPT, COT)
-    if name not in modes():
-        raise UnknownNameError("mode", name, [*modes(), BOTH])
-    return (get_mode(name).name,)
-
-
-def check_usable(plans: Sequence[PanelPlan]) -> None:
-    """Raise `CoTGapError` if a suite or a planned task cannot be played now."""
-    for plan in plans:
-        panel = get_panel(plan.name)
-        suite = get_suite(panel.suite)
-        now = suite.availability()
-        if not now.usable:
-            raise SuiteUnavailableError(suite.name, now.reason, now.fix)
-        suite.check(panel, plan.tasks)
-
-
-def default_folder(options: RunOptions, config: RunConfig) -> Path:
-    """`runs/AGENT-MODE-DIGEST`: the same command finds its own run again."""
-    label = re.sub(r"[^\w.-]+", "-", Path(options.agent).name).strip("-.") or "agent"
-    folder = Path("runs") / f"{label}-{options.mode}-{config.digest[:8]}"
-    if folder.exists() and not folder.is_dir():
-        raise CoTGapError(f"{folder} is a file. Give a folder with --out.")
-    return folder
+        if (wanted := options.tasks.episodes) and wanted > plan.size:
+            yield f"{plan.name} has {plan.size} tasks, fewer than --episodes {wanted}."

@@ -1,18 +1,20 @@
-"""`benchmark sweep`: measure a series of checkpoints, and answer the paper's questions."""
+"""`cotgap sweep`: measure a series of checkpoints, and answer the paper's questions."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from cotgap.agents.agent import Agent
-from cotgap.benchmark.commands.probe import TaskProgress, plan_panels
+from cotgap.benchmark.commands.folders import default_folder
+from cotgap.benchmark.commands.probe import TaskProgress, plan_probed
+from cotgap.benchmark.options import EXIT_INCOMPLETE, SweepOptions
 from cotgap.benchmark.probes.running import Watch
 from cotgap.benchmark.records.config import Limits
 from cotgap.benchmark.records.files import write_json
@@ -23,7 +25,6 @@ from cotgap.benchmark.sweeps import rescore
 from cotgap.benchmark.sweeps.alarm import Alarm, alarms
 from cotgap.benchmark.sweeps.questions import Answer, answers
 from cotgap.benchmark.sweeps.running import (
-    Loading,
     SweepConfig,
     Watchers,
     complete,
@@ -38,57 +39,32 @@ from cotgap.benchmark.sweeps.table import table, write
 from cotgap.benchmark.sweeps.tables import print_alarms, print_answers, print_rescored, print_series
 
 
-@dataclass(frozen=True)
-class SweepOptions:
-    """The options of the command line, as given; see `cotgap sweep --help`."""
-
-    checkpoints: tuple[str, ...]
-    order: tuple[str, ...]
-    panels: tuple[str, ...]
-    probes: tuple[str, ...]
-    episodes: int | None
-    states: int
-    max_steps: int | None
-    margin: float
-    out: Path | None
-    seed: int
-    protocol: str | None
-    action_tokens: int
-    thought_tokens: int
-    dtype: str | None
-    loading: Loading
-    rescore: bool
-
-
-def execute(options: SweepOptions, *, as_json: bool, quiet: bool) -> bool:
-    """Sweep; returns whether every checkpoint's run and probes are complete."""
-    watch = Console(stderr=True)
-    checkpoints = find(options.checkpoints, options.order)
+def execute(options: SweepOptions) -> int:
+    """Sweep; the exit code says whether every checkpoint's run and probes are complete."""
+    watch, quiet = Console(stderr=True), options.output.quiet
+    checkpoints = find(options.checkpoints, [*filter(None, options.order.split(","))])
+    probes = tuple(dict.fromkeys(options.probe))
     config = SweepConfig(
-        panels=plan_panels(options.panels, options.episodes, options.max_steps, options.probes),
-        probes=options.probes,
+        panels=plan_probed(options.tasks, probes),
+        probes=probes,
         states=options.states,
-        limits=Limits(options.action_tokens, options.thought_tokens),
+        limits=Limits(options.limits.action_tokens, options.limits.thought_tokens),
         protocol=options.protocol,
         seed=options.seed,
-        dtype=options.dtype,
+        dtype=options.loading.dtype,
     )
-    folder = options.out or Path("runs") / f"sweep-{digest(config, options.checkpoints)[:8]}"
+    folder = options.out or default_folder("sweep", digest(config, options.checkpoints))
     checkpoints = open_folder(folder, config, checkpoints)
     if not quiet:
-        watch.print(
-            f"sweep of {len(checkpoints)} checkpoints → {folder}",
-            style="bold",
-            markup=False,
-            highlight=False,
-        )
+        line = f"sweep of {len(checkpoints)} checkpoints → {folder}"
+        watch.print(line, style="bold", markup=False, highlight=False)
     for checkpoint in checkpoints:
         if measure(folder, config, checkpoint, options.loading, _watchers(watch, quiet=quiet)):
             watch.print("stopped. Run the same command again to go on.", style="yellow")
             break
     done = all(complete(folder, config, checkpoint) for checkpoint in checkpoints)
-    _conclude(folder, config, checkpoints, options, done=done, as_json=as_json)
-    return done
+    _conclude(folder, config, checkpoints, options, done=done)
+    return 0 if done else EXIT_INCOMPLETE
 
 
 def _watchers(console: Console, *, quiet: bool) -> Watchers:
@@ -120,17 +96,16 @@ def _conclude(
     options: SweepOptions,
     *,
     done: bool,
-    as_json: bool,
 ) -> None:
     """Write the table and the answers, and print them."""
     frame = table(folder, config, checkpoints)
     path = write(folder, frame)
     found = list(outcomes(folder, config, checkpoints))
-    replies, warnings = answers(found, options.margin), alarms(found)
+    replies, warnings = answers(found, options.margin / 100), alarms(found)
     rescored = _rescored(folder, config, checkpoints) if options.rescore else {}
     summary = _summary(replies, warnings, rescored, done=done)
     write_json(folder / SUMMARY, summary)
-    if as_json:
+    if options.output.as_json:
         print(json.dumps(summary, indent=2, ensure_ascii=False))
         return
     console = Console()

@@ -29,6 +29,7 @@ from rich.table import Table
 
 from cotgap.agents.checkpoints import bundled_path
 from cotgap.agents.core import Sampling
+from cotgap.agents.options import TrainOptions
 from cotgap.benchmark.metrics.core import COT, PROMPT, Unit, by_task, get_metric
 from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig, plan_panel
 from cotgap.benchmark.records.episode import Episode
@@ -90,19 +91,17 @@ class Study:
 
 def train_cell(study: Study, cell: Cell) -> Path:
     """The last checkpoint of a training run, made unless it is there."""
-    from cotgap.agents.training.train import TrainOptions, execute
+    from cotgap.agents.training.train import train_series
 
     options = TrainOptions(
-        study.preset,
-        study.out / str(cell),
+        preset=study.preset,
+        out=study.out / str(cell),
         init=study.base,
-        mask_fraction=cell.k,
+        action_mask_fraction=cell.k,
         steps=study.steps,
         seed=cell.seed,
-        command=f"cotgap train --preset {study.preset} --init {study.base} "
-        f"--action-mask-fraction {cell.k:g} --seed {cell.seed} --out {cell}",
     )
-    return execute(options)
+    return train_series(options)
 
 
 def play_cell(study: Study, cell: Cell, checkpoint: Path, watch: Console) -> list[Episode]:

@@ -22,6 +22,7 @@ from typing import Any
 from cotgap.agents.agent import Agent
 from cotgap.agents.core import Sampling
 from cotgap.agents.fingerprint import fingerprint
+from cotgap.agents.options import LoadingOptions
 from cotgap.benchmark.domain import trained_on
 from cotgap.benchmark.metrics.core import COT, PROMPT
 from cotgap.benchmark.probes import running as probing
@@ -58,16 +59,6 @@ class SweepConfig:
     def to_json(self) -> dict[str, Any]:
         """A JSON-able mapping, the same after a round trip through JSON."""
         return dict(json.loads(json.dumps(asdict(self))))
-
-
-@dataclass(frozen=True)
-class Loading:
-    """How checkpoints are loaded, which decides no answer; see `make_agent`."""
-
-    batch_size: int | None = None
-    device: str | None = None
-    threads: int | None = None
-    cache_memory: float | None = None
 
 
 @dataclass(frozen=True)
@@ -147,14 +138,14 @@ def measure(
     folder: Path,
     config: SweepConfig,
     checkpoint: Checkpoint,
-    loading: Loading,
+    loading: LoadingOptions,
     watchers: Watchers,
 ) -> bool:
     """Run and probe one checkpoint; returns whether it was stopped."""
     if finished(folder, config, checkpoint):
         watchers.on_checkpoint(checkpoint, None)
         return False
-    options = {"protocol": config.protocol, "dtype": config.dtype, **asdict(loading)}
+    options = {**loading.keywords(), "protocol": config.protocol}
     site = LocalSite(AgentRecipe(str(checkpoint.path), options), Placement())
     try:
         watchers.on_checkpoint(checkpoint, site.agent)
@@ -233,7 +224,7 @@ def read_result(folder: Path, checkpoint: Checkpoint, config: SweepConfig) -> Ru
 
 
 def _play(
-    site: LocalSite, config: SweepConfig, folder: Path, progress: Progress, loading: Loading
+    site: LocalSite, config: SweepConfig, folder: Path, progress: Progress, loading: LoadingOptions
 ) -> RunResult:
     settings = _run_config(config, site.card.description, str(site.card.protocol))
     return run(site, settings, folder, progress, width=loading.batch_size)

@@ -1,4 +1,4 @@
-"""`leaderboards build`: the boards as static pages."""
+"""`cotgap board build`: the boards as static pages."""
 
 from __future__ import annotations
 
@@ -10,10 +10,16 @@ from rich.console import Console
 from cotgap.benchmark.report.text import clip
 from cotgap.envs.core import CoTGapError
 from cotgap.leaderboards.entries import FOLDER, read_entries
+from cotgap.leaderboards.options import BuildOptions
 
 
-def execute(out: Path, entries: Path | None) -> Path:
-    """Build, and say what was written and who is not in it; returns the first page."""
+def execute(options: BuildOptions) -> None:
+    """Build, and say what was written and who is not in it."""
+    write_pages(options.out, options.entries.entries)
+
+
+def write_pages(out: Path, entries: Path | None) -> None:
+    """Build from a folder of entries, by default the project's own."""
     if importlib.util.find_spec("jinja2") is None:
         raise CoTGapError("jinja2 not installed. To fix it: pip install -e '.[report]'")
     from cotgap.leaderboards.site.build import write
@@ -36,4 +42,3 @@ def execute(out: Path, entries: Path | None) -> Path:
         style="dim",
         soft_wrap=True,
     )
-    return built.pages[0]

@@ -1,4 +1,4 @@
-"""`leaderboards check`: verify every entry of a folder, and what its receipts claim."""
+"""`cotgap check`: verify every entry of a folder, and what its receipts claim."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from cotgap.leaderboards.commands.verify import (
     print_findings,
     replayed,
 )
-from cotgap.leaderboards.entries import entry_files, read_entry, receipt_path
+from cotgap.leaderboards.entries import FOLDER, entry_files, read_entry, receipt_path
+from cotgap.leaderboards.options import CheckOptions
 from cotgap.leaderboards.submission import Entry, Tier
 
 # What the boards say of an entry whose replay agreed.
@@ -31,17 +32,10 @@ STANDING: Mapping[Tier, str] = {
 WORST = (UNREADABLE, FOUND, NOT_REPLAYED, VERIFIED)
 
 
-def execute(
-    folder: Path,
-    *,
-    since: Path | None,
-    trust_redecoded: bool,
-    workers: int | None,
-    quiet: bool = False,
-) -> int:
+def execute(options: CheckOptions) -> int:
     """Check and print; returns the worst entry's exit code."""
-    console = Console()
-    strict = since is not None and not trust_redecoded
+    console, folder, since = Console(), options.folder or FOLDER, options.since
+    strict = since is not None and not options.trust_redecoded
     files = [path for path in entry_files(folder) if since is None or not _same(path, since)]
     codes, entries = [VERIFIED], list[Entry]()
     for path in files:
@@ -52,7 +46,7 @@ def execute(
             codes.append(UNREADABLE)
             continue
         entries.append(entry)
-        findings = replayed(entry.submission, workers, quiet=quiet)
+        findings = replayed(entry.submission, options.replay)
         print_findings(path.name, entry.submission, findings, console)
         codes.append(exit_code(findings))
         claim = _claim(entry, refuted=bool(findings.counts), strict=strict)

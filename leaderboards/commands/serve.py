@@ -1,4 +1,4 @@
-"""`leaderboards serve`: build the boards and show them on this machine."""
+"""`cotgap board serve`: build the boards and show them on this machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any
 from rich.console import Console
 
 from cotgap.envs.core import CoTGapError
-from cotgap.leaderboards.commands import build
+from cotgap.leaderboards.commands.build import write_pages
+from cotgap.leaderboards.options import ServeOptions
 
 HOST = "127.0.0.1"
 HEADERS = {
@@ -40,18 +41,22 @@ class Pages(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-def execute(out: Path | None, entries: Path | None, port: int) -> None:
+def execute(options: ServeOptions) -> None:
     """Build (into a folder that is removed in the end, if none is given) and serve until Ctrl-C."""
     with tempfile.TemporaryDirectory(prefix="cotgap-boards-") as scratch:
-        folder = out or Path(scratch) / "site"
+        folder = options.out or Path(scratch) / "site"
         try:
-            server = ThreadingHTTPServer((HOST, port), partial(Pages, directory=str(folder)))
+            server = ThreadingHTTPServer(
+                (HOST, options.port), partial(Pages, directory=str(folder))
+            )
         except OSError as error:
-            raise CoTGapError(f"--port {port}: {error}. Give another one, or 0 for any") from error
+            raise CoTGapError(
+                f"--port {options.port}: {error}. Give another one, or 0 for any"
+            ) from error
         with server:
             console = Console()
             console.print("building the site", style="dim")
-            build.execute(folder, entries)
+            write_pages(folder, options.entries.entries)
             console.print(f"http://{HOST}:{server.server_port}/ (Ctrl-C stops)", highlight=False)
             try:
                 server.serve_forever()

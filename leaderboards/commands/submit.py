@@ -1,9 +1,9 @@
-"""`leaderboards submit`: pack runs of one agent, and say what is in the file."""
+"""`cotgap submit`: pack runs of one agent, and say what is in the file."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich import box
@@ -14,24 +14,25 @@ from cotgap.benchmark.records.config import RunConfig
 from cotgap.leaderboards.cards import card_of, make_entrant
 from cotgap.leaderboards.commands.showing import say, success_cells
 from cotgap.leaderboards.hardware import machine
+from cotgap.leaderboards.options import SubmitOptions
 from cotgap.leaderboards.packing import load_runs, write_submission
 from cotgap.leaderboards.submission import Entrant, Submission, SubmittedRun
 from cotgap.leaderboards.verifying import recomputed
 
+GIVEN = ("name", "organisation", "url", "description")  # on the command line, or in the card
 OF = "of"
 PACKED_ON = "the machine that packed it"
 
 
-def execute(
-    runs: Sequence[Path], *, options: Mapping[str, str | None], card: Path | None, out: Path | None
-) -> None:
+def execute(options: SubmitOptions) -> None:
     """Pack, write, and print a summary."""
     console = Console()
-    loaded = load_runs(runs, {OF: PACKED_ON, **machine()})
+    loaded = load_runs(options.runs, {OF: PACKED_ON, **machine()})
     agent = loaded[0].config["agent"]
-    content = card_of(card, agent["fingerprint"])
-    entrant, left_out = make_entrant(content, options, str(agent["name"]))
-    path = out or Path(f"{slug_of(entrant.name)}.zip")
+    content = card_of(options.card, agent["fingerprint"])
+    given = {name: getattr(options, name) for name in GIVEN}
+    entrant, left_out = make_entrant(content, given, str(agent["name"]))
+    path = options.out or Path(f"{slug_of(entrant.name)}.zip")
     write_submission(path, Submission(entrant, loaded))
     _print_entrant(entrant, agent, console)
     for run in loaded:

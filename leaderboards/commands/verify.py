@@ -1,12 +1,8 @@
-"""`leaderboards verify`: replay a submission file, print what was found, write a receipt."""
+"""`cotgap verify`: replay a submission file, print what was found, write a receipt."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -14,9 +10,11 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedC
 from rich.table import Table
 from rich.text import Text
 
+from cotgap.envs.core import CoTGapError
 from cotgap.leaderboards.commands.showing import say, success_cells
 from cotgap.leaderboards.entries import make_receipt, receipt_path, write_receipt
 from cotgap.leaderboards.findings import Findings
+from cotgap.leaderboards.options import ReplayOptions, VerifyOptions
 from cotgap.leaderboards.reading import read_submission
 from cotgap.leaderboards.redecoding import Redecoded, redecode
 from cotgap.leaderboards.submission import LEAST, Submission, Tier
@@ -25,37 +23,19 @@ from cotgap.leaderboards.verifying import unplayable_panels, verify
 VERIFIED, FOUND, UNREADABLE, NOT_REPLAYED = 0, 1, 2, 3  # exit codes
 
 
-@dataclass(frozen=True)
-class RedecodeOptions:
-    """How many steps are decoded again, by which agent (see `cotgap.agents.specs.make_agent`).
-
-    Without a `seed` it is drawn: who knew it could be honest at the drawn steps alone.
-    """
-
-    n: int
-    agent: str
-    seed: int | None
-    options: Mapping[str, Any]
-
-
-def execute(
-    file: Path,
-    *,
-    workers: int | None,
-    redecoding: RedecodeOptions | None,
-    receipt: bool,
-    quiet: bool = False,
-) -> int:
+def execute(options: VerifyOptions) -> int:
     """Verify and print; returns the exit code."""
-    console = Console()
-    if receipt:
+    if (options.redecode is None) != (options.agent is None):
+        raise CoTGapError("--redecode N and --agent CHECKPOINT go together: give both or neither")
+    console, file = Console(), options.file
+    if options.receipt:
         receipt_path(file)  # or all would be for nothing
     submission = read_submission(file)
-    findings = replayed(submission, workers, quiet=quiet)
+    findings = replayed(submission, options.replay)
     print_findings(str(file), submission, findings, console)
     again = None
-    if redecoding is not None and findings.verified:
-        again = _redecoded(submission, redecoding, quiet=quiet)
+    if options.redecode is not None and options.agent is not None and findings.verified:
+        again = _redecoded(submission, options.agent, options.redecode, options)
         _print_redecoded(again, console)
     code = exit_code(findings)
     if again is not None and not again.passed:
@@ -63,27 +43,27 @@ def execute(
     if code == VERIFIED:
         tier, reason = tier_of(again)
         say(console, f"verified: {tier}{reason}", "bold green")
-        if receipt:
+        if options.receipt:
             drawn = again if tier == "re-decoded" else None
             counts = (drawn.n, drawn.agreed, drawn.seed) if drawn else (0, 0, 0)
             written = write_receipt(file, make_receipt(file, tier, *counts))
             say(console, f"receipt: {written}")
-    elif receipt:
+    elif options.receipt:
         say(console, "no receipt: it was not verified", "yellow")
     return code
 
 
-def replayed(submission: Submission, workers: int | None, *, quiet: bool) -> Findings:
+def replayed(submission: Submission, options: ReplayOptions) -> Findings:
     """Verify with a bar on the terminal."""
     columns = (TextColumn("replaying"), MofNCompleteColumn(), TextColumn("episodes"))
     watch = Console(stderr=True)
     with Progress(
-        *columns, TimeElapsedColumn(), console=watch, disable=quiet or not watch.is_terminal
+        *columns, TimeElapsedColumn(), console=watch, disable=options.quiet or not watch.is_terminal
     ) as bar:
         task = bar.add_task("", total=None)
         return verify(
             submission,
-            workers=workers,
+            workers=options.workers,
             on_start=lambda total: bar.update(task, total=total),
             on_episodes=lambda count: bar.advance(task, count),
         )
@@ -136,21 +116,22 @@ def print_findings(
     say(console, f"not verified: {sum(findings.counts.values())} findings ({counts})", "bold red")
 
 
-def _redecoded(submission: Submission, wanted: RedecodeOptions, *, quiet: bool) -> Redecoded:
-    watch = Console(stderr=True)
+def _redecoded(submission: Submission, agent: str, n: int, options: VerifyOptions) -> Redecoded:
+    """Without --seed it is drawn: who knew it could be honest at the drawn steps alone."""
+    watch, quiet = Console(stderr=True), options.replay.quiet
     with Progress(
         TextColumn("decoding again"),
         MofNCompleteColumn(),
         console=watch,
         disable=quiet or not watch.is_terminal,
     ) as bar:
-        task = bar.add_task("", total=wanted.n)
+        task = bar.add_task("", total=n)
         return redecode(
             submission,
-            wanted.agent,
-            wanted.n,
-            secrets.randbits(63) if wanted.seed is None else wanted.seed,
-            options=wanted.options,
+            agent,
+            n,
+            secrets.randbits(63) if options.seed is None else options.seed,
+            options=options.loading.keywords(),
             on_step=lambda: bar.advance(task),
         )
 

@@ -10,9 +10,10 @@ import typer
 from scipy.stats import t
 from typer.testing import CliRunner
 
+from cotgap.agents.options import TrainOptions
 from cotgap.agents.training import presets, train
 from cotgap.agents.training.presets import Preset, Stage
-from cotgap.agents.training.train import TrainOptions, execute
+from cotgap.agents.training.train import train_series
 from cotgap.benchmark.records.episode import Episode, Status
 from cotgap.benchmark.studies.masking import Cell, compare, main, tidy
 from tests.benchmark.building import episode, step
@@ -73,7 +74,7 @@ def test_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(presets.PRESETS, "test", preset)
     monkeypatch.setattr("cotgap.agents.training.sources.HELD_OUT", 3)
     monkeypatch.setattr(train, "CORPUS", 8)
-    base = execute(TrainOptions("test", tmp_path / "base", device="cpu"))
+    base = train_series(TrainOptions(preset="test", out=tmp_path / "base", device="cpu"))
     app = typer.Typer()
     app.command()(main)
     command = f"--out {tmp_path / 'study'} --init {base} --preset test --seeds 2 --episodes 2"

@@ -350,7 +350,7 @@ def test_who_lacks_what(tiny: TransformersBackend, tmp_path: Path) -> None:
 
 def cli(*args: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "benchmark", "probe", *map(str, args)],
+        [sys.executable, "-m", "cotgap", "probe", *map(str, args)],
         cwd=ROOT,
         capture_output=True,
         text=True,

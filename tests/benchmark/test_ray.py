@@ -177,7 +177,7 @@ def test_a_budget_needs_an_agent_that_counts(tmp_path: Path, cluster: Any) -> No
 
 def test_ctrl_c_leaves_a_run_to_resume_and_no_ray(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    command = [sys.executable, "-m", "benchmark", "run", "--agent", "tests.scripts:slow_expert"]
+    command = [sys.executable, "-m", "cotgap", "run", "--agent", "tests.scripts:slow_expert"]
     command += ["--panel", "toy/id", "--out", str(out), "--quiet"]
     process = subprocess.Popen(
         [*command, "--engine", "ray", "--workers", "2"],

@@ -22,7 +22,7 @@ TIMINGS = {"seconds", "env_seconds", "reset_seconds", "wall_seconds"}
 
 def cli(*args: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "benchmark", *map(str, args)],
+        [sys.executable, "-m", "cotgap", *map(str, args)],
         cwd=ROOT,
         env={**os.environ, **env},
         capture_output=True,
@@ -89,7 +89,7 @@ def test_sigkill_costs_only_what_is_in_flight(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     agent = "tests.scripts:slow_expert"
     assert run(whole, agent=agent).returncode == 0
-    command = [sys.executable, "-m", "benchmark", "run", "--agent", agent]
+    command = [sys.executable, "-m", "cotgap", "run", "--agent", agent]
     command += ["--panel", "toy/id", "--out", str(killed)]
     for least in (5, 25, 60):
         process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
@@ -108,7 +108,7 @@ def test_sigkill_costs_only_what_is_in_flight(tmp_path: Path) -> None:
 
 def test_ctrl_c_stops_cleanly(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    command = [sys.executable, "-m", "benchmark", "run", "--agent", "tests.scripts:slow_expert"]
+    command = [sys.executable, "-m", "cotgap", "run", "--agent", "tests.scripts:slow_expert"]
     process = subprocess.Popen(
         [*command, "--panel", "toy/id", "--out", str(out)],
         cwd=ROOT,
@@ -246,7 +246,7 @@ def test_bad_usage_is_a_message(args: list[str], words: list[str], tmp_path: Pat
 
 def test_two_runs_cannot_write_one_folder(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    command = [sys.executable, "-m", "benchmark", "run", "--agent", "tests.scripts:slow_expert"]
+    command = [sys.executable, "-m", "cotgap", "run", "--agent", "tests.scripts:slow_expert"]
     first = subprocess.Popen(
         [*command, "--panel", "toy/id", "--out", str(out), "--quiet"],
         cwd=ROOT,
@@ -295,7 +295,7 @@ def test_other_circumstances_are_said_and_kept(tmp_path: Path) -> None:
 def test_starts_fast() -> None:
     # The budget is half a second; a bound on what is imported holds on any machine.
     code = (
-        "import sys, cotgap.benchmark.__main__, cotgap.benchmark;"
+        "import sys, cotgap.cli, cotgap.benchmark;"
         "heavy = {'torch', 'transformers', 'pandas', 'scipy', 'statsmodels'} & set(sys.modules);"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
@@ -314,7 +314,7 @@ def test_panels_lists_everything(tmp_path: Path) -> None:
 
 def test_play_takes_commands_from_a_person() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmark", "play", "toy/id", "--task", "0"],
+        [sys.executable, "-m", "cotgap", "play", "toy/id", "--task", "0"],
         input="?\n!\nlook\nfly away\n",
         cwd=ROOT,
         capture_output=True,

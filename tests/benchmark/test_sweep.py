@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cotgap.benchmark.commands.sweep import SweepOptions, execute
+from cotgap.benchmark.commands.sweep import execute
 from cotgap.benchmark.domain import Relation
+from cotgap.benchmark.options import SweepOptions
 from cotgap.benchmark.records.episode import Episode, Status
 from cotgap.benchmark.records.store import EPISODES, read_episodes
 from cotgap.benchmark.report.published import PUBLISHED
@@ -30,8 +31,8 @@ from cotgap.benchmark.sweeps.outcomes import (
     Outcome,
 )
 from cotgap.benchmark.sweeps.questions import CONTRADICTED, OPEN, SUPPORTED, Answer, answers
-from cotgap.benchmark.sweeps.running import Loading
 from cotgap.benchmark.sweeps.series import Checkpoint, find
+from cotgap.cli import make
 from cotgap.envs.core import CoTGapError
 from tests.agents.templates import save_checkpoint
 
@@ -311,25 +312,23 @@ def checkpoints(root: Path) -> None:
 
 
 def options(root: Path, out: Path, **changes: Any) -> SweepOptions:
-    plain = SweepOptions(
-        checkpoints=(f"{root}/*/step-*",),
-        order=(),
-        panels=("toy/id", "toy/ood_layout"),
-        probes=("offline", "conflict"),
-        episodes=2,
-        states=1,
-        max_steps=2,
-        margin=0.05,
-        out=out,
-        seed=0,
-        protocol=None,
-        action_tokens=6,
-        thought_tokens=8,
-        dtype=None,
-        loading=Loading(device="cpu", threads=1),
-        rescore=True,
-    )
-    return replace(plain, **changes)
+    given: dict[str, Any] = {
+        "checkpoints": [f"{root}/*/step-*"],
+        "panel": ["toy/id", "toy/ood_layout"],
+        "probe": ["offline", "conflict"],
+        "episodes": 2,
+        "states": 1,
+        "max_steps": 2,
+        "out": out,
+        "action_tokens": 6,
+        "thought_tokens": 8,
+        "device": "cpu",
+        "threads": 1,
+        "rescore": True,
+        "as_json": True,
+        "quiet": True,
+    }
+    return make(SweepOptions, **{**given, **changes})
 
 
 def test_a_sweep_end_to_end(
@@ -337,7 +336,7 @@ def test_a_sweep_end_to_end(
 ) -> None:
     root, out = tmp_path / "ckpts", tmp_path / "sweep"
     checkpoints(root)
-    assert execute(options(root, out), as_json=True, quiet=True)
+    assert execute(options(root, out)) == 0
     summary = json.loads(capsys.readouterr().out)
     assert summary["complete"]
     assert {answer["question"] for answer in summary["answers"]} == {1, 2, 3, 4}
@@ -360,23 +359,23 @@ def test_a_sweep_end_to_end(
 
     with monkeypatch.context() as patched:
         patched.setattr("cotgap.benchmark.sweeps.running.LocalSite", refuse)
-        assert execute(options(root, out), as_json=True, quiet=True)
+        assert execute(options(root, out)) == 0
         assert json.loads(capsys.readouterr().out) == summary
-        fewer = options(root, out, checkpoints=(f"{root}/plain/step-*",))
-        assert execute(fewer, as_json=True, quiet=True)
+        fewer = options(root, out, checkpoints=[f"{root}/plain/step-*"])
+        assert execute(fewer) == 0
     labels = set(json.loads(capsys.readouterr().out)["rescored"])
     assert labels == {"plain-step-000001", "plain-step-000008"}, "those it had among all three"
     path = out / "runs" / "masked-step-000008" / EPISODES
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:3]))
-    assert execute(options(root, out), as_json=False, quiet=True)
+    assert execute(options(root, out, as_json=False)) == 0
     assert len(read_episodes(path.parent)) == 8
     printed = capsys.readouterr().out
     for words in ("the paper's questions", "OOD: layout", "shortcut alarm: not raised"):
         assert words in printed
     with pytest.raises(CoTGapError, match="states: 1 → 2"):
-        execute(options(root, out, states=2), as_json=True, quiet=True)
+        execute(options(root, out, states=2))
     with pytest.raises(CoTGapError, match='dtype: null → "bfloat16"'):
-        execute(options(root, out, dtype="bfloat16"), as_json=True, quiet=True)
+        execute(options(root, out, dtype="bfloat16"))
     shutil.rmtree(root / "masked")
     with pytest.raises(CoTGapError, match="Did you mean"):
-        execute(options(root, out, probes=("conflct",)), as_json=True, quiet=True)
+        execute(options(root, out, probe=["conflct"]))

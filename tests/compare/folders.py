@@ -11,16 +11,16 @@ from typing import Any
 from typer.testing import CliRunner, Result
 
 from cotgap.agents.core import Sampling
-from cotgap.benchmark.__main__ import app
 from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig
 from cotgap.benchmark.records.episode import Episode, Status
+from cotgap.cli import application
 from tests.benchmark.building import episode
 
 SPLIT = "id"
 
 
 def cli(*args: str | Path) -> Result:
-    return CliRunner().invoke(app, [str(arg) for arg in args])
+    return CliRunner().invoke(application(), [str(arg) for arg in args])
 
 
 def play(folder: Path, agent: str, *args: str) -> Path:

@@ -12,11 +12,11 @@ from xml.etree import ElementTree
 import pytest
 from typer.testing import Result
 
-from cotgap.benchmark.__main__ import main
 from cotgap.benchmark.compare.comparison import compare
 from cotgap.benchmark.compare.gate import Wanted
 from cotgap.benchmark.compare.junit import junit
 from cotgap.benchmark.compare.markdown import code, markdown
+from cotgap.cli import main
 from cotgap.envs.core import CoTGapError
 from tests.benchmark.building import episode, step
 from tests.compare.folders import cli, config, outcomes, play, write

@@ -13,8 +13,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from cotgap.benchmark.commands.run import RunOptions, execute
+from cotgap.benchmark.commands.run import execute
+from cotgap.benchmark.options import RunOptions
 from cotgap.benchmark.records.config import digest_of
+from cotgap.cli import make
 from cotgap.leaderboards import form
 from cotgap.leaderboards.packing import load_runs, write_submission
 from cotgap.leaderboards.submission import Entrant, Submission
@@ -25,27 +27,8 @@ LINE = dict[str, Any]
 
 def play(out: Path, agent: str, panels: Sequence[str], episodes: int, **options: Any) -> Path:
     """A real run's folder."""
-    chosen: dict[str, Any] = {
-        "mode": "both",
-        "repeats": 1,
-        "temperature": 0.0,
-        "top_p": 1.0,
-        "max_steps": None,
-        "seed": 0,
-        "shadow": "auto",
-        "protocol": None,
-        "action_tokens": 64,
-        "thought_tokens": 448,
-        "timeout": None,
-        "batch_size": None,
-        "dtype": None,
-        "device": None,
-        "threads": None,
-        "cache_memory": None,
-        **options,
-    }
-    run = RunOptions(agent=agent, panels=tuple(panels), episodes=episodes, out=out, **chosen)
-    execute(run, as_json=False, quiet=True)
+    given = {"agent": agent, "panel": list(panels), "episodes": episodes, "out": out, **options}
+    execute(make(RunOptions, quiet=True, **given))
     return out
 
 

@@ -15,9 +15,9 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from cotgap.agents.__main__ import app
 from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.core import Request, Sampling
+from cotgap.agents.options import TrainOptions
 from cotgap.agents.specs import make_agent
 from cotgap.agents.training import checkpoints, presets, train
 from cotgap.agents.training.batches import Batches
@@ -27,7 +27,8 @@ from cotgap.agents.training.loop import differences
 from cotgap.agents.training.presets import Preset, Stage, geometric, parse_mix
 from cotgap.agents.training.sequences import Objective, encode, prompt_ids
 from cotgap.agents.training.sources import PanelSource
-from cotgap.agents.training.train import TrainOptions, execute
+from cotgap.agents.training.train import train_series
+from cotgap.cli import application
 from cotgap.envs.core import CoTGapError, UnknownNameError
 
 STAGE = Stage(steps=4, batch_size=2, learning_rate=1e-3, warmup=1, checkpoints=2)
@@ -60,7 +61,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def options(out: Path, **changes: Any) -> TrainOptions:
-    return replace(TrainOptions("test", out, mask_fraction=0.3, device="cpu"), **changes)
+    return replace(
+        TrainOptions(preset="test", out=out, action_mask_fraction=0.3, device="cpu"), **changes
+    )
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +74,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr("cotgap.agents.training.sources.HELD_OUT", 3)
         patch.setattr(train, "CORPUS", 8)
         out = tmp_path_factory.mktemp("trained")
-        execute(options(out))
+        train_series(options(out))
         yield out
 
 
@@ -106,13 +109,15 @@ def test_a_checkpoint_is_an_agent(trained: Path) -> None:
 
 def test_a_finished_run_is_left_alone(trained: Path) -> None:
     before = (trained / "step-000004" / "model.safetensors").stat().st_mtime_ns
-    execute(options(trained))
+    train_series(options(trained))
     assert (trained / "step-000004" / "model.safetensors").stat().st_mtime_ns == before
 
 
 def test_another_configuration_is_refused(trained: Path) -> None:
     with pytest.raises(CoTGapError, match=r"action_mask_fraction: 0.3 → 0.5; .*seed: 0 → 1"):
-        execute(options(trained, mask_fraction=0.5, seed=1, init=trained / "base" / "step-000002"))
+        train_series(
+            options(trained, mask_fraction=0.5, seed=1, init=trained / "base" / "step-000002")
+        )
 
 
 def test_resuming_gives_what_an_uninterrupted_run_gives(
@@ -133,10 +138,10 @@ def test_resuming_gives_what_an_uninterrupted_run_gives(
 
     monkeypatch.setattr("cotgap.agents.training.loop.replace_folder", stopped)
     with pytest.raises(KeyboardInterrupt):
-        execute(options(out))
+        train_series(options(out))
     monkeypatch.setattr("cotgap.agents.training.loop.replace_folder", real)
     assert [path.name for path in (out / "resume").iterdir()] == ["checkpoint-3"]
-    execute(options(out))
+    train_series(options(out))
     one, other = (
         load_file(folder / "step-000004" / "model.safetensors") for folder in (trained, out)
     )
@@ -165,7 +170,7 @@ def test_a_full_disk_keeps_what_was_saved(
 
     monkeypatch.setattr("cotgap.agents.training.loop.save_checkpoint", full)
     with pytest.raises(CoTGapError, match=r"cannot save .*step-000004: .*No space left.*same comm"):
-        execute(options(out))
+        train_series(options(out))
     kept = sorted(path.name for path in out.iterdir())
     assert kept == ["base", "echoes", "resume", "step-000002", "train.json"]
     assert TransformersBackend.open(out / "step-000002", device="cpu")
@@ -175,7 +180,7 @@ def test_a_full_disk_keeps_what_was_saved(
 def test_it_learns(tmp_path: Path) -> None:
     stage = replace(STAGE, steps=40, batch_size=4, learning_rate=5e-3, checkpoints=1)
     presets.PRESETS["test"] = replace(TEST, stage=stage, before={})
-    out = execute(options(tmp_path, mask_fraction=0.0))
+    out = train_series(options(tmp_path, mask_fraction=0.0))
     curve = [loss for _, loss in json.loads((out / "card.json").read_text())["loss_curve"]]
     assert curve[-1] < 0.6 * curve[0]
 
@@ -184,7 +189,7 @@ def test_a_stage_that_did_not_learn_to_look_up_ends_the_run(tmp_path: Path) -> N
     echoes = replace(TEST.before["echoes"], recall=0.9)
     presets.PRESETS["test"] = replace(TEST, before={"echoes": echoes})
     with pytest.raises(CoTGapError, match=r"copied 0.0 %, and 90.0 % are needed.*another --seed"):
-        execute(options(tmp_path))
+        train_series(options(tmp_path))
     assert not list(tmp_path.rglob("card.json"))
 
 
@@ -220,7 +225,7 @@ def test_adapters(tiny_checkpoint: Path, tmp_path: Path) -> None:
     """An adapter's folder is small, opens as an agent, and acts as the model it was saved from."""
     pytest.importorskip("peft")
     presets.PRESETS["test"] = replace(TEST, before={}, architecture=None)
-    out = execute(options(tmp_path, init=tiny_checkpoint, lora=2, learning_rate=0.1))
+    out = train_series(options(tmp_path, init=tiny_checkpoint, lora=2, learning_rate=0.1))
     files = {path.name for path in out.iterdir()}
     assert {"adapter_model.safetensors", "adapter_config.json", "card.json"} <= files
     assert "model.safetensors" not in files
@@ -234,7 +239,7 @@ def test_adapters(tiny_checkpoint: Path, tmp_path: Path) -> None:
 def test_an_adapter_of_another_base(tiny_checkpoint: Path, tmp_path: Path) -> None:
     pytest.importorskip("peft")
     presets.PRESETS["test"] = replace(TEST, before={}, architecture=None)
-    out = execute(options(tmp_path, init=tiny_checkpoint, lora=2))
+    out = train_series(options(tmp_path, init=tiny_checkpoint, lora=2))
     card = json.loads((out / "card.json").read_text())
     card["parent"]["fingerprint"] = "0" * 64
     (out / "card.json").write_text(json.dumps(card))
@@ -270,7 +275,7 @@ def test_small_things() -> None:
 
 
 def run(*arguments: str) -> Any:
-    return CliRunner().invoke(app, list(arguments))
+    return CliRunner().invoke(application(), list(arguments))
 
 
 def test_the_command_line_writes_data(tmp_path: Path) -> None:

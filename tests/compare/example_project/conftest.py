@@ -14,7 +14,7 @@ def baseline() -> Path:
     folder = HERE / "runs" / "released"
     if (folder / "summary.json").exists():  # as when several workers run the tests
         return folder
-    command = [sys.executable, "-m", "benchmark", "run", "--agent", "my_agent:released"]
+    command = [sys.executable, "-m", "cotgap", "run", "--agent", "my_agent:released"]
     command += ["--panel", "toy/id", "--out", str(folder), "--quiet"]
     subprocess.run(command, check=True, cwd=HERE, stdout=subprocess.DEVNULL)
     return folder

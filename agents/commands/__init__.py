@@ -1,0 +1,1 @@
+"""What `cotgap data` and `cotgap train` do, one file each."""

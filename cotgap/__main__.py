@@ -1,0 +1,6 @@
+"""`python -m cotgap` is the command `cotgap`."""
+
+from cotgap.cli import main
+
+if __name__ == "__main__":
+    main()
