@@ -25,6 +25,7 @@ BATCH_SIZE = {"cpu": 32, "cuda": 64}
 # The share of memory that the cache may take by default: of all there is, or of what the weights
 # leave on a CUDA device.
 MEMORY = {"cpu": 0.25, "cuda": 0.8}
+MOST_UNKNOWN = 64  # tokens of a tokenizer that a model may lack, as those for images
 
 
 class TransformersBackend:
@@ -54,8 +55,10 @@ class TransformersBackend:
         self.fingerprint = fingerprint
         self.batch_size = batch_size or BATCH_SIZE[model.device.type]
         self.renderer = Renderer(tokenizer, context_length(model, tokenizer))
+        vocabulary = model.get_input_embeddings().weight.shape[0]
+        check_vocabulary(self.renderer, vocabulary)
         ends = _end_tokens(model, tokenizer, self.renderer)
-        self._rules = Rules(self.renderer, ends, model.device)
+        self._rules = Rules(self.renderer, ends, model.device, vocabulary)
         self.fallback_reason = ""
         """Why the slot cache, or even batches, are not used; empty where the slot cache is."""
         memory = default_memory(model.device) if cache_memory is None else cache_memory * 2**30
@@ -98,6 +101,7 @@ class TransformersBackend:
             "parameters": self.model.num_parameters(),
             "context": self.renderer.context,
             **({"no_slots_because": self.fallback_reason} if self.fallback_reason else {}),
+            **({"prompts": self.renderer.rewritten} if self.renderer.rewritten else {}),
         }
 
     def circumstances(self) -> dict[str, str]:
@@ -202,6 +206,27 @@ def default_memory(device: torch.device) -> int:
     else:
         free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return int(free * MEMORY[device.type])
+
+
+def check_vocabulary(renderer: Renderer, known: int) -> None:
+    """Raise `CoTGapError` for a tokenizer with tokens that a model of `known` tokens lacks.
+
+    Some models lack tokens that no conversation uses; those are let pass.
+    """
+    framing = renderer.framing
+    frames = (framing.head, framing.start, framing.to_assistant, framing.to_user, framing.end)
+    used = {id_ for frame in frames for id_ in renderer.encode(frame, True)}
+    total = len(renderer.tokenizer)
+    unknown = max(used, default=0)
+    if unknown < known and total - known > MOST_UNKNOWN:
+        unknown = total - 1
+    if unknown >= known:
+        token = renderer.tokenizer.convert_ids_to_tokens(unknown)
+        raise CoTGapError(
+            f"the tokenizer has token {unknown} ({token!r}), but the model knows {known} tokens. "
+            "Put the tokenizer there that belongs to these weights, or the weights that were saved "
+            "after tokens were added"
+        )
 
 
 def context_length(model: Any, tokenizer: Any) -> int:

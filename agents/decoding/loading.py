@@ -125,7 +125,7 @@ def _load_adapted(
 
 @contextlib.contextmanager
 def reading(what: str) -> Iterator[None]:
-    """Within it, whatever a damaged or foreign checkpoint makes a library raise is `CoTGapError`."""
+    """Within it, what a damaged or foreign checkpoint makes a library raise is `CoTGapError`."""
     try:
         with quiet():
             yield
@@ -260,6 +260,7 @@ def _load_model(view: Path, folder: Path, dtype: str) -> Any:
         view,
         dtype=getattr(torch, dtype),
         use_safetensors=True,
+        ignore_mismatched_sizes=True,  # reported, and refused with the two sizes
         output_loading_info=True,
         **LOCAL,
     )

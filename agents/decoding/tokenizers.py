@@ -18,7 +18,6 @@ from cotgap.agents.fingerprint import TOKENIZER_PATTERNS, covered, fingerprint
 from cotgap.agents.rendering import Renderer
 from cotgap.envs.core import CoTGapError
 
-
 # The model's configuration decides the tokenizer's class where the tokenizer's own does not.
 PATTERNS = (*TOKENIZER_PATTERNS, "config.json")
 

@@ -83,7 +83,9 @@ def tensors_in(path: Path) -> dict[str, list[int]]:
 
 
 def check_complete(folder: Path, report: Any, expected: Iterable[str]) -> None:
-    """Raise `CoTGapError` where weights lack tensors, or hold more layers than are configured.
+    """Raise `CoTGapError` where weights are not those of the model that is configured.
+
+    That is where they lack tensors, hold some of other sizes, or hold more layers.
 
     `report` is what transformers says of loading, `expected` the names of the model's tensors.
     """
@@ -91,6 +93,13 @@ def check_complete(folder: Path, report: Any, expected: Iterable[str]) -> None:
         raise CoTGapError(
             f"the weights in {folder} are incomplete: {len(missing)} tensors are missing "
             f"({', '.join(missing[:3])}, ...). Copy the checkpoint again"
+        )
+    if other := sorted(report["mismatched_keys"]):
+        name, found, wanted = other[0]
+        raise CoTGapError(
+            f"the weights in {folder} do not fit its config.json: {name} is {list(found)}, and "
+            f"{list(wanted)} is configured ({len(other)} tensors differ). Put the config.json "
+            "there that belongs to them"
         )
     kinds = {_kind(name) for name in expected}
     if beyond := sorted(name for name in report["unexpected_keys"] if _kind(name) in kinds):
