@@ -113,7 +113,8 @@ class Agent:
         """The decision that a completion of this request is."""
         raw = request.prefill + completion.text
         action, thought, error = get_mode(request.mode).parse(raw, request.tags)
-        usage = replace(completion.usage, dropped_steps=request.dropped_steps)
+        dropped = max(completion.usage.dropped_steps, request.dropped_steps)
+        usage = replace(completion.usage, dropped_steps=dropped)
         return Decision(request.mode, action, thought, raw, error, completion.finish_reason, usage)
 
     def close(self) -> None:

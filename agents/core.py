@@ -153,6 +153,7 @@ class Decision:
     usage: Usage = Usage()
 
 
+@runtime_checkable
 class Mode(Protocol):
     """How a decision is decoded: one file in `agents/modes/` each, with a `MODE` object."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, make_dataclass
+from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -11,17 +13,9 @@ import typer
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoadingOptions:
-    """How an agent's model is loaded, or its server asked; no agent has all of these.
+class LocalOptions:
+    """How a local model is loaded and computed."""
 
-    They are keyword arguments of `cotgap.agents.specs.make_agent`, which says what None stands for.
-    """
-
-    PANEL: ClassVar = "Agent"
-
-    batch_size: Annotated[
-        int | None, typer.Option(help="Episodes or tasks played at a time.", min=1)
-    ] = None
     dtype: Annotated[
         str | None,
         typer.Option(help="float32 or bfloat16. [default: by device]", show_default=False),
@@ -45,6 +39,12 @@ class LoadingOptions:
             show_default=False,
         ),
     ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerOptions:
+    """How a server is spoken to."""
+
     tokenizer: Annotated[
         Path | None,
         typer.Option(
@@ -60,9 +60,37 @@ class LoadingOptions:
         ),
     ] = None
 
+
+@dataclass(frozen=True, kw_only=True)
+class LoadingOptions(ServerOptions, LocalOptions):
+    """How an agent's model is loaded, or its server asked; no agent has all of these.
+
+    They are keyword arguments of `cotgap.agents.specs.make_agent`, which says what None stands for.
+    """
+
+    PANEL: ClassVar = "Agent"
+
+    batch_size: Annotated[
+        int | None, typer.Option(help="Episodes or tasks played at a time.", min=1)
+    ] = None
+
     def keywords(self) -> dict[str, Any]:
         """The options by name, as `make_agent` takes them."""
         return {one.name: getattr(self, one.name) for one in fields(self)}
+
+
+@cache
+def loading_options() -> type[LoadingOptions]:
+    """`LoadingOptions`, and the options of other distributions' backends where there are any."""
+    if not entry_points(group="cotgap.backends"):
+        return LoadingOptions
+    from cotgap.agents.backends import option_types  # gymnasium: --help need not wait for it
+
+    known = {one.name for one in fields(LoadingOptions)}
+    more = [(name, hint, None) for name, hint in option_types().items() if name not in known]
+    return make_dataclass(
+        "LoadingOptions", more, bases=(LoadingOptions,), frozen=True, kw_only=True
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

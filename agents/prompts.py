@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cotgap.agents.core import AFTER_THOUGHT, Message, Request, Sampling, Tags
 from cotgap.agents.modes import get_mode
@@ -19,6 +19,8 @@ EXAMPLE = "look"
 # How much of the room for the prompt is still used after steps were dropped. The rest is filled
 # before any more are dropped, so that the prompt's beginning stays the same for a while.
 KEPT = 0.75
+
+LEFT_OUT = "\n\n[Earlier steps left out: {}]\n\n"
 
 ShotStep = tuple[str, str, str, Sequence[str] | None]
 
@@ -143,7 +145,7 @@ class Dialogue:
         first, rest = self._observations[0], self._observations[1:]
         dropped = self.dropped_steps
         if dropped:
-            marker = Part("marker", f"\n\n[Earlier steps left out: {dropped}]\n\n")
+            marker = Part("marker", LEFT_OUT.format(dropped))
             first = Turn("user", (*first.parts, marker, *rest[dropped - 1].parts))
         shown = [self._system, *self._shots, first]
         for action, observation in zip(self._actions[dropped:], rest[dropped:], strict=False):
@@ -211,6 +213,32 @@ def reply_parts(action: str, thought: str | None, tags: Tags) -> tuple[Part, ...
         return act
     think = (Part("tag", tags.think_open), Part("thought", thought), Part("tag", tags.think_close))
     return (*think, Part("frame", AFTER_THOUGHT), *act)
+
+
+def leave_out(request: Request, steps: int) -> Request:
+    """An unrendered request without its `steps` oldest steps, as a `Dialogue` leaves them out.
+
+    For backends that cannot count tokens, and learn from a refusal that a prompt is too long.
+    """
+    steps = min(steps, request.step)
+    if not steps:
+        return request
+    shown = 1 + 2 * request.step  # of the messages: an observation, then an action and another each
+    before, (first, *rest) = request.messages[:-shown], request.messages[-shown:]
+    text = first.content + LEFT_OUT.format(steps) + rest[2 * steps - 1].content
+    messages = (*before, Message("user", text), *rest[2 * steps :])
+    return replace(request, messages=messages, dropped_steps=steps)
+
+
+def leave_out_more(request: Request, shown: Request) -> Request:
+    """Without so many steps more than `shown` that a share of it is left, or without all."""
+    wanted = KEPT * sum(len(message.content) for message in shown.messages)
+    fewer = shown
+    for steps in range(shown.dropped_steps + 1, request.step + 1):
+        fewer = leave_out(request, steps)
+        if sum(len(message.content) for message in fewer.messages) <= wanted:
+            break
+    return fewer
 
 
 def _asked(turns: Sequence[Turn], prefill: str) -> tuple[Turn, ...]:

@@ -444,3 +444,61 @@ class ScaleOptions:
     start_seconds: Annotated[
         float, typer.Option(help="Seconds that loading a checkpoint takes.", min=0)
     ] = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareOptions:
+    """Copy ALFWorld's games from an archive or a folder to $ALFWORLD_DATA, and check them."""
+
+    EXAMPLES: ClassVar = ("cotgap games prepare ~/alfworld.tar.xz",)
+    NOTE: ClassVar = "Exit codes: 0 all games are whole, 2 some are not, or bad usage."
+
+    source: Annotated[
+        Path, typer.Argument(help="A .tar(.gz|.xz|.bz2) or .zip of games, or a folder of them.")
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateOptions:
+    """Make TextWorld's games before they are needed, in $COTGAP_CACHE."""
+
+    EXAMPLES: ClassVar = (
+        "cotgap games generate",
+        "cotgap games generate --panel textworld/id --workers 1",
+    )
+
+    panel: Annotated[
+        list[str],
+        typer.Option(help="textworld/SPLIT; repeat for several. [default: all]"),
+    ] = field(default_factory=list)
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Processes. [default: one for each core]", min=1, show_default=False),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """Write generated households as files that the stock ALFWorld engine plays identically.
+
+    They lie in DIR/json_2.1.1/PANEL/, as ALFWorld's own do. The extra `alfworld` must be installed,
+    as the files carry its rules. household/ood_wording exports the games of household/id: files
+    know the wordings of ALFWorld only.
+    """
+
+    EXAMPLES: ClassVar = (
+        "cotgap games export household/ood_layout games",
+        "cotgap games export household/id games --wording older --limit 20",
+        "cotgap games export household/train games --limit 5000",
+    )
+
+    panel: Annotated[str, typer.Argument(help="household/SPLIT.")]
+    folder: Annotated[Path, typer.Argument(help="Where to write.", metavar="DIR")]
+    wording: Annotated[str, typer.Option(help="current, older or package.")] = "current"
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            help="Only the first N games. [default: the whole panel; train has no end]",
+            show_default=False,
+        ),
+    ] = None

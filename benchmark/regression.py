@@ -21,7 +21,7 @@ from typing import Any
 from cotgap.agents.core import Sampling
 from cotgap.agents.fingerprint import fingerprint
 from cotgap.agents.modes import parse_modes
-from cotgap.agents.options import LoadingOptions
+from cotgap.agents.options import loading_options
 from cotgap.agents.specs import model_path
 from cotgap.benchmark.compare.comparison import Comparison, compare
 from cotgap.benchmark.compare.gate import Wanted, check_margin
@@ -39,7 +39,7 @@ from cotgap.envs.registry import get_panel
 
 # What of `make_agent`'s options decides records; the others only decide how fast.
 DECISIVE = ("device", "dtype", "tokenizer")
-OPTIONS = [field.name for field in fields(LoadingOptions)]
+OPTIONS = [field.name for field in fields(loading_options())]
 SILENT = Progress(lambda jobs, before, notices: None, lambda: None, lambda episode: None)
 
 

@@ -1,12 +1,10 @@
-"""What a larger study would take, from what a run took: `python -m cotgap.benchmark.scale RUN`.
+"""What a larger study would take, from what a run took: `cotgap scale RUN`.
 
 See `docs/scale.md` for the formula and for what makes the figures right.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,22 +57,22 @@ def worker_hours(study: Study, sessions: Sequence[Session], start_seconds: float
     return (playing + study.checkpoints * start_seconds) / 3600
 
 
-def main() -> None:
-    """Print what was measured, and what follows for the study."""
-    parser = argparse.ArgumentParser(
-        prog="python -m cotgap.benchmark.scale",
-        description=__doc__.splitlines()[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument("run", type=Path, help="a run's folder, of the model and GPU in question")
-    parser.add_argument("--games", type=int, default=10_000, help="of the study")
-    parser.add_argument("--checkpoints", type=int, default=20, help="of the study")
-    parser.add_argument("--modes", type=int, default=2, help="in which each is played")
-    parser.add_argument("--workers", type=int, default=8, help="GPUs, with a worker on each")
-    parser.add_argument("--start-seconds", type=float, default=0.0, help="to load a checkpoint")
-    options = parser.parse_args()
-    sessions = read_sessions(options.run)
-    study = Study(options.games, options.checkpoints, options.modes)
+def show(
+    run: Path,
+    *,
+    games: int = 10_000,
+    checkpoints: int = 20,
+    modes: int = 2,
+    workers: int = 8,
+    start_seconds: float = 0.0,
+) -> None:
+    """Print what a run's sessions measured, and what follows for a study on `workers` workers.
+
+    `run` is the folder of a run of the model and GPU in question; a worker takes `start_seconds`
+    to load a checkpoint. Raises `CoTGapError` for a folder that is no run or has no episode.
+    """
+    sessions = read_sessions(run)
+    study = Study(games, checkpoints, modes)
     each = seconds_per_episode(sessions)
     for session in sessions:
         parts = ", ".join(f"{part} {share:.1%}" for part, share in session.shares())
@@ -82,8 +80,8 @@ def main() -> None:
             f"measured: {session.episodes} episodes, {session.steps} steps, "
             f"{session.worker_seconds:.1f} worker seconds ({parts})"
         )
-    hours = worker_hours(study, sessions, options.start_seconds)
-    read, written = tokens(read_episodes(options.run))
+    hours = worker_hours(study, sessions, start_seconds)
+    read, written = tokens(read_episodes(run))
     print(
         f"an episode takes {each:.3g} worker seconds, reads {read:,.0f} tokens and writes "
         f"{written:,.0f}"
@@ -91,12 +89,5 @@ def main() -> None:
     print(
         f"{study.games:,} games × {study.modes} modes × {study.checkpoints} checkpoints are "
         f"{study.episodes:,} episodes: {hours:,.1f} worker hours, "
-        f"{hours / options.workers:,.1f} hours on {options.workers} workers"
+        f"{hours / workers:,.1f} hours on {workers} workers"
     )
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except CoTGapError as error:
-        sys.exit(f"error: {error}")

@@ -51,15 +51,22 @@ COMMANDS = (
     Command("probe", benchmark.ProbeOptions, "cotgap.benchmark.commands.probe"),
     Command("sweep", benchmark.SweepOptions, "cotgap.benchmark.commands.sweep"),
     Command("audit", benchmark.AuditOptions, "cotgap.benchmark.commands.audit"),
+    Command("scale", benchmark.ScaleOptions, "cotgap.benchmark.commands.scale"),
     Command("data", agents.DataOptions, "cotgap.agents.commands.data"),
     Command("train", agents.TrainOptions, "cotgap.agents.commands.train"),
     Command("submit", leaderboards.SubmitOptions, "cotgap.leaderboards.commands.submit"),
     Command("verify", leaderboards.VerifyOptions, "cotgap.leaderboards.commands.verify"),
     Command("check", leaderboards.CheckOptions, "cotgap.leaderboards.commands.check"),
+    Command("games prepare", benchmark.PrepareOptions, "cotgap.benchmark.commands.prepare"),
+    Command("games generate", benchmark.GenerateOptions, "cotgap.benchmark.commands.generate"),
+    Command("games export", benchmark.ExportOptions, "cotgap.benchmark.commands.export"),
     Command("board build", leaderboards.BuildOptions, "cotgap.leaderboards.commands.build"),
     Command("board serve", leaderboards.ServeOptions, "cotgap.leaderboards.commands.serve"),
 )
-GROUPS = {"board": "The leaderboards as pages."}
+GROUPS = {
+    "games": "Games that have to be fetched, made or written.",
+    "board": "The leaderboards as pages.",
+}
 
 
 def application(unfold: str = "") -> typer.Typer:
@@ -160,7 +167,7 @@ def _function(command: Command) -> Callable[..., None]:
 
 def _parameters(options: type, given: Mapping[str, Any]) -> Iterator[inspect.Parameter]:
     """The options of a class and of those it holds; `given` are defaults that differ from its."""
-    hints = get_type_hints(options, include_extras=True)
+    hints = _hints(options)
     for one in fields(options):
         default = given.get(one.name, _default(one))
         if is_dataclass(hints[one.name]):
@@ -185,7 +192,7 @@ def _default(one: Field[Any]) -> Any:
 
 def _build(options: type, values: Mapping[str, Any]) -> Any:
     """The options object that the values of a command line make."""
-    hints = get_type_hints(options)
+    hints = _hints(options)
     return options(
         **{
             one.name: _build(hints[one.name], values)
@@ -194,6 +201,15 @@ def _build(options: type, values: Mapping[str, Any]) -> Any:
             for one in fields(options)
         }
     )
+
+
+def _hints(options: type) -> dict[str, Any]:
+    """Field → its type as declared, with the options that other distributions' backends add."""
+    hints = get_type_hints(options, include_extras=True)
+    return {
+        name: agents.loading_options() if hint is agents.LoadingOptions else hint
+        for name, hint in hints.items()
+    }
 
 
 def _epilog(options: type) -> str:

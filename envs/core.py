@@ -389,12 +389,27 @@ class Finding:
     fix: str = ""
 
 
+# Proper names that capitals at the beginnings of words would misspell.
+SPELLINGS = {
+    "alfworld": "ALFWorld",
+    "bfcl": "BFCL",
+    "scienceworld": "ScienceWorld",
+    "textworld": "TextWorld",
+}
+
+
+def env_id(suite: str) -> str:
+    """The Gymnasium id of a suite, by its name alone: `my_suite` is `cotgap/MySuite-v0`."""
+    words = re.split("[_-]", suite)
+    spelled = SPELLINGS.get(suite) or "".join(word[:1].upper() + word[1:] for word in words)
+    return f"cotgap/{spelled}-v0"
+
+
 class Suite(ABC):
     """A family of tasks with one interface; each suite module has one instance, `SUITE`."""
 
     name: ClassVar[str]
-    env_name: ClassVar[str]
-    """The Gymnasium id is `cotgap/{env_name}-v0`."""
+    """That of its module, or of its entry point."""
     version: ClassVar[str]
     """Changed whenever the same actions could give another text or score."""
     step_limit: ClassVar[int]
@@ -443,4 +458,4 @@ class Suite(ABC):
     @property
     def env_id(self) -> str:
         """The Gymnasium id."""
-        return f"cotgap/{self.env_name}-v0"
+        return env_id(self.name)

@@ -1,12 +1,7 @@
-"""The published locks: `locks.json` beside this file, the lock of every panel as released.
-
-`python -m cotgap.envs.locks` rewrites the file; do that only together with a change that is meant
-to make numbers incomparable (and say so in the changelog).
-"""
+"""The published locks: `locks.json` beside this file, the lock of every panel as released."""
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
@@ -30,10 +25,3 @@ def changed() -> list[Panel]:
         for panel in suite.panels.values()
         if known.get(panel.name) != panel.lock
     ]
-
-
-if __name__ == "__main__":
-    argparse.ArgumentParser("python -m cotgap.envs.locks", description=__doc__).parse_args()
-    locks = {p.name: p.lock for suite in suites().values() for p in suite.panels.values()}
-    FILE.write_text(json.dumps(locks, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    print(f"{FILE.name}: {len(locks)} panels")

@@ -1,40 +1,31 @@
-"""Finds suites among its siblings, registers their Gymnasium ids, and opens panels and tasks."""
+"""Finds suites, registers their Gymnasium ids, and opens panels and tasks."""
 
 from __future__ import annotations
 
-import functools
-import importlib
-import pkgutil
-from pathlib import Path
 from typing import Any
 
 import gymnasium
 
-from cotgap.envs.core import CoTGapError, Panel, Suite, TaskKey, TextEnv, UnknownNameError
+from cotgap.envs.core import CoTGapError, Panel, Suite, TaskKey, TextEnv, env_id
+from cotgap.envs.plugins import Extensions
 
-# Siblings without a suite, not imported by the scan.
-INFRASTRUCTURE = frozenset({"audits", "cache", "cli", "core", "locks", "registry", "spaces"})
+SUITES: Extensions[Suite] = Extensions(
+    "suite",
+    __package__,
+    "SUITE",
+    Suite,
+    helpers=("audits", "cache", "cli", "core", "locks", "plugins", "registry", "spaces"),
+)
 
 
-@functools.cache
 def suites() -> dict[str, Suite]:
-    """Every suite by name: each sibling module (or package) with a `SUITE` object."""
-    found: dict[str, Suite] = {}
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        if module.name in INFRASTRUCTURE:
-            continue
-        suite = getattr(importlib.import_module(f"{__package__}.{module.name}"), "SUITE", None)
-        if isinstance(suite, Suite):
-            found[suite.name] = suite
-    return dict(sorted(found.items()))
+    """Every suite by name."""
+    return SUITES.all()
 
 
 def get_suite(name: str) -> Suite:
-    """The suite of that name; raises `UnknownNameError`."""
-    try:
-        return suites()[name]
-    except KeyError:
-        raise UnknownNameError("suite", name, suites(), "`cotgap panels` lists all.") from None
+    """The suite of that name, of which alone the module is imported; raises `UnknownNameError`."""
+    return SUITES.get(name, "`cotgap panels` lists all.")
 
 
 def get_panel(name: str) -> Panel:
@@ -67,8 +58,9 @@ def make_env(suite: str, split: str | None = None, **options: Any) -> TextEnv:
 
 
 def register_all() -> None:
-    """Register `cotgap/<Suite>-v0` for every suite (done on `import cotgap.envs`)."""
-    for suite in suites().values():
-        gymnasium.register(
-            suite.env_id, entry_point="cotgap.envs.registry:make_env", kwargs={"suite": suite.name}
-        )
+    """Register `cotgap/<Suite>-v0` for every suite (done on `import cotgap.envs`).
+
+    No suite is imported before an environment of it is made.
+    """
+    for name in SUITES.names():
+        gymnasium.register(env_id(name), entry_point=f"{__name__}:make_env", kwargs={"suite": name})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.envs.core import TextEnv
 from cotgap.envs.toy import SUITE
 from tests.agents.templates import save_checkpoint

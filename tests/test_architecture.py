@@ -17,10 +17,12 @@ FOLDERS = ("envs", "agents", "benchmark", "leaderboards")
 # package → what of ours it may import, as prefixes of dotted names
 ARROWS = {
     "envs": ("cotgap.envs",),
-    "agents": ("cotgap.agents", "cotgap.envs.cache", "cotgap.envs.core"),
+    "agents": ("cotgap.agents", "cotgap.envs.cache", "cotgap.envs.core", "cotgap.envs.plugins"),
     "benchmark": ("cotgap.benchmark", "cotgap.agents", "cotgap.envs"),
     "leaderboards": ("cotgap.leaderboards", "cotgap.benchmark", "cotgap.envs"),
+    "cotgap": ("cotgap",),
 }
+OUTSIDE = (*FOLDERS, "tests", "tools")  # top-level names that no package of ours imports
 VERIFYING = ("cotgap.agents.core", "cotgap.agents.modes", "cotgap.agents.protocol")
 # folder or file within a package → what it may import besides
 MORE = {
@@ -50,7 +52,10 @@ def imported(path: Path) -> Iterator[str]:
             yield node.module or ""
 
 
-@pytest.mark.parametrize("path", sources(*FOLDERS), ids=lambda p: str(p.relative_to(ROOT)))
+INSTALLED = [*sources(*FOLDERS), *sorted((ROOT / "cotgap").glob("*.py"))]
+
+
+@pytest.mark.parametrize("path", INSTALLED, ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_point_one_way(path: Path) -> None:
     allowed = ARROWS[path.relative_to(ROOT).parts[0]]
     if path.name == "__main__.py" and path.parent.parent == ROOT:
@@ -58,12 +63,22 @@ def test_imports_point_one_way(path: Path) -> None:
     for place, more in MORE.items():
         allowed += more if place in (path, *path.parents) else ()
     for name in imported(path):
-        assert name.split(".")[0] not in FOLDERS, (
-            f"imports {name}: the import name is cotgap.{name}"
-        )
+        assert name.split(".")[0] not in OUTSIDE, f"imports {name}, which is not installed"
         if name.split(".")[0] == "cotgap":
             fits = any(name == prefix or name.startswith(f"{prefix}.") for prefix in allowed)
             assert fits, f"imports {name}; allowed: {', '.join(allowed)}"
+
+
+@pytest.mark.parametrize("path", sources("tools"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_tools_import_packages_by_their_installed_names(path: Path) -> None:
+    for name in imported(path):
+        assert name.split(".")[0] not in (*FOLDERS, "tests"), f"imports {name}"
+
+
+def test_extensions_are_found_from_the_bottom() -> None:
+    """What finds extensions knows no kind's package, nor the registry of suites."""
+    found = {name for name in imported(ROOT / "envs" / "plugins.py") if name.startswith("cotgap")}
+    assert found == {"cotgap.envs.core"}
 
 
 def words(path: Path) -> set[str]:

@@ -1,4 +1,7 @@
-"""docs/extending.md, followed to the letter in a copy of the project."""
+"""docs/extending.md, followed to the letter in a copy of the project.
+
+`tests/test_plugins.py` installs the same files as a package.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,7 @@ from cotgap.benchmark.sweeps.series import find
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
-COPIED = ("cotgap", "envs", "benchmark", "leaderboards", "tests", "docs")
-LINKED = ("agents", "pyproject.toml")
+COPIED = ("cotgap", "envs", "agents", "benchmark", "leaderboards", "tests", "docs", "tools")
 
 
 def blocks(language: str) -> list[str]:
@@ -27,23 +29,34 @@ def blocks(language: str) -> list[str]:
     return found
 
 
+def files() -> dict[str, str]:
+    """The document's files by their place in a clone."""
+    found = {}
+    for block in blocks("python"):
+        place, _, text = block.removeprefix("# ").partition("\n")
+        found[place] = text
+    for block in blocks("html"):
+        place, _, text = block.removeprefix("{# ").partition(" #}\n")
+        found[place] = text
+    return found
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project with every file of the document in its place."""
     folder = tmp_path_factory.mktemp("extended")
-    ignored = shutil.ignore_patterns("__pycache__", "*.zip")
+    ignored = shutil.ignore_patterns("__pycache__", "*.zip", "*.safetensors")
     for name in COPIED:
         shutil.copytree(ROOT / name, folder / name, ignore=ignored, symlinks=True)
-    for name in LINKED:
-        (folder / name).symlink_to(ROOT / name)
-    for block in blocks("python"):
-        place, _, text = block.removeprefix("# ").partition("\n")
+    (folder / "pyproject.toml").symlink_to(ROOT / "pyproject.toml")
+    for place, text in files().items():
         (folder / place).write_text(text, encoding="utf-8")
     return folder
 
 
 def run(project: Path, line: str, *more: str) -> str:
-    command = [sys.executable, *shlex.split(line)[1:], *more]
+    program, *words = shlex.split(line)
+    command = [sys.executable, *(["-m", "cotgap"] if program == "cotgap" else []), *words, *more]
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     # A copy is found before an installed project, and its tests before its neighbours' as well.
     env |= {"PYTHONPATH": str(project), "COLUMNS": "120"}
@@ -55,10 +68,10 @@ def run(project: Path, line: str, *more: str) -> str:
 
 
 def test_every_command(project: Path) -> None:
-    """The agent plays; the environment is published, audited, played and conforms."""
+    """What the document adds is played, published, audited, shown, and conforms."""
     lines = "".join(blocks("sh")).splitlines()
     printed = {line: run(project, line) for line in lines}
-    agent, locks, audit, played, tests = printed.values()
+    agent, locks, audit, played, tests, parrot, brief, probe, nice, _ = printed.values()
     assert "complete: all 10 episodes" in agent
     assert "no reply" not in agent, "every reply could be read"
     assert re.search(r"won in five", agent), "the metric is in the table"
@@ -68,6 +81,11 @@ def test_every_command(project: Path) -> None:
     assert "floor and ceiling: expert 100.0%" in played
     assert re.search(r"\d+ passed", tests)
     assert "failed" not in tests
+    assert "no reply" not in parrot
+    assert re.search(r"each mode +prompt +95 % CI +n +brief", brief), brief
+    assert "same action" in probe
+    assert "complete: all 4 episodes" in nice
+    assert "noisy: 4 episodes" in (project / "runs/report/sizes.html").read_text(encoding="utf-8")
 
 
 def test_the_board(project: Path) -> None:

@@ -14,8 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
+from cotgap.agents.agent import Agent
+from cotgap.agents.backends.core import BackendKind, NoOptions
 from cotgap.agents.core import BackendError, Completion, Request, Usage
-from cotgap.agents.modes import get_mode, modes
+from cotgap.agents.modes import get_mode
+from cotgap.agents.protocol import TAGS_1, PromptProtocol
 from cotgap.agents.rendering import Renderer
 from cotgap.agents.text import cut_at_stop
 from cotgap.envs.core import CoTGapError, Expert, Rationale, TextEnv
@@ -136,14 +139,14 @@ def noop_agent(**options: Any) -> ScriptedBackend:
 def noisy_agent(noise: Mapping[str, float] = NOISE, **options: Any) -> ScriptedBackend:
     """The expert, but with probability `noise[mode]` any admissible action instead.
 
-    Modes that `noise` leaves out take their value from `NOISE`. Raises `UnknownNameError` for an
-    unknown mode and `CoTGapError` for a value outside [0, 1].
+    Modes that `noise` leaves out take their value from `NOISE`, and 0 if they are not there either.
+    Raises `UnknownNameError` for an unknown mode and `CoTGapError` for a value outside [0, 1].
     """
     for mode, share in noise.items():
         get_mode(mode)
         if not 0 <= share <= 1:
             raise CoTGapError(f"noise {mode}={share} is no probability: give a value from 0 to 1")
-    rates = {mode: noise.get(mode, NOISE.get(mode, 0.0)) for mode in modes()}
+    rates = dict(sorted({**NOISE, **noise}.items()))
     return from_policy(
         functools.partial(_noisy, rates), {"policy": "noisy", "noise": rates}, **options
     )
@@ -165,7 +168,7 @@ def _expert(request: Request) -> tuple[str, str]:
 
 def _noisy(rates: Mapping[str, float], request: Request) -> tuple[str, str]:
     dice = random.Random(request.seed)
-    if dice.random() >= rates[request.mode]:
+    if dice.random() >= rates.get(request.mode, 0.0):
         return _expert(request)
     action = _any_action(request, dice)
     return _argue(_env(request), action), action
@@ -202,3 +205,41 @@ def _source(speaker: Speaker) -> str:
 @functools.cache
 def _own_source() -> str:
     return inspect.getsource(inspect.getmodule(ScriptedBackend) or ScriptedBackend)
+
+
+SCRIPTS: Mapping[str, Callable[[], ScriptedBackend]] = {
+    "expert": expert_agent,
+    "noisy": noisy_agent,
+    "noop": noop_agent,
+    "random": random_agent,
+}
+
+
+def open_script(
+    spec: str, options: NoOptions, protocol: PromptProtocol | None, batch_size: int | None
+) -> Agent:
+    """One of `SCRIPTS`, or `noisy:MODE=P,...`."""
+    backend = SCRIPTS[spec]() if spec in SCRIPTS else noisy_agent(_noise(spec))
+    return Agent(spec, spec, backend, protocol or TAGS_1)
+
+
+def _noise(spec: str) -> dict[str, float]:
+    noise = {}
+    for option in spec.removeprefix("noisy:").split(","):
+        mode, _, share = option.partition("=")
+        try:
+            noise[mode] = float(share)
+        except ValueError:
+            raise CoTGapError(
+                f"bad agent {spec!r}: expected noisy:MODE=P,..., such as noisy:prompt=0.4,cot=0.15"
+            ) from None
+    return noise
+
+
+BACKEND = BackendKind(
+    name="scripted",
+    open=open_script,
+    names=tuple(SCRIPTS),
+    schemes=("noisy",),
+    forms=("noisy:MODE=P,...",),
+)

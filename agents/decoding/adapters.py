@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from cotgap.agents.checkpoints import smollm2_path
 from cotgap.agents.decoding.weights import check_files, check_no_pointer, tensors_in
-from cotgap.agents.specs import smollm2_path
 from cotgap.envs.core import CoTGapError
 
 CONFIG = "adapter_config.json"

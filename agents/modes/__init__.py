@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import functools
-import importlib
-import pkgutil
-
 from cotgap.agents.core import Mode
 from cotgap.envs.core import CoTGapError, UnknownNameError
+from cotgap.envs.plugins import Extensions
 
 PAIR = ("prompt", "cot")
 """The two modes whose difference is the CoT gap (arXiv:2606.26935)."""
 BOTH = "both"
 
+MODES: Extensions[Mode] = Extensions("mode", __name__, "MODE", Mode, helpers=("parsing",))
 
-@functools.cache
+
 def modes() -> dict[str, Mode]:
-    """Every mode by name: each sibling module with a `MODE` object."""
-    found: dict[str, Mode] = {}
-    for module in pkgutil.iter_modules(__path__):
-        if not module.name.startswith("_"):
-            mode: Mode = importlib.import_module(f"{__name__}.{module.name}").MODE
-            found[mode.name] = mode
-    return dict(sorted(found.items()))
+    """Every mode by name."""
+    return MODES.all()
 
 
 def get_mode(name: str) -> Mode:
     """The mode of that name; raises `UnknownNameError`."""
-    try:
-        return modes()[name]
-    except KeyError:
-        raise UnknownNameError("mode", name, modes()) from None
+    return MODES.get(name)
 
 
 def parse_modes(text: str) -> tuple[str, ...]:
@@ -40,8 +30,9 @@ def parse_modes(text: str) -> tuple[str, ...]:
     """
     names = PAIR if text == BOTH else tuple(text.split(","))
     for name in names:
-        if name not in modes():
-            raise UnknownNameError("mode", name, [*modes(), BOTH])
+        if name not in MODES.names():
+            raise UnknownNameError("mode", name, [*MODES.names(), BOTH])
+        get_mode(name)
     if len(set(names)) < len(names):
         raise CoTGapError(f"--mode {text}: a mode is named twice")
     return names

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cotgap.agents.core import AFTER_THOUGHT, Mode, Tags
-from cotgap.agents.modes._parsing import parse_action
+from cotgap.agents.modes.parsing import parse_action
 
 
 class CotMode:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from cotgap.agents.core import BackendError, Completion, FinishReason, Request, Usage
+from cotgap.agents.core import Completion, FinishReason, Request
+from cotgap.agents.serving.answers import NotAReplyError, is_cut, line, reply_of, usage_of
 from cotgap.agents.text import cut_at_stop
 
 Prompts = Literal["token ids", "text", "messages"]
@@ -34,15 +35,20 @@ class Dialect:
 
     `extras` are fields beyond OpenAI's that it takes, `limit` the field that bounds a reply.
     `prefills`: whether a reply can be made to begin with a given text. `system_fingerprint` is
-    what the server says of its own setup, if anything.
+    what the server says of its own setup, if anything, and `answers_as` the model that it names in
+    its answers. Some hosted models take no temperature (`takes_temperature`) and choose tokens in a
+    way of their own; `fewest_tokens` is the smallest limit with which the server answered at start.
     """
 
     prompts: Prompts
     prefills: bool = True
     stops: Stops = "not sent"
     limit: str = "max_tokens"
+    takes_temperature: bool = True
+    answers_as: str | None = None
     extras: Mapping[str, Any] = field(default_factory=dict)
     system_fingerprint: str | None = field(default=None, compare=False)
+    fewest_tokens: int = field(default=1, compare=False)
 
     @property
     def route(self) -> str:
@@ -57,9 +63,10 @@ class Dialect:
         body: dict[str, Any] = {
             "model": model,
             self.limit: limit,
-            "temperature": sampling.temperature,
             **self.extras,
         }
+        if self.takes_temperature:
+            body["temperature"] = sampling.temperature
         if prompt is None:
             body["messages"] = [{"role": m.role, "content": m.content} for m in request.messages]
             if request.prefill:
@@ -67,7 +74,9 @@ class Dialect:
                 body |= CONTINUE
         else:
             body["prompt"] = prompt
-        if sampling.temperature > 0:  # a seed that every server's types can hold
+        if (
+            self.takes_temperature and sampling.temperature > 0
+        ):  # a seed that every server's types can hold
             body |= {"top_p": sampling.top_p, "seed": request.seed % 2**31}
         if self.stops != "not sent":
             body["stop"] = list(request.stop)
@@ -76,47 +85,18 @@ class Dialect:
     def read(self, request: Request, answer: Mapping[str, Any], seconds: float) -> Completion:
         """An answer as a completion.
 
-        Raises `LookupError`, `TypeError` or `ValueError` for an answer that is none, and
-        `BackendError` for one that holds its reasoning apart.
+        Raises `NotAReplyError` for an answer that is no reply of this model, and `BackendError` for
+        one that holds its reasoning apart.
         """
-        choice = answer["choices"][0]
-        text = text_of(choice)
+        text, choice = reply_of(answer)
+        name = answer.get("model")
+        if None not in (name, self.answers_as) and line(name) != self.answers_as:
+            raise NotAReplyError(
+                f"model {line(name)!r} answered, where {self.answers_as!r} did before"
+            )
         ended_by = next((choice[key] for key in STOP_KEYS if choice.get(key) is not None), None)
         if self.stops == "told" and ended_by in request.stop:
             text += ended_by
         text, stopped = cut_at_stop(text, request.stop)
-        reason: FinishReason = "stop" if stopped else "eos"
-        if not stopped and choice.get("finish_reason") == "length":
-            reason = "length"
+        reason: FinishReason = "stop" if stopped else "length" if is_cut(choice) else "eos"
         return Completion(text, reason, usage_of(answer, seconds))
-
-
-def text_of(choice: Mapping[str, Any]) -> str:
-    """The text of a choice of either kind; raises as `Dialect.read` does."""
-    if "message" not in choice:
-        text = choice["text"]
-    else:
-        message = choice["message"]
-        if message.get("reasoning_content") or message.get("reasoning"):
-            raise BackendError(
-                "the server takes the reasoning out of its replies, so that they cannot be parsed. "
-                "Start it without a reasoning parser, or give --tokenizer DIR"
-            )
-        text = message["content"]
-        if text is None:  # nothing was written
-            text = ""
-    if not isinstance(text, str):
-        raise TypeError(f"a text of type {type(text).__name__}")
-    return text
-
-
-def usage_of(answer: Mapping[str, Any], seconds: float) -> Usage:
-    """The token counts that an answer states, 0 where it states none."""
-    said = answer.get("usage") or {}
-    cached = (said.get("prompt_tokens_details") or {}).get("cached_tokens")
-    return Usage(
-        prompt_tokens=int(said.get("prompt_tokens") or 0),
-        completion_tokens=int(said.get("completion_tokens") or 0),
-        seconds=seconds,
-        cached_tokens=int(cached or 0),
-    )

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
+import ipaddress
 import json
+import os
 import threading
+import urllib.parse
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from time import perf_counter
 from typing import Any, TypeVar
@@ -17,6 +21,14 @@ from typing import Any, TypeVar
 import httpx
 
 from cotgap.agents.core import BackendError
+from cotgap.agents.serving.answers import (
+    MOST_BYTES,
+    NotAReplyError,
+    line,
+    parse,
+    said,
+    without,
+)
 from cotgap.agents.serving.endpoints import (
     FIRST_PAUSE,
     MOST_PATIENCE,
@@ -25,12 +37,15 @@ from cotgap.agents.serving.endpoints import (
     pause,
     retry_after,
 )
+from cotgap.envs.core import CoTGapError
 
 TRIES = 8  # of a request, a minute with all the pauses in between
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 600.0  # for a whole reply, with all the others that the server writes meanwhile
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, 529})  # what may go away by itself
-MESSAGE_LENGTH = 300
+PIECE = 1 << 16
+MOST_SAID = 1 << 16  # bytes of a failure that are read for its reason
+PROXIES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY")
 
 T = TypeVar("T")
 
@@ -74,7 +89,8 @@ class Connection:
         self.endpoints = Endpoints(urls)
         self._key = key
         self._first_pause = first_pause
-        self._client = httpx.AsyncClient(
+        self._client = _client(
+            urls,
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=httpx.Timeout(answer_seconds, connect=min(CONNECT_SECONDS, answer_seconds)),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=concurrency),
@@ -104,7 +120,7 @@ class Connection:
         Raises `RefusedError` for a status of HTTP's that is no success, `PassingError` for any
         other failure.
         """
-        return await self._whole(lambda: self._client.get(url, timeout=CONNECT_SECONDS))
+        return await self._whole("GET", url, CONNECT_SECONDS)
 
     async def post(
         self,
@@ -151,46 +167,65 @@ class Connection:
         endpoint.in_flight += 1
         begun = perf_counter()
         try:
-            answer = await self._whole(lambda: self._client.post(endpoint.url + path, json=body))
+            # In ASCII: half of a surrogate pair, which no UTF-8 holds, is an escape like any other.
+            content = json.dumps(body).encode()
+            answer = await self._whole("POST", endpoint.url + path, self._answer_seconds, content)
             return read(answer, perf_counter() - begun)
+        except NotAReplyError as error:
+            raise PassingError(str(error)) from error
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise PassingError(
-                f"the answer is not what was asked for ({type(error).__name__}: {error})"
+                f"the answer is not what was asked for ({type(error).__name__}: {line(error)})"
             ) from error
         finally:
             endpoint.in_flight -= 1
 
     async def _whole(
-        self, send: Callable[[], Coroutine[Any, Any, httpx.Response]]
+        self, method: str, url: str, seconds: float, content: bytes | None = None
     ) -> dict[str, Any]:
-        """An answer's JSON object, within the time there is for it."""
+        """An answer's JSON object, within the time and the size that there is for it."""
         try:
             # httpx bounds the time between two pieces of an answer, not that of all of them.
-            response = await asyncio.wait_for(send(), self._answer_seconds)
+            response, body = await asyncio.wait_for(
+                self._exchanged(method, url, seconds, content), self._answer_seconds
+            )
         except (asyncio.TimeoutError, httpx.TimeoutException) as error:
             raise PassingError("no answer in time", answered=False) from error
-        except (httpx.RequestError, httpx.InvalidURL) as error:
-            raise PassingError(str(error) or type(error).__name__, answered=False) from error
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            reason = without(line(error) or type(error).__name__, self._key or "")
+            raise PassingError(reason, answered=False) from error
         if response.status_code in PASSING:
             wait = retry_after(response.headers.get("retry-after"))
-            raise PassingError(self._said(response), wait=wait or 0.0)
+            raise PassingError(self._said(response, body), wait=wait or 0.0)
         if not response.is_success:
-            raise RefusedError(response.status_code, self._said(response))
+            raise RefusedError(response.status_code, self._said(response, body))
         try:
-            content = response.json()
-        except ValueError as error:
-            raise PassingError("the answer is broken JSON") from error
-        if not isinstance(content, dict):
-            raise PassingError("the answer is no JSON object")
-        return content
+            return parse(body, self._key)
+        except NotAReplyError as error:
+            raise PassingError(str(error)) from None
 
-    def _said(self, response: httpx.Response) -> str:
+    async def _exchanged(
+        self, method: str, url: str, seconds: float, content: bytes | None
+    ) -> tuple[httpx.Response, bytes]:
+        """The response and its body, unpacked; raises `PassingError` once that is too large."""
+        headers = {} if content is None else {"Content-Type": "application/json"}
+        sent = self._client.stream(method, url, content=content, headers=headers, timeout=seconds)
+        async with sent as response:
+            body = bytearray()
+            async for piece in response.aiter_bytes(PIECE):
+                body += piece
+                if len(body) > MOST_BYTES:
+                    raise PassingError(f"the answer is larger than {MOST_BYTES >> 20} MiB")
+            return response, bytes(body)
+
+    def _said(self, response: httpx.Response, body: bytes) -> str:
         """What a server said when it did not answer, in one line and without our key."""
-        text = " ".join(_message(response.text).split())
-        if self._key:
-            text = text.replace(self._key, "***")
-        status = f"HTTP {response.status_code} {response.reason_phrase}".strip()
-        return f"{status}: {text[:MESSAGE_LENGTH].rstrip('.')}" if text else status
+        text = body[:MOST_SAID].decode("utf-8", "replace")
+        with contextlib.suppress(ValueError, RecursionError):
+            text = said(json.loads(text))
+        status = f"HTTP {response.status_code} {line(response.reason_phrase)}".strip()
+        text = f"{status}: {line(text)}" if text.strip() else status
+        return text.replace(self._key, "***") if self._key else text
 
     async def _hang_up(self) -> None:
         others = asyncio.all_tasks() - {asyncio.current_task()}
@@ -200,15 +235,39 @@ class Connection:
         await self._client.aclose()
 
 
-def _message(text: str) -> str:
-    """The message within an error's JSON, as OpenAI, FastAPI and others write it; else all."""
+def _client(urls: Sequence[str], **options: Any) -> httpx.AsyncClient:
+    """A client for these servers: this machine is asked directly, others by the user's proxies.
+
+    Raises `CoTGapError`, which names the variable, where a proxy cannot be used.
+    """
+    if all(map(is_loopback, urls)):
+        return httpx.AsyncClient(trust_env=False, **options)
+    here = {f"all://{_host(url)}": None for url in urls if is_loopback(url)}
     try:
-        content = json.loads(text)
+        return httpx.AsyncClient(mounts=here, **options)
+    except (ImportError, ValueError, OSError, httpx.InvalidURL) as error:
+        raise CoTGapError(
+            f"the proxy settings in {proxy_variables() or 'the environment'} cannot be used "
+            f"({type(error).__name__}). Give an http:// or https:// proxy there, or unset them, or "
+            "name the server in NO_PROXY"
+        ) from error
+
+
+def proxy_variables() -> str:
+    """The variables that name a proxy now, for messages; empty if there are none."""
+    names = [name for name in (*PROXIES, *map(str.lower, PROXIES)) if os.environ.get(name)]
+    return ", ".join(names)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is of this machine."""
+    host = _host(url).strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return text
-    while isinstance(content, dict):
-        found = [content[name] for name in ("error", "message", "detail") if content.get(name)]
-        if not found:
-            break
-        content = found[0]
-    return content if isinstance(content, str) else json.dumps(content)
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _host(url: str) -> str:
+    host = urllib.parse.urlsplit(url).hostname or ""
+    return f"[{host}]" if ":" in host else host

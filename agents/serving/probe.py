@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from cotgap.agents.core import BackendError
+from cotgap.agents.serving.answers import line, reply_of, usage_of
 from cotgap.agents.serving.dialect import (
     CONTINUE,
     PLAIN_DECODING,
@@ -17,8 +18,6 @@ from cotgap.agents.serving.dialect import (
     Dialect,
     Prompts,
     Stops,
-    text_of,
-    usage_of,
 )
 from cotgap.envs.core import CoTGapError
 
@@ -31,6 +30,8 @@ MESSAGES = (
     {"role": "user", "content": "Count from 1 to 20, separated by commas."},
 )
 BEGUN = {"role": "assistant", "content": "1, 2, 3,"}
+LIMITS = ("max_tokens", "max_completion_tokens")
+THINKING_TOKENS = 1024
 STOP_TOKENS = 12  # how many are written to see what happens at a stop string
 # OpenAI's own field of no effect, which makes `transformers serve` leave the repetition penalty of
 # the checkpoint's generation_config.json out.
@@ -65,13 +66,19 @@ async def probe_completions(
 
 async def probe_chat(ask: Ask, model: str) -> Dialect:
     """How a server takes conversations; raises `BackendError` where it takes none."""
-    tried = (
-        Dialect("messages", limit=limit, extras={**fields, **penalty})
-        for limit, fields, penalty in itertools.product(
-            ("max_tokens", "max_completion_tokens"),
-            ({**PLAIN_DECODING, **WHOLE_TEXT}, {}),
-            (PLAIN_PENALTY, {}),
-        )
+    tried = itertools.chain(
+        (
+            Dialect("messages", limit=limit, extras={**fields, **penalty})
+            for limit, fields, penalty in itertools.product(
+                LIMITS, ({**PLAIN_DECODING, **WHOLE_TEXT}, {}), (PLAIN_PENALTY, {})
+            )
+        ),
+        # Models that think before they reply refuse a limit which leaves no room for it, and some
+        # take no temperature.
+        (
+            Dialect("messages", limit=limit, takes_temperature=takes, fewest_tokens=THINKING_TOKENS)
+            for takes, limit in itertools.product((True, False), LIMITS)
+        ),
     )
     dialect, _ = await _first_taken(ask, model, tried, {"messages": list(MESSAGES)})
     dialect = replace(dialect, prefills=await _continues(ask, model, dialect))
@@ -93,7 +100,14 @@ async def _first_taken(
         if dialect.prompts == "token ids" and counted not in (0, len(prompts["token ids"])):
             refused = BackendError(f"it takes token ids for something else ({counted} tokens)")
             continue
-        return replace(dialect, system_fingerprint=answer.get("system_fingerprint")), answer
+        said, fingerprint = answer.get("model"), answer.get("system_fingerprint")
+        if said is not None and not _same_model(model, str(said)):
+            raise CoTGapError(
+                f"model {model!r} was asked for, and {line(said)!r} answers. To have that one, "
+                f"give openai:URL#{line(said)}"
+            )
+        name = None if said is None else line(said)
+        return replace(dialect, answers_as=name, system_fingerprint=fingerprint), answer
     raise refused
 
 
@@ -116,9 +130,10 @@ async def _continues(ask: Ask, model: str, dialect: Dialect) -> bool:
 
 async def _with_stops(ask: Ask, model: str, dialect: Dialect, prompt: Any) -> Dialect:
     """The dialect with what the server does at a stop string."""
-    body = {**_small(dialect, model, prompt), dialect.limit: STOP_TOKENS}
-    free = (await ask(dialect.route, body))["choices"][0]
-    text = text_of(free).strip()
+    tokens = max(STOP_TOKENS, dialect.fewest_tokens)
+    body = {**_small(dialect, model, prompt), dialect.limit: tokens}
+    text, free = reply_of(await ask(dialect.route, body))
+    text = text.strip()
     stop = text[len(text) // 2 :][:1]
     stops: Stops = "not sent"
     if any(key in free for key in STOP_KEYS):
@@ -128,7 +143,7 @@ async def _with_stops(ask: Ask, model: str, dialect: Dialect, prompt: Any) -> Di
             answer = await ask(dialect.route, {**body, "stop": [stop]})
         except BackendError:
             return dialect
-        if stop in text_of(answer["choices"][0]):
+        if stop in reply_of(answer)[0]:
             stops = "included"
     return replace(dialect, stops=stops)
 
@@ -136,5 +151,17 @@ async def _with_stops(ask: Ask, model: str, dialect: Dialect, prompt: Any) -> Di
 def _small(dialect: Dialect, model: str, prompt: Any) -> dict[str, Any]:
     """A request for one token of greedy decoding."""
     name = "messages" if ROUTES[dialect.prompts] == ROUTES["messages"] else "prompt"
-    sized = {dialect.limit: 1, "temperature": 0.0}
-    return {"model": model, name: prompt, **sized, **dialect.extras}
+    small: dict[str, Any] = {"model": model, name: prompt, dialect.limit: dialect.fewest_tokens}
+    if dialect.takes_temperature:
+        small["temperature"] = 0.0
+    return {**small, **dialect.extras}
+
+
+def _same_model(asked: str, said: str) -> bool:
+    """Whether a server's name of what answered is one of what was asked for.
+
+    Servers add a revision or a date to it, or leave the organisation out.
+    """
+    asked, said = asked.rstrip("/").lower(), said.rstrip("/").lower()
+    short = asked.rpartition("/")[2]
+    return said.startswith(asked) or said.rpartition("/")[2].startswith(short)

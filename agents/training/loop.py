@@ -14,7 +14,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from cotgap.agents.backends.transformers import context_length
+from cotgap.agents.decoding.backend import context_length
 from cotgap.agents.decoding.loading import quiet, resolve_device
 from cotgap.agents.rendering import Renderer
 from cotgap.agents.training.attention import use_blocks

@@ -10,9 +10,9 @@ import torch
 import transformers
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from cotgap.agents.checkpoints import smollm2_path
 from cotgap.agents.decoding.loading import load, require
 from cotgap.agents.options import TrainOptions
-from cotgap.agents.specs import smollm2_path
 from cotgap.agents.training.checkpoints import read_card
 from cotgap.agents.training.data import Episode
 from cotgap.agents.training.drills import listed_names

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cotgap.agents.backends.scripted import ScriptedBackend
-from cotgap.agents.specs import SCRIPTS
+from cotgap.agents.backends.scripted import SCRIPTS, ScriptedBackend
 from cotgap.benchmark.records.config import PanelPlan, RunConfig, differences
 from cotgap.benchmark.records.episode import Episode
 from cotgap.benchmark.records.store import RUN, read_episodes, read_run

@@ -7,19 +7,15 @@ the same episodes, in whatever order, give the same estimate. Episodes without a
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
-from types import MappingProxyType
 from typing import Literal
 
 from cotgap.benchmark.records.episode import Episode, StepRecord
 from cotgap.benchmark.stats import intervals
 from cotgap.benchmark.stats.intervals import Estimate
-from cotgap.envs.core import UnknownNameError
+from cotgap.envs.plugins import Extensions
 
 # The two modes whose difference is the CoT gap (arXiv:2606.26935).
 PROMPT, COT = "prompt", "cot"
@@ -61,29 +57,24 @@ class Metric:
     applies: Callable[[Sequence[Episode]], bool] = lambda episodes: True
 
 
-@cache
+METRICS: Extensions[Metric] = Extensions(
+    "metric",
+    __package__,
+    "METRIC",
+    Metric,
+    helpers=("core", "summary"),
+    order=lambda metric: (metric.order, metric.name),
+)
+
+
 def metrics() -> Mapping[str, Metric]:
-    """Name → metric, by scanning this folder, in the order of tables."""
-    package = importlib.import_module("cotgap.benchmark.metrics")
-    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
-    found: list[Metric] = [
-        importlib.import_module(f"{__package__}.{name}").METRIC
-        for name in names
-        if name not in ("core", "summary")
-    ]
-    if odd := {metric.name for metric in found} ^ (set(names) - {"core", "summary"}):
-        raise ValueError(f"a metric's name is its file's; not so: {', '.join(sorted(odd))}")
-    return MappingProxyType(
-        {metric.name: metric for metric in sorted(found, key=lambda m: (m.order, m.name))}
-    )
+    """Every metric by name, in the order of tables."""
+    return METRICS.all()
 
 
 def get_metric(name: str) -> Metric:
     """The metric of that name; raises `UnknownNameError`."""
-    try:
-        return metrics()[name]
-    except KeyError:
-        raise UnknownNameError("metric", name, metrics()) from None
+    return METRICS.get(name)
 
 
 # What metrics share.

@@ -6,12 +6,8 @@ each state; its `figures` are computed from the rows alone. All decoding is gree
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from types import MappingProxyType
 from typing import Any
 
 from cotgap.agents.agent import Agent
@@ -27,11 +23,9 @@ from cotgap.envs.core import (
     Rationale,
     Snapshots,
     TextEnv,
-    UnknownNameError,
 )
+from cotgap.envs.plugins import Extensions
 from cotgap.envs.registry import suites
-
-NO_PROBES = ("core", "counting", "driving", "running", "states", "tables", "words")
 
 Row = dict[str, Any]
 """What a probe notes of one state, JSON-able. One with `skipped` says why nothing was counted."""
@@ -113,25 +107,23 @@ class Probe:
     version: int = 1
 
 
-@cache
+PROBES: Extensions[Probe] = Extensions(
+    "probe",
+    __package__,
+    "PROBE",
+    Probe,
+    helpers=("core", "counting", "driving", "running", "states", "tables", "words"),
+)
+
+
 def probes() -> Mapping[str, Probe]:
-    """Name → probe, by scanning this folder."""
-    package = importlib.import_module("cotgap.benchmark.probes")
-    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
-    found: list[Probe] = [
-        importlib.import_module(f"{__package__}.{name}").PROBE
-        for name in names
-        if name not in NO_PROBES
-    ]
-    return MappingProxyType({probe.name: probe for probe in found})
+    """Every probe by name."""
+    return PROBES.all()
 
 
 def get_probe(name: str) -> Probe:
     """The probe of that name; raises `UnknownNameError`."""
-    try:
-        return probes()[name]
-    except KeyError:
-        raise UnknownNameError("probe", name, probes()) from None
+    return PROBES.get(name)
 
 
 def check_backend(probe: Probe, agent: Agent) -> None:

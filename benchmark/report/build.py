@@ -68,7 +68,11 @@ def _fill(report: Report, folder: Path) -> list[str]:
     environment = pages()
     for section, values in shown:
         common = {"section": section, "current": section.title, "links": links, "report": report}
-        page = render(environment, f"{section.name}.html", {**values, **common})
+        page = render(
+            environment if section.templates is None else pages(section.templates),
+            f"{section.name}.html",
+            {**values, **common},
+        )
         (folder / f"{section.name}.html").write_bytes(page)
         if section is shown[0][0] and INDEX not in (link["href"] for link in links):
             (folder / INDEX).write_bytes(page)

@@ -6,7 +6,7 @@ is no help (Bowyer et al., arXiv:2503.01747: nor is it at a few hundred). They a
 seed, the same on every machine, whatever the order of the tasks. A cluster bootstrap was
 measured too and left out: with 20 tasks its 95 % intervals (percentile or BCa) hold the truth in 87
 to 91 % of samples, on average over scenarios of rates and gaps, and these in 97 %.
-`python -m tests.benchmark.simulate --bootstrap` prints both.
+`python -m tools.simulations.intervals --bootstrap` prints both.
 
 Three ideas serve all of them:
 

@@ -15,7 +15,7 @@ With repeats a task's difference is a fraction. The likeliest distribution is th
 empirical likelihood (Owen 2001) on [-1, 1], which with single trials is Tango's, and p is what that
 statistic has with single trials. The level is then not exact: with binomial repeats of few tasks
 it was up to 6.5 % instead of 5, and 8 % for the most awkward fractions.
-`python -m tests.benchmark.simulate_gate` prints how often the verdicts are wrong.
+`python -m tools.simulations.gate` prints how often the verdicts are wrong.
 """
 
 from __future__ import annotations

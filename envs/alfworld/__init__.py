@@ -5,7 +5,7 @@ The panels are those of ALFWorld (Shridhar et al., arXiv 2010.03768): the solvab
 content is part of this project (`games.tsv`), so a panel is the same on every machine and a
 missing or changed game is named; the games themselves come from `alfworld-download`.
 
-`python -m cotgap.envs.alfworld prepare FILE|DIR` puts an archive or a folder of games into place.
+`cotgap games prepare FILE|DIR` puts an archive or a folder of games into place.
 """
 
 from cotgap.envs.alfworld.suite import SUITE, ALFWorldSuite

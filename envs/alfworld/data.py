@@ -16,12 +16,9 @@ LAYOUT = "json_2.1.1"  # the folder below $ALFWORLD_DATA
 GAME_FILE = "game.tw-pddl"
 GAMES = Path(__file__).with_name("games.tsv")
 SPLITS = ("valid_unseen", "valid_seen", "train")
-FIX = (
-    "pip install -e '.[alfworld]' && alfworld-download, "
-    "or python -m cotgap.envs.alfworld prepare ARCHIVE_OR_FOLDER"
-)
+FIX = "pip install -e '.[alfworld]' && alfworld-download, or cotgap games prepare ARCHIVE_OR_FOLDER"
 FIX_CHANGED = (  # alfworld-download leaves files that exist, unless it is forced
-    "alfworld-download -f, or python -m cotgap.envs.alfworld prepare ARCHIVE_OR_FOLDER"
+    "alfworld-download -f, or cotgap games prepare ARCHIVE_OR_FOLDER"
 )
 
 

@@ -39,7 +39,6 @@ class ALFWorldSuite(Suite):
     """ALFWorld's text games, exactly as the stock engine plays them."""
 
     name = "alfworld"
-    env_name = "ALFWorld"
     version = "1"
     step_limit = 50
     provenance = (

@@ -21,7 +21,7 @@ Where this differs from the package's own harness, always by carrying out less:
 - Nothing outlives an episode. In the package, long-context travel tasks share credit cards and
   bookings across tasks, and each task's backends stay alive.
 
-`python -m cotgap.envs.bfcl` replays ground truths and compares verdicts with the package's own.
+`python -m tools.bfcl` replays ground truths and compares verdicts with the package's own.
 """
 
 from cotgap.envs.bfcl.suite import SUITE, BFCLSuite

@@ -153,19 +153,6 @@ def _rows() -> list[list[str]]:
     return [line.split("\t") for line in ITEMS.read_text(encoding="ascii").splitlines()]
 
 
-def write_items() -> int:
-    """List what the installed package holds in `items.tsv`; returns how many tasks there are."""
-    lines = []
-    for split in SPLITS:
-        for number in range(len(_entries(data_folder(), split)[0])):
-            item = read_item(data_folder(), split, str(number))
-            kind = "+".join(sorted(item.classes))
-            digests = [digest[:8] for digest in item.parts.values()]
-            lines.append("\t".join([split, str(number), kind, item.content, *digests]))
-    ITEMS.write_text("\n".join(lines) + "\n", encoding="ascii")
-    return len(lines)
-
-
 def load_item(panel: Panel, task: Task) -> Item:
     """A panel's task.
 
@@ -192,7 +179,7 @@ def load_item(panel: Panel, task: Task) -> Item:
 @functools.lru_cache(maxsize=1_000)
 def read_item(folder: Path, split: str, task_id: str) -> Item:
     """A task from the package's files, whatever it is."""
-    questions, answers = _entries(folder, split)
+    questions, answers = entries(folder, split)
     entry, answer = questions[official_id(split, task_id)], answers[official_id(split, task_id)]
     docs = [doc for name in entry["involved_classes"] for doc in _docs(folder, name)]
     missed = {int(turn): names for turn, names in entry.get("missed_function", {}).items()}
@@ -212,7 +199,7 @@ def read_item(folder: Path, split: str, task_id: str) -> Item:
 
 
 @functools.lru_cache(maxsize=len(SPLITS))
-def _entries(folder: Path, split: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def entries(folder: Path, split: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """(questions, answers), each by official id."""
     name = f"BFCL_v4_multi_turn_{split}.json"
     found = []

@@ -35,7 +35,6 @@ class BFCLSuite(Suite):
     """The multi-turn categories of the Berkeley Function-Calling Leaderboard."""
 
     name = "bfcl"
-    env_name = "BFCL"
     version = f"1+{PACKAGE}-{VERSION}"
     step_limit = (MAX_STEPS + 1) * max(MOST_TURNS.values())
     provenance = (

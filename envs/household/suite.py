@@ -50,7 +50,6 @@ class HouseholdSuite(Suite):
     """
 
     name = "household"
-    env_name = "Household"
     version = "1"
     step_limit = 50
     provenance = (
@@ -93,7 +92,7 @@ def _load(panel: Panel, task: Task) -> Game:
         raise TaskUnavailableError(
             f"{panel.name}: the generator's game {task.id} is not the one that the panel's lock "
             "names. To fix: restore envs/household, or, if it was meant to change, run "
-            "python -m cotgap.envs.household.generator --rewrite and python -m cotgap.envs.locks"
+            "python -m tools.household.generator rewrite and python -m tools.locks"
         )
     return game
 

@@ -111,7 +111,6 @@ class ScienceWorldSuite(Suite):
     """ScienceWorld's thirty tasks, played by its own simulator."""
 
     name = "scienceworld"
-    env_name = "ScienceWorld"
     version = f"{java.VERSION}-1"
     """The simulator's release, and the revision of how it is run here."""
     step_limit = 100

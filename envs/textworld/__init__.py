@@ -4,7 +4,7 @@ Which games, from which seeds and settings, with which content, is part of this 
 (`games.tsv`), so that a panel is the same on every machine. The games themselves are made by
 TextWorld when they are first needed, and kept in the cache folder.
 
-`python -m cotgap.envs.textworld generate` makes them all.
+`cotgap games generate` makes them all.
 """
 
 from cotgap.envs.textworld.suite import SUITE, TextWorldSuite

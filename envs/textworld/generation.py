@@ -1,8 +1,4 @@
-"""Makes many games at once, in processes of their own, with a progress bar.
-
-`python -m cotgap.envs.textworld.generation` is such a process: it reads `split<TAB>task` lines and
-answers each with a line, empty or the reason why the game cannot be played.
-"""
+"""Makes many games at once, in processes of their own (`serve`), with a progress bar."""
 
 from __future__ import annotations
 
@@ -13,13 +9,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 
 from cotgap.envs.core import TaskUnavailableError
 from cotgap.envs.textworld.panels import Listed, listed
 from cotgap.envs.textworld.store import games_folder, is_stored, obtain
-
-ROOT = Path(__file__).parents[2]
 
 
 def make_missing(games: Sequence[Listed], *, workers: int | None = None) -> None:
@@ -68,14 +61,13 @@ def _together(games: Sequence[Listed], workers: int, advance: Callable[[], None]
 
 def _open_worker() -> subprocess.Popen[str]:
     """A fresh interpreter: what runs here (its threads, its main module) is not copied."""
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    code = f"import sys; sys.path[:] = {sys.path!a}; from {__name__} import serve; serve()"
     return subprocess.Popen(
-        [sys.executable, "-m", __name__],
+        [sys.executable, "-c", code],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env={**os.environ, "PYTHONPATH": path},
     )
 
 
@@ -102,7 +94,7 @@ def _feed(
             name = f"textworld/{game.split}/{game.task.id}"
             failed.append(
                 f"the process that was making {name} died. To see why: "
-                "python -m cotgap.envs.textworld generate --workers 1"
+                "cotgap games generate --workers 1"
             )
             return failed
         if reason := answer.strip():
@@ -134,13 +126,12 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
 
 
 def serve() -> None:
-    """Make the games that stdin names."""
+    """What such a process does: make the games that stdin names, a line `split<TAB>task` each.
+
+    Each is answered with a line, empty or the reason why the game cannot be played.
+    """
     answers, sys.stdout = sys.stdout, sys.stderr  # whatever TextWorld prints is no answer
     for line in sys.stdin:
         split, _, task_id = line.strip().partition("\t")
         failed = _alone([listed()[split, task_id]], lambda: None)
         print(*(" ".join(reason.split()) for reason in failed), file=answers, flush=True)
-
-
-if __name__ == "__main__":
-    serve()

@@ -1,7 +1,7 @@
 """What the panels hold: their sizes, settings and axes, and the list of their games.
 
 `games.tsv` names every game by what it is made from and by its content hash; it is written by
-`python -m cotgap.envs.textworld draw`, from the plans here.
+`python -m tools.textworld`, from the plans here.
 """
 
 from __future__ import annotations
@@ -136,14 +136,6 @@ def games_of(split: str) -> list[Listed]:
         if game.split == split:
             kinds.setdefault(game.task.kind, []).append(game)
     return [game for row in zip_longest(*kinds.values()) for game in row if game is not None]
-
-
-def format_line(game: Listed) -> str:
-    """The inverse of how `listed` reads a line."""
-    settings = json.dumps(game.spec.settings, sort_keys=True, separators=(",", ":"))
-    task, spec = game.task, game.spec
-    cells = (game.split, task.id, spec.kind, spec.seed, settings, game.max_score, game.walkthrough)
-    return "\t".join(map(str, (*cells, task.content)))
 
 
 def _read(line: str) -> Listed:

@@ -33,7 +33,7 @@ from cotgap.envs.textworld.store import (
 )
 
 INSTALL = "pip install -e '.[textworld]'"
-GENERATE = "python -m cotgap.envs.textworld generate --panel {}"
+GENERATE = "cotgap games generate --panel textworld/{}"
 INSTRUCTIONS = """\
 You play a text adventure. You are told what to achieve and what you see; each turn, give exactly \
 one command, and you are told what happens.
@@ -65,7 +65,6 @@ class TextWorldSuite(Suite):
     """Games made and played by TextWorld (Côté et al., arXiv 1806.11532)."""
 
     name = "textworld"
-    env_name = "TextWorld"
     version = f"1 (TextWorld {VERSION})"
     step_limit = 50
     extra = "textworld"

@@ -7,20 +7,16 @@ shown and by what it is ranked; `cotgap.leaderboards.tables` does the rest. Numb
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
-from types import MappingProxyType
 from typing import Literal
 
 from cotgap.benchmark.metrics.core import COT, PROMPT, Metric, Unit, by_task, get_metric
 from cotgap.benchmark.metrics.summary import PAIR
 from cotgap.benchmark.records.episode import Episode
 from cotgap.benchmark.stats.intervals import Estimate
-from cotgap.envs.core import UnknownNameError
+from cotgap.envs.plugins import Extensions
 from cotgap.leaderboards.played import Played
 from cotgap.leaderboards.ranking import Weights
 
@@ -83,25 +79,24 @@ class Board:
     remark: Callable[[Contender, str], Remark | None] = lambda contender, view: None
 
 
-@cache
+BOARDS: Extensions[Board] = Extensions(
+    "board",
+    __package__,
+    "BOARD",
+    Board,
+    helpers=("core",),
+    order=lambda board: (board.order, board.name),
+)
+
+
 def boards() -> Mapping[str, Board]:
-    """Name → board, by scanning this folder, in the order of pages."""
-    package = importlib.import_module("cotgap.leaderboards.boards")
-    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
-    found: list[Board] = [
-        importlib.import_module(f"{__package__}.{name}").BOARD for name in names if name != "core"
-    ]
-    return MappingProxyType(
-        {board.name: board for board in sorted(found, key=lambda b: (b.order, b.name))}
-    )
+    """Every board by name, in the order of pages."""
+    return BOARDS.all()
 
 
 def get_board(name: str) -> Board:
     """The board of that name; raises `UnknownNameError`."""
-    try:
-        return boards()[name]
-    except KeyError:
-        raise UnknownNameError("board", name, boards()) from None
+    return BOARDS.get(name)
 
 
 # What boards share.

@@ -12,7 +12,7 @@ from jinja2 import Environment
 
 from cotgap.benchmark.domain import trained_on
 from cotgap.benchmark.report.render import render
-from cotgap.benchmark.report.sections import episodes, panels, summary
+from cotgap.benchmark.report.sections import episodes, index, panels
 from cotgap.benchmark.report.source import Report, labelled, make_run, with_episodes
 from cotgap.benchmark.report.text import clip, shorten
 from cotgap.leaderboards.played import LeftOut
@@ -51,7 +51,7 @@ def prepare(entry: Entry, folder: Path, file: Path | None, left: Sequence[LeftOu
         (folder / f"{entry.slug}.zip").write_bytes(file.read_bytes())
     found = {
         **_who(entry),
-        **(summary.SECTION.build(report) or {}),
+        **(index.SECTION.build(report) or {}),
         "runs": [_facts(run) for run in entry.submission.runs],
         "statuses": [dict(run.statuses) for run in report.runs],
         "left": list(left),

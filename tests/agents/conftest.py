@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from cotgap.agents.agent import Agent
-from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.checkpoints import smollm2_path
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.rendering import Renderer
-from cotgap.agents.specs import make_agent, smollm2_path
+from cotgap.agents.specs import make_agent
 from cotgap.envs.core import CoTGapError
 
 

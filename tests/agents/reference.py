@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.core import Request
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.text import cut_at_stop
 
 

@@ -15,8 +15,8 @@ from peft import IA3Config, LoraConfig, PeftModel, PromptTuningConfig, get_peft_
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.decoding.adapters import both
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.fingerprint import fingerprint
 from cotgap.envs.core import CoTGapError
 

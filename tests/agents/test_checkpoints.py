@@ -10,9 +10,9 @@ from typing import Any, cast
 import pytest
 
 from cotgap.agents.agent import Agent
-from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.checkpoints import bundled, bundled_path
 from cotgap.agents.core import Request, Sampling
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.specs import make_agent
 from cotgap.benchmark.metrics.summary import summarise
 from cotgap.benchmark.records.config import Limits

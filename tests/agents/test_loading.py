@@ -14,8 +14,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.decoding import loading
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.fingerprint import covered, fingerprint, names
 from cotgap.envs.cache import cache_dir
 from cotgap.envs.core import CoTGapError

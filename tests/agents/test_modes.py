@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cotgap.agents.core import Mode, Tags
 from cotgap.agents.modes import get_mode, modes
-from cotgap.agents.modes._parsing import ParseError
+from cotgap.agents.modes.parsing import ParseError
 from cotgap.agents.text import cut_at_stop
 from cotgap.envs.core import UnknownNameError
 

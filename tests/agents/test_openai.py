@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from cotgap.agents.agent import Agent
-from cotgap.agents.backends.openai import OpenAIBackend, parse_address, read_key
-from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.core import BackendError, Completion, Request, Sampling
+from cotgap.agents.decoding.backend import TransformersBackend
+from cotgap.agents.serving.backend import OpenAIBackend, parse_address, read_key
 from cotgap.agents.serving.endpoints import SLACK, Endpoints, retry_after
 from cotgap.agents.specs import make_agent
 from cotgap.benchmark.records.config import Limits
@@ -42,7 +42,7 @@ def play(backend: Any, games: int = 2, *, steps: int = 3, tokens: int = 8) -> li
     keys = [PANEL.key(task.id) for task in PANEL.tasks[:games]]
     jobs = [Job(key, panel.lock, *kind, 0) for key in keys for kind in kinds]
     decoding = Decoding(Sampling(), Limits(tokens, tokens), 0)
-    agent = Agent("it", "it", backend)
+    agent = backend if isinstance(backend, Agent) else Agent("it", "it", backend)
     engine = LocalEngine(agent, decoding, lambda key: SUITE.make(panel), width=4)
     return sorted(engine.run(jobs), key=lambda episode: episode.id)
 

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotgap.agents.agent import Agent
-from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.core import BackendError, Completion, Request, Sampling
 from cotgap.agents.decoding import attention
 from cotgap.agents.decoding.attention import spans
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.decoding.fit import fit
 from cotgap.agents.decoding.lockstep import LockstepDecoder, shared
 from cotgap.agents.decoding.threads import set_threads

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from cotgap.agents.agent import Agent
-from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.core import Completion, Decision, Request, Sampling
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.rendering import Renderer
 from cotgap.benchmark.records.config import Limits
 from cotgap.benchmark.records.episode import Status

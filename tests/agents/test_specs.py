@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cotgap.agents.agent import Agent
-from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.specs import make_agent
 from cotgap.envs.core import CoTGapError, UnknownNameError
 

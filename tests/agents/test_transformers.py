@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from cotgap.agents.agent import Agent
-from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.core import BackendError, Completion, Request, Sampling, Streaming, Tags
+from cotgap.agents.decoding.backend import TransformersBackend
 
 from .reference import generated
 

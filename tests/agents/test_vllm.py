@@ -9,10 +9,11 @@ from typing import cast
 import pytest
 
 from cotgap.agents.agent import Agent
-from cotgap.agents.backends.openai import OpenAIBackend
+from cotgap.agents.checkpoints import smollm2_path
 from cotgap.agents.decoding.loading import converted
 from cotgap.agents.fingerprint import fingerprint
-from cotgap.agents.specs import make_agent, smollm2_path
+from cotgap.agents.serving.backend import OpenAIBackend
+from cotgap.agents.specs import make_agent
 from cotgap.envs.core import CoTGapError
 from tests.servers import vllm_cpu
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Sequence
 
 from cotgap.agents.agent import Agent
-from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.core import Completion, Request
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.modes import get_mode
 from cotgap.envs.core import Expert, TextEnv
 

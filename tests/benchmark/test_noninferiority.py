@@ -1,6 +1,6 @@
 """The statistic against its closed form, the level exactly and by simulation, and what must hold.
 
-`python -m tests.benchmark.simulate_gate` prints precise levels.
+`python -m tools.simulations.gate` prints precise levels.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scipy.stats import multinomial
 
 from cotgap.benchmark.stats import intervals, noninferiority
 from cotgap.benchmark.stats.noninferiority import critical_losses, lower_bound, p_no_worse, score
-from tests.benchmark import simulate_gate
+from tools.simulations import gate
 
 MINUS, ZERO, ONE = Fraction(-1), Fraction(0), Fraction(1)
 
@@ -69,7 +69,7 @@ def test_p_is_the_worst_case_over_all_outcomes() -> None:
 @pytest.mark.parametrize("margin", [0.03, 0.1])
 def test_level_is_exact(n: int, margin: float) -> None:
     """Of all candidates that are worse by just the margin, at most one in twenty passes."""
-    assert 0.02 < simulate_gate.exact_level(n, margin) <= 0.05 + 1e-4
+    assert 0.02 < gate.exact_level(n, margin) <= 0.05 + 1e-4
 
 
 def test_a_wald_interval_would_not_do() -> None:
@@ -88,11 +88,11 @@ def test_a_wald_interval_would_not_do() -> None:
 
 
 @pytest.mark.parametrize(("n", "margin"), [(20, 0.1), (134, 0.05)])
-@pytest.mark.parametrize("loss", simulate_gate.LOSSES)
+@pytest.mark.parametrize("loss", gate.LOSSES)
 def test_level_with_repeats(n: int, margin: float, loss: str) -> None:
     simulations = 300
     rates = [
-        simulate_gate.passes(ability, loss, margin, 3, n, simulations)
+        gate.passes(ability, loss, margin, 3, n, simulations)
         for ability in ("halves", "hard", "easy")
     ]
     assert np.mean(rates) <= 0.05 + 3 * sqrt(0.05 * 0.95 / (3 * simulations))
@@ -101,7 +101,7 @@ def test_level_with_repeats(n: int, margin: float, loss: str) -> None:
 @pytest.mark.parametrize("n", [20, 50])
 def test_equal_candidates_are_seldom_worse(n: int) -> None:
     simulations = 400
-    rate = simulate_gate.false_alarms("halves", 3, n, simulations)
+    rate = gate.false_alarms("halves", 3, n, simulations)
     assert rate <= 0.025 + 3 * sqrt(0.025 * 0.975 / simulations)
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 
 from cotgap.benchmark.stats.paired import mean_difference, rate_difference
-from tests.benchmark import simulate
+from tools.simulations.intervals import Family, coverage, families
 
-FAMILIES = [family for family in simulate.families() if family.name.startswith("two runs")]
+FAMILIES = [family for family in families() if family.name.startswith("two runs")]
 
 
 def test_one_trial_each_is_a_paired_t() -> None:
@@ -36,9 +36,9 @@ def test_the_test_is_exact() -> None:
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 @pytest.mark.parametrize("k", [4, 20, 50])
-def test_intervals_cover(family: simulate.Family, k: int) -> None:
+def test_intervals_cover(family: Family, k: int) -> None:
     simulations = 200
-    hits = [simulate.coverage(family, one, k, simulations)[0, 0] for one in family.scenarios]
+    hits = [coverage(family, one, k, simulations)[0, 0] for one in family.scenarios]
     assert min(hits) >= 0.93 - 3.5 * sqrt(0.93 * 0.07 / simulations)
     assert np.mean(hits) >= 0.93
 

@@ -15,7 +15,7 @@ from cotgap.benchmark.stats.power import (
     tasks_for_effect,
     tasks_for_margin,
 )
-from tests.benchmark import simulate_gate
+from tools.simulations import gate
 
 SIMULATIONS = 500
 ERROR = 3 * sqrt(0.8 * 0.2 / SIMULATIONS)
@@ -25,7 +25,7 @@ ERROR = 3 * sqrt(0.8 * 0.2 / SIMULATIONS)
 @pytest.mark.parametrize("repeats", [1, 3])
 def test_effects_are_found_in_four_of_five(discordance: float, luck: float, repeats: int) -> None:
     one = Assumption("", discordance, luck)
-    found = simulate_gate.power_of_effect(one, 0.1, repeats, SIMULATIONS)
+    found = gate.power_of_effect(one, 0.1, repeats, SIMULATIONS)
     assert found == pytest.approx(0.8, abs=ERROR + 0.02)
 
 
@@ -33,7 +33,7 @@ def test_effects_are_found_in_four_of_five(discordance: float, luck: float, repe
 @pytest.mark.parametrize("repeats", [1, 3])
 def test_margins_are_shown_in_four_of_five(discordance: float, luck: float, repeats: int) -> None:
     one = Assumption("", discordance, luck)
-    found = simulate_gate.power_of_margin(one, 0.08, repeats, SIMULATIONS)
+    found = gate.power_of_margin(one, 0.08, repeats, SIMULATIONS)
     assert found == pytest.approx(0.8, abs=ERROR + 0.02)
 
 

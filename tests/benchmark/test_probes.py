@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from cotgap.agents.agent import Agent
-from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.core import BackendError, Completion, Request
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.protocol import PromptProtocol
 from cotgap.agents.specs import make_agent
 from cotgap.benchmark.probes import conflict

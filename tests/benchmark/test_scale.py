@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from cotgap.benchmark.records.sessions import Session
 from cotgap.benchmark.records.store import read_sessions
-from cotgap.benchmark.scale import Study, seconds_per_episode, tokens, worker_hours
+from cotgap.benchmark.scale import Study, seconds_per_episode, show, tokens, worker_hours
 from cotgap.envs.core import CoTGapError
 
 from .building import episode, step
-from .test_run import ROOT, run
+from .test_run import run
 
 # 30 episodes in 20 + 2 × 50 worker seconds
 SESSIONS = [Session("local", 1, 10, 80, 20.0, 15.0, 3.0), Session("ray", 2, 20, 160, 50, 90, 5)]
@@ -47,7 +45,7 @@ def test_shares_add_up() -> None:
     )
 
 
-def test_from_a_run(tmp_path: Path) -> None:
+def test_from_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "run"
     played = run(out, "--episodes", "3")
     assert played.returncode == 0, played.stderr
@@ -55,21 +53,12 @@ def test_from_a_run(tmp_path: Path) -> None:
     (session,) = read_sessions(out)
     assert (session.engine, session.workers, session.episodes) == ("local", 1, 6)
     assert 0 < session.model + session.environments < session.seconds
-    done = subprocess.run(
-        [sys.executable, "-m", "cotgap.benchmark.scale", out, "--games", "1000"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "40,000 episodes" in done.stdout
+    show(out, games=1000)
+    assert "40,000 episodes" in capsys.readouterr().out
     assert run(out, "--episodes", "3").returncode == 0
     assert len(read_sessions(out)) == 1, "a run that was complete is not timed again"
 
 
 def test_no_run_is_a_message(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "cotgap.benchmark.scale", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: ")
+    with pytest.raises(CoTGapError, match="is not a run folder"):
+        show(tmp_path)

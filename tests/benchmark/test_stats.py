@@ -1,7 +1,7 @@
 """Known values, exact and simulated coverage, power, and what must hold for any data.
 
 Simulated coverages are compared with 93 % less three standard errors of the simulation; run
-`python -m tests.benchmark.simulate` for precise ones.
+`python -m tools.simulations.intervals` for precise ones.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 from cotgap.benchmark.stats import intervals
-from tests.benchmark import simulate
+from tools.simulations.intervals import Family, coverage, families
 
 TARGET = 0.93
 ZERO, ONE = Fraction(0), Fraction(1)
@@ -83,17 +83,14 @@ def test_wilson_coverage_is_exact_in_the_mean(n: int) -> None:
     assert np.min(covered) >= 0.83
 
 
-CLUSTERED = [family for family in simulate.families() if family.name.startswith("rate")][1:3]
+CLUSTERED = [family for family in families() if family.name.startswith("rate")][1:3]
 
 
 @pytest.mark.parametrize("family", CLUSTERED, ids=lambda f: f.name)
 @pytest.mark.parametrize("k", [4, 20, 140])
-def test_clustered_rate_covers(family: simulate.Family, k: int) -> None:
+def test_clustered_rate_covers(family: Family, k: int) -> None:
     simulations = 150
-    hits = [
-        simulate.coverage(family, scenario, k, simulations)[0, 0]
-        for scenario in family.scenarios[1::3]
-    ]
+    hits = [coverage(family, scenario, k, simulations)[0, 0] for scenario in family.scenarios[1::3]]
     assert min(hits) >= tolerated(simulations)
     assert np.mean(hits) >= TARGET
 
@@ -196,9 +193,9 @@ def test_mean_stays_above_its_least() -> None:
 @pytest.mark.parametrize("k", [10, 20, 50, 140])
 def test_mean_covers(k: int) -> None:
     simulations = 300
-    (family,) = (family for family in simulate.families() if family.name == "mean")
+    (family,) = (family for family in families() if family.name == "mean")
     for scenario in family.scenarios:
-        assert simulate.coverage(family, scenario, k, simulations)[0, 0] >= tolerated(simulations)
+        assert coverage(family, scenario, k, simulations)[0, 0] >= tolerated(simulations)
 
 
 # Paired differences.
@@ -305,16 +302,14 @@ def test_paired_interval_covers_exactly(n: int) -> None:
     assert np.mean(coverages) >= 0.95
 
 
-REPEATED = [f for f in simulate.families() if f.name in ("gap, 3 repeats", "headroom, 3 repeats")]
+REPEATED = [f for f in families() if f.name in ("gap, 3 repeats", "headroom, 3 repeats")]
 
 
 @pytest.mark.parametrize("family", REPEATED, ids=lambda f: f.name)
 @pytest.mark.parametrize("k", [4, 20, 140])
-def test_repeated_pairs_cover(family: simulate.Family, k: int) -> None:
+def test_repeated_pairs_cover(family: Family, k: int) -> None:
     simulations = 100
-    hits = [
-        simulate.coverage(family, scenario, k, simulations)[0, 0] for scenario in family.scenarios
-    ]
+    hits = [coverage(family, scenario, k, simulations)[0, 0] for scenario in family.scenarios]
     assert min(hits) >= tolerated(simulations)
     assert np.mean(hits) >= TARGET
 

@@ -13,8 +13,8 @@ import torch
 
 from cotgap.agents.agent import Agent
 from cotgap.agents.backends.scripted import ScriptedBackend, noisy_agent
-from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.core import Backend, BackendError, Completion, Request, Sampling
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.benchmark.records.config import Limits
 from cotgap.benchmark.records.episode import Episode, Status
 from cotgap.benchmark.rollout.engines.local import LocalEngine

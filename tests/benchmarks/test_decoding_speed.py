@@ -1,6 +1,6 @@
 """The slot cache, padded and continuous batches, and `generate`, timed on the same requests.
 
-`python -m cotgap.benchmark.speed` prints the ratios in one table, for any local model.
+`python -m tools.decoding_speed` prints the ratios in one table, for any local model.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from cotgap.agents.agent import Agent
-from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.modes import modes
-from cotgap.benchmark.speed.games import Game, game, tiny
-from cotgap.benchmark.speed.ways import Batches, continuous, generate, in_step, streamed
 from cotgap.envs.registry import get_panel
+from tools.decoding_speed.games import Game, game, tiny
+from tools.decoding_speed.ways import Batches, continuous, generate, in_step, streamed
 
 GROUP = "two household games in both modes"
 

@@ -1,6 +1,6 @@
 """Our engine and the stock one, timed on the same games in the same run.
 
-`make bench` prints the groups; `python -m cotgap.envs.household.speed` prints the ratios in one
+`make bench` prints the groups; `python -m tools.household.speed` prints the ratios in one
 table, with the memory, which is bounded here too.
 """
 
@@ -16,9 +16,10 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from cotgap.envs.household import World, load_game
-from cotgap.envs.household.parity import sample
-from cotgap.envs.household.speed import memory_growth, walk
-from cotgap.envs.household.stock import StockGame, StockMissingError
+from cotgap.envs.household.rules import ALFWorldMissingError
+from tools.household.parity import sample
+from tools.household.speed import memory_growth, walk
+from tools.household.stock import StockGame
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def path(alfworld_data: Path) -> Path:
 def stock(path: Path) -> StockGame:
     try:
         return StockGame(json.loads(path.read_text()))
-    except StockMissingError as error:
+    except ALFWorldMissingError as error:
         if os.environ.get("CI"):
             raise
         pytest.skip(str(error))

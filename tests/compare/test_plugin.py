@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.benchmark import regression
 from cotgap.benchmark.compare.sides import NotComparableError
 from cotgap.envs.core import CoTGapError, UnknownNameError

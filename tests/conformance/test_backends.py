@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-import pkgutil
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-import cotgap.agents.backends
 from cotgap.agents.agent import Agent
-from cotgap.agents.backends import scripted
-from cotgap.agents.backends.openai import OpenAIBackend
+from cotgap.agents.backends import BACKENDS, option_types, scripted
 from cotgap.agents.backends.scripted import ScriptedBackend
 from cotgap.agents.core import Backend, Completion, Request, Sampling, Streaming
 from cotgap.agents.modes import modes
+from cotgap.agents.options import LoadingOptions
+from cotgap.agents.serving.backend import OpenAIBackend
+from cotgap.agents.specs import make_agent
 from cotgap.envs.core import TextEnv
 
 SCRIPTED: dict[str, Callable[[], ScriptedBackend]] = {
@@ -30,7 +32,12 @@ SCRIPTED: dict[str, Callable[[], ScriptedBackend]] = {
 
 
 # module → the kinds of its backends that are tested
-KINDS = {"scripted": list(SCRIPTED), "transformers": ["transformers"], "openai": ["openai"]}
+KINDS = {
+    "scripted": list(SCRIPTED),
+    "transformers": ["transformers"],
+    "openai": ["openai"],
+    "factory": ["factory"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +56,8 @@ def backend(request: pytest.FixtureRequest) -> Backend:
     if request.param in names:
         made: Backend = request.getfixturevalue(names[request.param])
         return made
+    if request.param == "factory":
+        return make_agent("cotgap.agents.backends.scripted:noop_agent").backend
     return SCRIPTED[request.param]()
 
 
@@ -79,8 +88,20 @@ def make_requests(agent: Agent, env: TextEnv, *, temperature: float = 1.0) -> li
 
 
 def test_every_backend_there_is_is_tested_here() -> None:
-    found = {module.name for module in pkgutil.iter_modules(cotgap.agents.backends.__path__)}
-    assert {name for name in found if not name.startswith("_")} == set(KINDS)
+    assert set(BACKENDS.names()) - set(BACKENDS.distributions()) == set(KINDS)
+
+
+def test_options_are_ready_for_a_command_line() -> None:
+    """Each has a type and a help text; `None` leaves the choice to the backend."""
+    types = option_types()
+    assert {"dtype", "device", "threads", "cache_memory", "tokenizer", "concurrency"} <= set(types)
+    named = {field.name for field in fields(LoadingOptions)}
+    for name in set(BACKENDS.names()) - set(BACKENDS.distributions()):
+        assert set(BACKENDS.get(name).option_types()) <= named, "see `LoadingOptions`"
+    for name, hint in types.items():
+        value, option = get_args(hint)
+        assert type(None) in get_args(value), name
+        assert option.help, name
 
 
 def test_it_is_a_backend(backend: Backend) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.benchmark.probes.core import BACKEND, ENVIRONMENT, Probe, probes
 from cotgap.benchmark.probes.running import ProbeConfig, Watch, load, read_config, run_probe
 from tests.benchmark import doubles

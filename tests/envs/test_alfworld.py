@@ -40,9 +40,23 @@ def own(alfworld_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return target
 
 
+# What `cotgap games prepare` does, by itself.
+PREPARE = """
+import sys
+from pathlib import Path
+from cotgap.envs.alfworld.prepare import prepare
+from cotgap.envs.core import CoTGapError
+try:
+    sys.exit(0 if prepare(Path(sys.argv[1])) else 2)
+except CoTGapError as error:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(2)
+"""
+
+
 def prepare(source: Path | str, data: Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "cotgap.envs.alfworld", "prepare", str(source)],
+        [sys.executable, "-W", "error", "-c", PREPARE, str(source)],
         cwd=cwd,
         env={
             "ALFWORLD_DATA": str(data),

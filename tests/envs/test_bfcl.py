@@ -395,7 +395,7 @@ def test_commands_name_the_fix(tmp_path: Path) -> None:
         ("benchmark", "panels"),
         ("benchmark", "doctor"),
         ("benchmark", "run", "--agent", "expert", "--panel", "bfcl/base", "--out", str(tmp_path)),
-        ("cotgap.envs.bfcl", "replay"),
+        ("tools.bfcl", "replay"),
     ):
         shown = command(*arguments)
         output = shown.stdout + shown.stderr

@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from cotgap.envs.core import SuiteUnavailableError, TaskUnavailableError
+from cotgap.envs.core import SuiteUnavailableError, TaskUnavailableError, UnknownNameError
 from cotgap.envs.textworld import SUITE, generation, store, suite
 from cotgap.envs.textworld.env import TextWorldEnv
 from cotgap.envs.textworld.generation import make_missing
 from cotgap.envs.textworld.panels import PLANS, Listed, games_of, listed
+from cotgap.envs.textworld.prepare import generate
 from cotgap.envs.textworld.store import VERSION, games_folder, is_stored, obtain
 from cotgap.envs.textworld.story import BLANK, REFUSED
 
@@ -271,6 +272,32 @@ def test_check_makes_what_is_missing(folder: Path, capfd: pytest.CaptureFixture[
     assert all(is_stored(game) for game in CHEAP[:2])
     SUITE.check(panel, tasks)
     assert capfd.readouterr().err == ""
+
+
+def test_processes_import_what_this_one_does(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever lies in the working directory."""
+    for name in ("cotgap", "envs"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise AssertionError")
+    monkeypatch.chdir(tmp_path)
+    make_missing(CHEAP[:2], workers=2)
+    assert all(is_stored(game) for game in CHEAP[:2])
+
+
+def test_generate_makes_a_panel_ahead_of_time(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    panel = SUITE.panels["id:treasure_hunter"]
+    monkeypatch.setitem(
+        SUITE.panels, panel.split, dataclasses.replace(panel, tasks=panel.tasks[:1])
+    )
+    generate(panels=[panel.name], workers=1)
+    assert is_stored(CHEAP[0])
+    assert capsys.readouterr().out == f"{panel.name}: 1 games in {games_folder()}\n"
+    with pytest.raises(UnknownNameError, match="Did you mean 'textworld/ood_goal'"):
+        generate(panels=["textworld/ood_gaol"])
 
 
 def test_processes_say_what_they_cannot_make(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

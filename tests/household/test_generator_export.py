@@ -5,26 +5,22 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from cotgap.envs.core import CoTGapError
+from cotgap.envs.core import CoTGapError, UnknownNameError
 from cotgap.envs.household import World, load_game, make_game
-from cotgap.envs.household.drivers import DRIVERS
 from cotgap.envs.household.expert import play
 from cotgap.envs.household.game import Game
 from cotgap.envs.household.generator import AXES, Generated, generate
-from cotgap.envs.household.generator.__main__ import main
-from cotgap.envs.household.generator.export import export, rules
+from cotgap.envs.household.generator.export import export, export_panel, rules
 from cotgap.envs.household.generator.problem import sentence
-from cotgap.envs.household.parity import Job, report, run
-from cotgap.envs.household.stock import StockMissingError
+from cotgap.envs.household.rules import ALFWorldMissingError
 from cotgap.envs.household.wording import WORDINGS
+from tools.household.drivers import DRIVERS
+from tools.household.parity import Job, report, run
 
-ROOT = Path(__file__).parents[2]
 ALL = tuple(DRIVERS)
 
 
@@ -33,7 +29,7 @@ def _needs_the_package() -> None:
     """The files carry the rules of the package `alfworld`: skips without it, fails in CI."""
     try:
         rules("current")
-    except StockMissingError as error:
+    except ALFWorldMissingError as error:
         if os.environ.get("CI"):
             raise
         pytest.skip(str(error))
@@ -132,8 +128,7 @@ def test_alfworlds_own_environment_collects_them(tmp_path: Path) -> None:
 
 
 def test_layout_of_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--panel", "household/id", "--export", str(tmp_path), "--limit", "4"]
-    assert main([*arguments, "--wording", "older"]) == 0
+    export_panel("household/id", tmp_path, limit=4, wording="older")
     assert "4 games of household/id" in capsys.readouterr().out
     games = sorted((tmp_path / "json_2.1.1" / "id").glob("*/*/game.tw-pddl"))
     assert len(games) == 4
@@ -148,39 +143,14 @@ def test_layout_of_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         assert json.loads(path.with_name("traj_data.json").read_text())["task_type"] == kind
 
 
-def test_bad_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def fails(*arguments: str) -> str:
-        assert main(arguments) == 2
-        return capsys.readouterr().err
-
-    folder = str(tmp_path)
-    assert "Did you mean 'household/ood_layout'" in fails(
-        "--panel", "household/ood_layuot", "--export", folder
-    )
-    assert "needs --panel" in fails("--export", folder)
-    for limit in ("0", "201"):
-        assert "1 to 200" in fails("--panel", "id", "--export", folder, "--limit", limit)
-    assert "--bench" in fails("--bench", "0")
+def test_bad_usage(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'household/ood_layout'"):
+        export_panel("household/ood_layuot", tmp_path)
+    for limit in (0, 201):
+        with pytest.raises(CoTGapError, match="1 to 200"):
+            export_panel("household/id", tmp_path, limit=limit)
     (tmp_path / "file").write_text("")
-    blocked = fails("--panel", "id", "--export", str(tmp_path / "file"), "--limit", "1")
-    assert "cannot write to" in blocked
-    assert "another --export folder" in blocked
+    with pytest.raises(CoTGapError, match=r"cannot write to .* choose another folder"):
+        export_panel("household/id", tmp_path / "file", limit=1)
     with pytest.raises(CoTGapError, match="cannot carry the wording 'rephrased'"):
         rules("rephrased")
-
-
-def test_command_line_as_users_call_it() -> None:
-    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-W", "error", "-m", "cotgap.envs.household.generator", *arguments],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-
-    assert "examples:" in call("--help").stdout
-    table = call("--bench", "20", "--panel", "household/id").stdout
-    assert "household/id" in table
-    assert "games/s" in table
-    assert call().returncode == 2

@@ -12,7 +12,6 @@ import pytest
 
 from cotgap.envs.household import ALL_WORDINGS, World, make_game
 from cotgap.envs.household.belief import Belief, first_belief, parse_task, updated
-from cotgap.envs.household.drivers import DRIVERS
 from cotgap.envs.household.expert import choose, expert_action
 from cotgap.envs.household.generator import AXES, Generated, generate
 from cotgap.envs.household.generator.problem import sentence
@@ -20,6 +19,7 @@ from cotgap.envs.household.generator.tables import KINDS
 from cotgap.envs.household.oracle import cost_to_go
 from cotgap.envs.household.rationale import rationale
 from cotgap.envs.household.wording import COMMANDS, CURRENT, REPHRASED, Sentences
+from tools.household.drivers import DRIVERS
 
 GAMES = [(axis, seed) for axis in AXES for seed in range(4)]
 

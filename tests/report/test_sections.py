@@ -13,7 +13,7 @@ from cotgap.benchmark.metrics.core import metrics
 from cotgap.benchmark.records.episode import Episode, Status
 from cotgap.benchmark.report.bars import bounds, interval, mark, reach
 from cotgap.benchmark.report.charts import COLOURS, figure, to_svg
-from cotgap.benchmark.report.sections import ood, panels, revisions, summary, tokens
+from cotgap.benchmark.report.sections import index, ood, panels, revisions, tokens
 from cotgap.benchmark.report.sections.core import sections
 from cotgap.benchmark.report.source import Report, load_run
 from cotgap.benchmark.report.terminal import show
@@ -50,7 +50,7 @@ def test_every_section_has_its_template() -> None:
 
 def test_the_summary_shows_the_metrics(tmp_path: Path) -> None:
     episodes = random_run(1)
-    built = summary.build(report(tmp_path, episodes, extra_tasks=2))
+    built = index.build(report(tmp_path, episodes, extra_tasks=2))
     assert built is not None
     (row,) = built["rows"]
     gap = cot_gap.compute(episodes)
@@ -69,7 +69,7 @@ def test_the_summary_shows_the_metrics(tmp_path: Path) -> None:
 
 
 def test_a_mode_without_a_score_says_so(tmp_path: Path) -> None:
-    built = summary.build(
+    built = index.build(
         report(tmp_path, [episode("a", "prompt"), episode("a", "cot", Status.ENV_ERROR)])
     )
     (row,) = built["rows"]

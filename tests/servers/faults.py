@@ -6,6 +6,7 @@ Each request to a model takes the next fault of `plan`, over and over; the rest 
 from __future__ import annotations
 
 import contextlib
+import gzip
 import http.client
 import itertools
 import json
@@ -16,10 +17,10 @@ import threading
 import time
 import urllib.parse
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Literal
+from typing import Any, Literal
 
 Fault = Literal[
     "pass",  # the server's answer, as it is
@@ -38,6 +39,12 @@ Fault = Literal[
     "list",  # 200 with JSON that is no object
     "html",  # 200 with the page of a gateway
     "leak",  # 401 that repeats the key
+    "changed",  # the server's answer, as `Proxy.change` changes it
+    "endless",  # 200 with a body that does not end
+    "bomb",  # 200 with a small body that unpacks to a large one
+    "charset",  # the server's answer, in what is no encoding of text
+    "hosted",  # 400 for whatever OpenAI's models that think refuse
+    "full",  # 400: the model's context is full, for prompts beyond `Proxy.room` characters
 ]
 RETRY_AFTER = 0.3
 SLOW = 4.0  # seconds
@@ -54,6 +61,8 @@ class Proxy:
     in_flight: int = 0
     most_in_flight: int = 0
     bodies: list[dict[str, object]] = field(default_factory=list)
+    change: Callable[[Any], Any] = lambda answer: answer
+    room: int = 0
     times: list[float] = field(default_factory=list)
     """When each request came (monotonic)."""
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -123,6 +132,33 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, b"[]")
         elif fault == "html":
             self._answer(200, b"<html>Bad gateway</html>")
+        elif fault == "bomb":
+            packed = gzip.compress(b" " * (256 << 20))
+            self._answer(200, packed, {"Content-Encoding": "gzip"})
+        elif fault == "endless":
+            self._head(200, None, {"Transfer-Encoding": "chunked"})
+            while True:
+                self.wfile.write(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
+        elif fault == "hosted":
+            asked = json.loads(body)
+            limit = asked.pop("max_completion_tokens", 0)
+            if odd := asked.keys() - {"model", "messages"}:
+                text = f"Unsupported parameter: {min(odd)}"
+                self._answer(400, json.dumps({"error": {"message": text}}).encode())
+            elif limit < 64:
+                text = "Could not finish the message because the output limit was reached."
+                self._answer(400, json.dumps({"error": {"message": text}}).encode())
+            else:
+                written = json.dumps({**asked, "max_tokens": 8}).encode()
+                self._pass_on("changed", *self._ask("POST", written))
+        elif fault == "full":
+            asked = json.loads(body)
+            written = sum(len(message["content"]) for message in asked.get("messages", ()))
+            if written > self.server.seen.room:  # type: ignore[attr-defined]
+                text = "This model's maximum context length is 10 tokens. Reduce the length."
+                self._answer(400, json.dumps({"error": {"message": text}}).encode())
+            else:
+                self._pass_on("changed", *self._ask("POST", body))
         elif fault == "leak":
             text = f"wrong key: {self.headers['Authorization']}"
             self._answer(401, json.dumps({"error": {"message": text}}).encode())
@@ -132,7 +168,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _pass_on(self, fault: Fault, status: int, answer: bytes) -> None:
         if fault == "slow":
             time.sleep(SLOW)
-        if fault == "pass" or fault == "slow":
+        if fault == "changed":
+            changed = self.server.seen.change(json.loads(answer))  # type: ignore[attr-defined]
+            answer = changed if isinstance(changed, bytes) else json.dumps(changed).encode()
+        if fault == "charset":
+            self._answer(status, answer, {"Content-Type": "application/json; charset=hex"})
+            return
+        if fault in ("pass", "slow", "changed"):
             self._answer(status, answer)
             return
         self._head(status, len(answer), {})
@@ -158,9 +200,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._head(status, len(body), headers or {})
         self.wfile.write(body)
 
-    def _head(self, status: int, length: int, headers: dict[str, str]) -> None:
+    def _head(self, status: int, length: int | None, headers: dict[str, str]) -> None:
         self.send_response(status)
-        for name, value in {"Content-Length": str(length), **headers}.items():
+        sized = {} if length is None else {"Content-Length": str(length)}
+        for name, value in {**sized, **headers}.items():
             self.send_header(name, value)
         self.end_headers()
 

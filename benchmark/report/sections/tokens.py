@@ -11,7 +11,7 @@ from markupsafe import Markup
 from cotgap.benchmark.report.bars import in_words
 from cotgap.benchmark.report.charts import COLOURS, figure, mode_style, to_svg
 from cotgap.benchmark.report.sections.core import Section
-from cotgap.benchmark.report.sections.summary import in_order
+from cotgap.benchmark.report.sections.index import in_order
 from cotgap.benchmark.report.source import Report
 from cotgap.benchmark.report.text import clip
 from cotgap.benchmark.stats.intervals import Estimate

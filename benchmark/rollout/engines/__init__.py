@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+from collections.abc import Callable
 
 from cotgap.benchmark.rollout.engines.core import AgentRecipe, Placement, Site
 from cotgap.envs.core import UnknownNameError
+from cotgap.envs.plugins import Extensions
+
+ENGINES: Extensions[Callable[[AgentRecipe, Placement], Site]] = Extensions(
+    "engine", __name__, "SITE", Callable, helpers=("core",)
+)
 
 
 def engines() -> list[str]:
     """The names of all engines; nothing is imported."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "core")
+    return ENGINES.names()
 
 
 def open_site(engine: str, recipe: AgentRecipe, placement: Placement) -> Site:
@@ -20,9 +24,7 @@ def open_site(engine: str, recipe: AgentRecipe, placement: Placement) -> Site:
     Raises `UnknownNameError` for an unknown one, and `CoTGapError` where it lacks a package, cannot
     take the placement or cannot make the agent.
     """
-    check_engine(engine)
-    site: Site = importlib.import_module(f"{__name__}.{engine}").SITE(recipe, placement)
-    return site
+    return ENGINES.get(engine)(recipe, placement)
 
 
 def check_engine(name: str) -> None:

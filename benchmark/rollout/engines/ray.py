@@ -18,7 +18,7 @@ from time import perf_counter
 from typing import Any
 
 from cotgap.agents.agent import Agent, AgentCard
-from cotgap.agents.specs import NAMES
+from cotgap.agents.specs import names
 from cotgap.benchmark.records.config import differences
 from cotgap.benchmark.records.episode import Episode, Status
 from cotgap.benchmark.rollout.budget import Budget
@@ -307,7 +307,7 @@ def _connect(ray: Any, placement: Placement, cpus: int) -> None:
 def _absolute(spec: str) -> str:
     """A checkpoint's path as other processes can use it; other specs are left as they are."""
     path = Path(spec).expanduser()
-    return str(path.absolute()) if spec not in NAMES and os.path.exists(path) else spec
+    return str(path.absolute()) if spec not in names() and os.path.exists(path) else spec
 
 
 def _cpus(recipe: AgentRecipe) -> int:

@@ -6,8 +6,7 @@ game is certified by the exact oracle. To play them as an environment, start any
     env = envs.get_suite("household").make(envs.get_panel("household/train"))
     env.reset(options={"task": task_id(seed)})
 
-`python -m cotgap.envs.household.generator --help` writes games as files that the stock engine
-plays, and measures how fast they are made.
+`cotgap games export household/id DIR` writes games as files that the stock engine plays.
 
 What trains and what measures never meet: a game is for `train` if, and only if, the SHA-256 of its
 `pddl_problem` (the house, what is where, the goal) begins with an odd hexadecimal digit. One that

@@ -11,18 +11,20 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from cotgap.envs.core import CoTGapError
+from cotgap.envs.core import CoTGapError, UnknownNameError
 from cotgap.envs.household.engine import World
 from cotgap.envs.household.game import make_game
-from cotgap.envs.household.generator import Generated
+from cotgap.envs.household.generator import AXES, TRAIN, Generated, games
+from cotgap.envs.household.generator.panels import SIZE
 from cotgap.envs.household.generator.problem import sentence
 from cotgap.envs.household.generator.tables import LOOK
 from cotgap.envs.household.oracle import optimal_action
-from cotgap.envs.household.revisions import revision_of, split_task, with_task
-from cotgap.envs.household.stock import Rules, find_rules
+from cotgap.envs.household.revisions import with_task
+from cotgap.envs.household.rules import Rules, package_rules
 from cotgap.envs.household.wording import CURRENT, OLDER, PACKAGE, WORDINGS
 
 LAYOUT: Final = "json_2.1.1"
@@ -58,25 +60,24 @@ def rules(wording: str) -> Rules:
     """The rules of a revision, made from those of the installed package `alfworld`.
 
     Raises `CoTGapError` for a wording that no game file has and for an unknown release of the
-    package, `StockMissingError` without the package.
+    package, `ALFWorldMissingError` without the package.
     """
     if wording not in WORDINGS:
         raise CoTGapError(
             f"files cannot carry the wording {wording!r}, which the stock engine does not know. "
             f"Choose one of: {', '.join(WORDINGS)}"
         )
-    found = find_rules(None, None)
-    if PACKAGE.name not in found:
+    made = package_rules()
+    if made.revision != PACKAGE.name:
         raise CoTGapError(
             "the installed package alfworld has other rules than release 0.4.2. To fix it: "
             "pip install alfworld==0.4.2"
         )
-    made = found[PACKAGE.name]
     if wording != PACKAGE.name:
         made = _edited(made, *_TO_CURRENT)
     if wording == OLDER.name:
         made = _edited(made, *_TO_OLDER)
-    assert revision_of(made.domain, split_task(made.grammar)[1]) == wording
+    assert made.revision == wording
     return made
 
 
@@ -146,6 +147,26 @@ def export(made: Generated, folder: Path, wording: str = CURRENT.name) -> Path:
             (home / name).write_text(json.dumps(data), encoding="utf-8")
     except OSError as error:
         raise CoTGapError(
-            f"cannot write to {home} ({error.strerror}). To fix it: choose another --export folder"
+            f"cannot write to {home} ({error.strerror}). To fix it: choose another folder"
         ) from error
     return home / GAME_FILE
+
+
+def export_panel(
+    panel: str, folder: Path, *, wording: str = CURRENT.name, limit: int | None = None
+) -> None:
+    """Write a panel's games (or its first `limit`) below `folder`, and print how many.
+
+    `panel` is `household/AXIS`. A panel has `SIZE` games, but `household/train` goes on for ever.
+    The games of `household/ood_wording` are written in a wording that files can carry, too.
+    Raises `UnknownNameError` and, as `export` does, `CoTGapError`.
+    """
+    panels = {f"household/{axis}": axis for axis in AXES}
+    if panel not in panels:
+        raise UnknownNameError("panel", panel, panels)
+    axis, count = panels[panel], SIZE if limit is None else limit
+    if count < 1 or (count > SIZE and axis != TRAIN):
+        raise CoTGapError(f"bad limit {count}: {panel} has 1 to {SIZE} games")
+    for game in islice(games(axis), count):
+        export(game, folder, wording)
+    print(f"{count:,} games of {panel} below {folder}")

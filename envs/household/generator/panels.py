@@ -1,17 +1,16 @@
 """The fixed panels: `panels.tsv` beside this file, so that listing them generates nothing.
 
 A line is axis, task id, content hash, task type, oracle length, number of receptacles.
-`python -m cotgap.envs.household.generator --rewrite` writes it anew; do that only together with a
-change of the generator, which changes the panels' locks.
+`python -m tools.household.generator rewrite` writes it anew; do that only together with a change of
+the generator, which changes the panels' locks.
 """
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from cotgap.envs.household.generator import AXES, Generated, games
+from cotgap.envs.household.generator import AXES, Generated
 
 FILE: Final = Path(__file__).with_name("panels.tsv")
 SIZE: Final = 200
@@ -50,11 +49,3 @@ def read() -> dict[str, list[Row]]:
         axis, task, content, kind, oracle, receptacles = line.split("\t")
         found[axis].append(Row(axis, task, content, kind, int(oracle), int(receptacles)))
     return found
-
-
-def write() -> int:
-    """Generate every panel and rewrite the file; returns the number of games."""
-    rows = [row(game) for axis in AXES for game in islice(games(axis), SIZE)]
-    text = "".join("\t".join(map(str, one)) + "\n" for one in rows)
-    FILE.write_text(text, encoding="ascii")
-    return len(rows)

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.rendering import Renderer
 from cotgap.agents.training.data import Episode, play
 from cotgap.agents.training.vocabulary import train_tokenizer

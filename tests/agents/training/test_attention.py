@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.training import attention
 from cotgap.agents.training.attention import use_blocks
 from cotgap.agents.training.batching import collate, logits_at

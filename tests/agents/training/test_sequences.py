@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cotgap.agents.agent import Agent
-from cotgap.agents.backends.transformers import TransformersBackend
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.rendering import Renderer
 from cotgap.agents.training.batching import collate, logits_at
 from cotgap.agents.training.data import Episode

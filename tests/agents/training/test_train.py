@@ -15,8 +15,8 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from cotgap.agents.backends.transformers import TransformersBackend
 from cotgap.agents.core import Request, Sampling
+from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.options import TrainOptions
 from cotgap.agents.specs import make_agent
 from cotgap.agents.training import checkpoints, presets, train
