@@ -55,6 +55,7 @@ class TransformersBackend:
         self.fingerprint = fingerprint
         self.batch_size = batch_size or BATCH_SIZE[model.device.type]
         self.renderer = Renderer(tokenizer, context_length(model, tokenizer))
+        check_context(model, self.renderer.context)
         vocabulary = model.get_input_embeddings().weight.shape[0]
         check_vocabulary(self.renderer, vocabulary)
         ends = _end_tokens(model, tokenizer, self.renderer)
@@ -63,7 +64,6 @@ class TransformersBackend:
         """Why the slot cache, or even batches, are not used; empty where the slot cache is."""
         memory = default_memory(model.device) if cache_memory is None else cache_memory * 2**30
         self._decoder = self._make_decoder(int(memory))
-        check_context(model, self.renderer.context)
         self._tickets: dict[Reply, int] = {}
         self._done: dict[int, Completion] = {}
         self._next_ticket = 0
@@ -91,12 +91,17 @@ class TransformersBackend:
         set_threads(threads, model)
         return cls(model, tokenizer, fingerprint, batch_size, cache_memory)
 
+    @property
+    def decoding(self) -> str:
+        """How replies are decoded: in `slots`, `batches` or `single rows`."""
+        return self._decoder.kind
+
     def describe(self) -> dict[str, Any]:
         """Where, how and in which precision it runs, and the model's size."""
         return {
             "device": self.model.device.type,
             "dtype": str(self.model.dtype).removeprefix("torch."),
-            "decoding": self._decoder.kind,
+            "decoding": self.decoding,
             "architecture": type(self.model).__name__,
             "parameters": self.model.num_parameters(),
             "context": self.renderer.context,
@@ -153,7 +158,7 @@ class TransformersBackend:
             return self.model
 
         try:
-            slots = fit(self.model)
+            slots = fit(self.model, self.renderer.context)
         except UnfitError as error:
             self.fallback_reason = str(error)
             return BatchedDecoder(model, self._rules, self._rows_at_once())
@@ -174,7 +179,7 @@ class TransformersBackend:
     def _rows_at_once(self) -> int:
         """How many rows `generate` may decode together."""
         try:
-            check_batches(self.model)
+            check_batches(self.model, self.renderer.context)
         except UnfitError as error:
             self.fallback_reason += f"; in batches {error}"
             return 1

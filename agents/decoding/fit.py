@@ -31,12 +31,16 @@ LENGTHS = re.compile("window|chunk|local|block_size|stride")
 # Relative error of logits that rounding may make; a wrong mask or position makes errors near 1.
 TOLERANCE = {torch.float32: 1e-3}
 ROUGH = 0.1
+READ = (24, 17)  # tokens of the texts that are read from their beginning
 STEPS = 3  # tokens written in each trial
 WIDEST = 5  # tokens read behind a made-up past
 PAST = 600  # tokens of a made-up past at least: enough for a beginning to be worth sharing
-MEMORY = 4 << 30  # bytes that a made-up past may take
-# Operations that a trial of batches may take: some seconds of one core, or of a GPU.
+# Bytes that a made-up past may take where configuration names a window, and where it names none.
+MEMORY, SPARE = 4 << 30, 256 << 20
+# Operations that a trial of batches may take: some seconds of one core, or of a GPU. A tenth of
+# them where configuration names no window.
 OPERATIONS = {"cpu": 3e11, "cuda": 1e14}
+ENOUGH = 2048  # tokens that are read at most where no window is named; a past may be twice that
 
 
 class UnfitError(Exception):
@@ -60,12 +64,14 @@ class Fit:
         return SlotCache(self.windows, self.layer_types, self.shares)
 
 
-def fit(model: Any) -> Fit:
+def fit(model: Any, context: int | None = None) -> Fit:
     """How the slot cache serves this model; raises `UnfitError` where it cannot.
 
+    `context` is the most tokens that will be read (None: what the model's configuration states).
     Raises `CoTGapError` for a model that answers nothing or always the same.
     """
-    texts = [_text(model, length) for length in (24, 17)]
+    context = context or _context(model.config.get_text_config(decoder=True))
+    texts = [_text(model, min(length, context - STEPS)) for length in READ]
     written, expected = _alone(model, texts)
     attention = getattr(model.config, "_attn_implementation", None)
     if attention not in ATTENTIONS:
@@ -75,17 +81,20 @@ def fit(model: Any) -> Fit:
         cache = layers.make_cache()
         _compare(_in_slots(model, cache, texts, written), expected, model)
         layers = replace(layers, slot_bytes=cache.slot_bytes)
-        return _tried_behind_a_past(model, layers, cache)
+        return _tried_behind_a_past(model, layers, cache, context)
     except UnfitError:
         raise
     except Exception as failure:  # whatever a foreign architecture raises
         raise UnfitError(f"{type(failure).__name__}: {failure}".splitlines()[0]) from failure
 
 
-def check_batches(model: Any) -> None:
-    """Raise `UnfitError` where a reply in a left-padded batch may be another than alone."""
+def check_batches(model: Any, context: int | None = None) -> None:
+    """Raise `UnfitError` where a reply in a left-padded batch may be another than alone.
+
+    `context` is as in `fit`.
+    """
     config = model.config.get_text_config(decoder=True)
-    context = _context(config)
+    context = context or _context(config)
     for rope, length in _shifts(config):
         if length < context:
             raise UnfitError(
@@ -93,12 +102,11 @@ def check_batches(model: Any) -> None:
                 f"beyond {length} tokens"
             )
     longest = max(_lengths(config, context), default=0)
-    read = min(max(80, longest + 16), context - STEPS)
-    affordable = OPERATIONS[model.device.type] / (2 * model.num_parameters())
-    if 4 * read > affordable:
-        if longest > 24:
-            raise UnfitError(f"its window of {longest} tokens is too long to be tried in batches")
-        read = min(read, max(24, int(affordable / 4)))
+    affordable = int(OPERATIONS[model.device.type] / (8 * model.num_parameters()))
+    if longest + 16 > affordable and longest > READ[0]:
+        raise UnfitError(f"its window of {longest} tokens is too long to be tried in batches")
+    read = max(longest + 16, READ[0], min(ENOUGH, affordable // 10))
+    read = min(read, context - STEPS)
     texts = [_text(model, length) for length in (read, max(read // 3, 1))]
     _, expected = _alone(model, texts)
     try:
@@ -109,18 +117,23 @@ def check_batches(model: Any) -> None:
 
 
 def check_context(model: Any, context: int) -> None:
-    """Raise `CoTGapError` where a model fails at the last position of its stated context."""
-    last = torch.tensor([[context - 1]], device=model.device)
-    try:
-        with torch.inference_mode():
-            model(input_ids=torch.zeros_like(last), position_ids=last, use_cache=False)
-    except TypeError:  # a model without positions
-        return
-    except Exception as failure:
+    """Raise `CoTGapError` where a model fails at the last position of its stated context alone."""
+    failure = _failure_at(model, context - 1)
+    if failure is not None and _failure_at(model, 0) is None:
         raise CoTGapError(
             f"config.json states a context of {context} tokens, but the model fails at position "
             f"{context - 1} ({type(failure).__name__}: {failure}). Correct max_position_embeddings"
-        ) from failure
+        )
+
+
+@torch.inference_mode()
+def _failure_at(model: Any, position: int) -> Exception | None:
+    ids = torch.zeros(1, 1, dtype=torch.long, device=model.device)
+    try:
+        model(input_ids=ids, position_ids=ids + position, use_cache=False)
+    except Exception as failure:  # whatever a foreign architecture raises
+        return failure
+    return None
 
 
 def _context(config: Any) -> int:
@@ -168,11 +181,10 @@ def _lengths(config: Any, context: int) -> Iterator[int]:
 
 
 def _text(model: Any, length: int) -> list[int]:
-    """Token ids at random, the same each time, no longer than the context allows."""
-    vocabulary = model.get_input_embeddings().num_embeddings
-    room = _context(model.config.get_text_config(decoder=True)) - STEPS
+    """Token ids at random, the same each time."""
+    vocabulary = model.get_input_embeddings().weight.shape[0]
     dice = torch.Generator().manual_seed(length)
-    ids: list[int] = torch.randint(vocabulary, (min(length, room),), generator=dice).tolist()
+    ids: list[int] = torch.randint(vocabulary, (length,), generator=dice).tolist()
     return ids
 
 
@@ -262,12 +274,12 @@ def _pass(
         return _last_logits(model, padded, **placed)
 
 
-def _tried_behind_a_past(model: Any, layers: Fit, read: SlotCache) -> Fit:
+def _tried_behind_a_past(model: Any, layers: Fit, read: SlotCache, context: int) -> Fit:
     """`layers`, with what a past beyond all windows says of sharing; raises `UnfitError`."""
     config = model.config.get_text_config(decoder=True)
-    context = _context(config)
     longest = max(_lengths(config, context), default=0)
-    length = min(max(PAST, longest + longest // 4), context - WIDEST)
+    spare = min(2 * ENOUGH, SPARE // (4 * layers.slot_bytes))
+    length = min(max(PAST, longest + longest // 4, spare), context - WIDEST)
     if length < PAST // 10:  # nothing to share, and nothing longer than what was read
         return layers
     if 4 * length * layers.slot_bytes > MEMORY:
