@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: run test check bench clean
+.PHONY: run test check bench dist test-dist clean
 
 # Set up, then play the bundled checkpoint in both modes, in-domain and out of domain.
 run: $(VENV)/.run
@@ -33,6 +33,15 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only
 
+# The sdist, and the wheel from it. An earlier build's list of files would be taken over.
+dist: $(VENV)/.dev
+	rm -rf dist *.egg-info
+	$(BIN)/python -m build
+
+# The wheel's test, on what `dist` built.
+test-dist: $(VENV)/.dev
+	COTGAP_DIST=dist $(BIN)/python -m pytest tests/test_wheel.py
+
 $(VENV)/.run: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --editable .
@@ -46,4 +55,4 @@ $(VENV)/.dev: $(VENV)/.run
 	touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

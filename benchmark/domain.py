@@ -6,7 +6,6 @@ panel alone is neither.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +13,6 @@ from typing import Any
 from cotgap.envs.core import CoTGapError, Panel
 from cotgap.envs.registry import get_panel
 
-# Panels that hold something out and do not say so in their name (`ood_AXIS`): what it is.
-HELD_OUT: Mapping[str, str] = {
-    "alfworld/valid_unseen": "layout",
-    "bfcl/long_context": "context",
-    "bfcl/miss_func": "category",
-    "bfcl/miss_param": "category",
-}
 EXAMPLE = 'Give the names of panels, such as "trained_on": ["household/train"], or their facts.'
 
 
@@ -62,18 +54,17 @@ def relate(card: Mapping[str, Any], panel: Panel) -> Relation:
     of_suite = [facts for facts in trained if facts["suite"] == panel.suite]
     if not of_suite:
         return Relation(axes=("suite",))
+    panels = [known for facts in of_suite if (known := _known(facts["panel"]))]
     axes = []
     if {task.kind for task in panel.tasks} - {k for facts in of_suite for k in facts["kinds"]}:
         axes.append("task type")
     if panel.wording not in {facts["wording"] for facts in of_suite}:
         axes.append("wording")
-    elif _variant(panel.name) not in {_variant(facts["panel"]) for facts in of_suite}:
+    elif panel.variant not in {one.variant for one in panels}:
         axes.append("simplifications")
-    held_out = held_out_by(panel.name)
-    named = {held_out_by(facts["panel"]) for facts in of_suite}
-    # `ood_task` and `ood_wording` have said it above, or were trained on in other panels.
-    if held_out and held_out not in named and held_out not in ("task", "wording"):
-        axes.append(held_out)
+    # What holds out task types or a wording has said it above, or was trained on in other panels.
+    if panel.holds_out not in ("", "task", "wording", *(one.holds_out for one in panels)):
+        axes.append(panel.holds_out)
     return Relation(tuple(axes), seen=panel.name in {facts["panel"] for facts in of_suite})
 
 
@@ -116,14 +107,15 @@ def _facts(entry: Any) -> Mapping[str, Any]:
     raise CoTGapError(f"trained_on holds {entry!r:.80}. {EXAMPLE}")
 
 
-def held_out_by(panel: str) -> str:
-    """The axis along which a panel differs from its suite's training panel; empty for none."""
-    suite, _, split = panel.partition("/")
-    base = re.split("[:@]", split)[0]
-    if base.startswith("ood_"):
-        return base.removeprefix("ood_")
-    return HELD_OUT.get(f"{suite}/{base}", "")
+def reference(panel: str) -> str:
+    """The panel that lacks what `panel` holds out, as its suite says; empty where there is none."""
+    known = _known(panel)
+    return known.reference if known else ""
 
 
-def _variant(panel: str) -> str:
-    return panel.partition("@")[2]
+def _known(name: str) -> Panel | None:
+    """The panel of that name; None for one that this version does not have."""
+    try:
+        return get_panel(name)
+    except CoTGapError:
+        return None

@@ -380,6 +380,7 @@ class AuditOptions:
     EXAMPLES: ClassVar = (
         "cotgap audit",
         "cotgap audit --panel toy/id --panel toy/ood_layout --force",
+        "cotgap audit --out envs/audits.json",
     )
     NOTE: ClassVar = (
         "Exit codes: 0 all audited, 3 some panel had an episode without a score, 2 bad usage."
@@ -402,9 +403,9 @@ class AuditOptions:
         bool, typer.Option("--force", help="Also panels audited under their current lock.")
     ] = False
     out: Annotated[
-        Path | None,
-        typer.Option(help="The file. [default: the published one in envs/]", show_default=False),
-    ] = None
+        Path,
+        typer.Option(help="The file; other panels' audits in it are kept."),
+    ] = Path("audits.json")
     output: OutputOptions = OutputOptions()
 
 

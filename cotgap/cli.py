@@ -12,6 +12,8 @@ from __future__ import annotations
 import copy
 import importlib
 import inspect
+import io
+import os
 import sys
 import tempfile
 import traceback
@@ -99,7 +101,12 @@ def main(unfold: str = "") -> None:
     too, which names the file that holds the traceback, and exit code 70.
     """
     warnings.showwarning = _show_warning
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal may lack letters that we print
     try:
+        # An agent's module may lie here; `python -m cotgap` finds it without this.
+        if (here := os.getcwd()) not in sys.path:
+            sys.path.insert(0, here)
         application(unfold)()
     except Exception as error:
         from cotgap.envs.core import (
@@ -228,7 +235,12 @@ def _written(error: Exception) -> str:
     """Where the traceback is now, in words."""
     try:
         with tempfile.NamedTemporaryFile(
-            "w", prefix="cotgap-error-", suffix=".txt", encoding="utf-8", delete=False
+            "w",
+            prefix="cotgap-error-",
+            suffix=".txt",
+            encoding="utf-8",
+            errors="backslashreplace",  # a path need not be UTF-8
+            delete=False,
         ) as file:
             file.write(" ".join(sys.argv) + "\n")
             traceback.print_exception(error, file=file)

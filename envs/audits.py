@@ -1,6 +1,6 @@
 """The audit of each panel: its floor, its ceiling, and what the expert cannot pass.
 
-`audits.json` beside this file is written by `cotgap audit` and stands beside every
+`audits.json` beside this file is written by `cotgap audit --out` and stands beside every
 result: a success rate means little without what doing nothing, acting at random and the suite's
 own expert come to on the same tasks.
 """

@@ -20,6 +20,9 @@ import gymnasium
 
 from cotgap.envs.spaces import TextSpace
 
+REPOSITORY = "CoTGap's repository (`pip show --verbose cotgap` prints its address)"
+"""Where messages send their reader for what an installed copy does not hold."""
+
 
 class CoTGapError(Exception):
     """A problem its user can solve: the message names the bad value, the options and the fix."""
@@ -111,6 +114,14 @@ class Panel:
     description: str = ""
     shots_from: str = "train"
     """The split that expert examples are taken from: nothing that this panel holds out."""
+    base: str = ""
+    """The split that this panel narrows to some tasks or plays otherwise; empty: it is its own."""
+    variant: str = ""
+    """How all tasks are played otherwise than in `base` (a wording, say); empty: they are not."""
+    holds_out: str = ""
+    """Along which axis the tasks differ from the suite's training panel; empty: along none."""
+    compared_with: str = ""
+    """The split of this suite that lacks what this panel holds out; empty: there is none."""
     _index: dict[str, Task] = field(init=False, repr=False, compare=False, hash=False)
 
     def __post_init__(self) -> None:
@@ -122,6 +133,16 @@ class Panel:
     def name(self) -> str:
         """`suite/split`."""
         return f"{self.suite}/{self.split}"
+
+    @property
+    def family(self) -> str:
+        """The split that this panel belongs to: its `base`, or itself."""
+        return self.base or self.split
+
+    @property
+    def reference(self) -> str:
+        """The name (`suite/split`) of the panel that it is compared with; empty: there is none."""
+        return f"{self.suite}/{self.compared_with}" if self.compared_with else ""
 
     def __len__(self) -> int:
         return len(self.tasks)

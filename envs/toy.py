@@ -277,12 +277,15 @@ class _Axis:
     opener: str
     barrier: str
     description: str
+    holds_out: str = ""
 
 
 AXES = {
     "id": _Axis(50, 12, (4, 6), "key", "door", "in-domain: 4 to 6 rooms, a key and a door"),
-    "ood_layout": _Axis(50, 18, (7, 9), "key", "door", "OOD (layout): 7 to 9 rooms"),
-    "ood_object": _Axis(50, 12, (4, 6), "card", "gate", "OOD (object): a card and a gate"),
+    "ood_layout": _Axis(50, 18, (7, 9), "key", "door", "OOD (layout): 7 to 9 rooms", "layout"),
+    "ood_object": _Axis(
+        50, 12, (4, 6), "card", "gate", "OOD (object): a card and a gate", "object"
+    ),
     "train": _Axis(200, 12, (4, 6), "key", "door", "for examples and training; disjoint from `id`"),
 }
 
@@ -322,6 +325,8 @@ class ToySuite(Suite):
                 instructions=INSTRUCTIONS,
                 example="go north",
                 description=AXES[split].description,
+                holds_out=AXES[split].holds_out,
+                compared_with="id" if AXES[split].holds_out else "",
             )
             for split, layouts in self._layouts.items()
         }

@@ -11,7 +11,7 @@ from pathlib import Path
 from cotgap.benchmark.records.files import write_json
 from cotgap.benchmark.records.store import versions
 from cotgap.benchmark.stats.intervals import wilson
-from cotgap.envs.core import CoTGapError
+from cotgap.envs.core import REPOSITORY, CoTGapError
 from cotgap.leaderboards import form
 from cotgap.leaderboards.reading import SubmissionError, check, parse, read_submission
 from cotgap.leaderboards.schema import fields
@@ -34,6 +34,12 @@ def read_entries(folder: Path = FOLDER) -> list[Entry]:
 
 def entry_files(folder: Path) -> list[Path]:
     """The submission files of a folder, by slug; raises `SubmissionError` for anything strange."""
+    if folder == FOLDER and not folder.exists():
+        raise SubmissionError(
+            "the boards' entries are not part of an installed copy. Get the folder "
+            f"leaderboards/entries from {REPOSITORY} and name it: `cotgap check FOLDER`, "
+            "`cotgap board build --entries FOLDER`"
+        )
     try:
         paths = sorted(folder.iterdir())
     except OSError as error:

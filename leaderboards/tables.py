@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from cotgap.benchmark.domain import Relation, relate
+from cotgap.benchmark.domain import Relation, reference, relate
 from cotgap.benchmark.report.published import published
-from cotgap.benchmark.report.sections.ood import reference
 from cotgap.benchmark.stats import intervals
 from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.envs.audits import audit_of

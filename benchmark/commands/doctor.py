@@ -110,5 +110,5 @@ def _locks() -> Iterator[Finding]:
         yield Finding(
             "note",
             f"no floor and ceiling under the current lock: {names}{more}",
-            "cotgap audit",
+            "in a clone: cotgap audit --out envs/audits.json",
         )

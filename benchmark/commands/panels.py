@@ -23,11 +23,6 @@ def execute(options: PanelsOptions) -> None:
         _print_suite(suite, console, every=options.every)
 
 
-def is_main(split: str) -> bool:
-    """Whether a panel is listed without `--all`: not one of a kind (`:`) or a wording (`@`)."""
-    return not set(split) & {":", "@"}
-
-
 def _print_suite(suite: Suite, console: Console, *, every: bool) -> None:
     now = suite.availability()
     state = "[green]usable[/]" if now.usable else "[red]not usable[/]"
@@ -43,7 +38,7 @@ def _print_suite(suite: Suite, console: Console, *, every: bool) -> None:
     for column in ("panel", "tasks", "steps", "lock", "what"):
         numeric = column in ("tasks", "steps")
         table.add_column(column, justify="right" if numeric else "left", no_wrap=column != "what")
-    shown = [panel for split, panel in suite.panels.items() if every or is_main(split)]
+    shown = [panel for panel in suite.panels.values() if every or not panel.base]
     for panel in shown:
         table.add_row(
             f"  {panel.name}",
@@ -80,6 +75,9 @@ def _describe_panel(panel: Panel) -> dict[str, object]:
         "tasks": len(panel),
         "step_limit": panel.step_limit,
         "wording": panel.wording,
+        "base": panel.base or None,
+        "holds_out": panel.holds_out or None,
+        "compared_with": panel.reference or None,
         "lock": panel.lock,
         "description": panel.description,
     }

@@ -47,7 +47,7 @@ def check_needed() -> None:
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise CoTGapError(
-            f"{' and '.join(missing)} not installed. To fix it: pip install -e '.[report]'"
+            f"{' and '.join(missing)} not installed. To fix it: pip install 'cotgap[report]'"
         )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from cotgap import __version__
 from cotgap.benchmark.records.config import RunConfig, differences
 from cotgap.benchmark.records.episode import Episode
 from cotgap.benchmark.records.files import acquire, append_line, cut_torn_line, write_json
@@ -22,7 +23,7 @@ from cotgap.benchmark.records.sessions import Session
 from cotgap.envs.core import CoTGapError
 
 RUN, EPISODES, SUMMARY, LOCK = "run.json", "episodes.jsonl", "summary.json", ".lock"
-VERSIONED = ("cotgap", "torch", "transformers", "gymnasium", "numpy")
+VERSIONED = ("torch", "transformers", "gymnasium", "numpy")
 
 
 class RunStore:
@@ -173,7 +174,7 @@ def iter_episodes(folder: Path) -> Iterator[Episode]:
 
 def versions() -> dict[str, str]:
     """Versions of what a record depends on, beside the configuration."""
-    found = {"python": platform.python_version()}
+    found = {"python": platform.python_version(), "cotgap": __version__}
     for name in VERSIONED:
         try:
             found[name] = metadata.version(name)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cotgap.benchmark.records.store import RUN
-from cotgap.benchmark.report.folder import write_folder
+from cotgap.benchmark.report.folder import copy_files, write_folder
 from cotgap.benchmark.report.render import HERE, pages, render
 from cotgap.benchmark.report.sections.core import Section, sections
 from cotgap.benchmark.report.source import Report, labelled, load_run
@@ -58,7 +57,7 @@ def write(report: Report, out: Path) -> list[Path]:
 
 def _fill(report: Report, folder: Path) -> list[str]:
     """Write all pages and files; returns the pages' names."""
-    shutil.copytree(HERE / "static", folder, dirs_exist_ok=True)
+    copy_files(HERE / "static", folder)
     shown = [
         (section, values)
         for section in sections()

@@ -40,5 +40,15 @@ def write_folder(out: Path, what: str, mark: str, fill: Callable[[Path], T]) -> 
     return filled
 
 
+def copy_files(source: Path, folder: Path) -> None:
+    """Copy the files in a folder to another, which is made if it is not there.
+
+    Modes are not copied: an install folder may be read-only, what is written from it must not be.
+    """
+    folder.mkdir(exist_ok=True)
+    for path in source.iterdir():
+        shutil.copyfile(path, folder / path.name)
+
+
 def _replaceable(out: Path, mark: str) -> bool:
     return out.is_dir() and ((out / mark).is_file() or not any(out.iterdir()))

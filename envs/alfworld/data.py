@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from cotgap.envs.cache import home
 from cotgap.envs.core import Finding, Panel, Task, TaskUnavailableError
 from cotgap.envs.household.errors import BadGame
 from cotgap.envs.household.game import Game, cached_game
@@ -16,7 +17,9 @@ LAYOUT = "json_2.1.1"  # the folder below $ALFWORLD_DATA
 GAME_FILE = "game.tw-pddl"
 GAMES = Path(__file__).with_name("games.tsv")
 SPLITS = ("valid_unseen", "valid_seen", "train")
-FIX = "pip install -e '.[alfworld]' && alfworld-download, or cotgap games prepare ARCHIVE_OR_FOLDER"
+FIX = (
+    "pip install 'cotgap[alfworld]' && alfworld-download, or cotgap games prepare ARCHIVE_OR_FOLDER"
+)
 FIX_CHANGED = (  # alfworld-download leaves files that exist, unless it is forced
     "alfworld-download -f, or cotgap games prepare ARCHIVE_OR_FOLDER"
 )
@@ -24,7 +27,7 @@ FIX_CHANGED = (  # alfworld-download leaves files that exist, unless it is force
 
 def data_folder() -> Path:
     """Where ALFWorld keeps its data: `$ALFWORLD_DATA`, or `alfworld-download`'s default place."""
-    return Path(os.environ.get("ALFWORLD_DATA") or Path.home() / ".cache" / "alfworld").expanduser()
+    return Path(os.environ.get("ALFWORLD_DATA") or home() / ".cache" / "alfworld").expanduser()
 
 
 def game_path(split: str, task_id: str) -> Path:
@@ -55,10 +58,8 @@ def task_kind(task_id: str) -> str:
 
 def official_split(panel: Panel) -> str:
     """The official split whose games a panel holds."""
-    base = panel.split.partition("@")[0].partition(":")[0]
-    return {"paper_train": "train", "paper_id": "valid_seen", "paper_ood": "valid_seen"}.get(
-        base, base
-    )
+    drawn_from = {"paper_train": "train", "paper_id": "valid_seen", "paper_ood": "valid_seen"}
+    return drawn_from.get(panel.family, panel.family)
 
 
 def load_task(panel: Panel, task: Task) -> Game:

@@ -24,6 +24,7 @@ from cotgap.envs.household.game import load_game
 from cotgap.envs.household.wording import WORDINGS, instructions
 
 CURRENT = "current"
+FILE = "file"
 HELD_OUT = ("pick_cool_then_place_in_recep", "pick_two_obj_and_place")
 DESCRIPTIONS = {
     "train": "ALFWorld's training games",
@@ -32,7 +33,10 @@ DESCRIPTIONS = {
     "paper_train": "arXiv 2606.26935: train without cool & place and pick two",
     "paper_id": "arXiv 2606.26935: valid_seen without cool & place and pick two (in-domain)",
     "paper_ood": "arXiv 2606.26935: valid_seen, only cool & place and pick two (OOD: task type)",
+    FILE: "a single file",
 }
+HOLDS_OUT = {"valid_unseen": ("layout", "valid_seen"), "paper_ood": ("task", "paper_id")}
+"""Split → the axis along which it differs from training, and the split that does not."""
 
 
 class ALFWorldSuite(Suite):
@@ -64,12 +68,12 @@ class ALFWorldSuite(Suite):
         panels = {split: self._panel(split, tasks) for split, tasks in lists.items()}
         for split in SPLITS:
             for wording in sorted(set(WORDINGS) - {CURRENT}):
-                name = f"{split}@{wording}"
-                panels[name] = self._panel(name, games[split], wording)
+                panel = self._panel(split, games[split], wording=wording)
+                panels[panel.split] = panel
         for split in SPLITS:
             for kind in sorted({task.kind for task in games[split]}):
-                name = f"{split}:{kind}"
-                panels[name] = self._panel(name, tuple(t for t in games[split] if t.kind == kind))
+                tasks = tuple(task for task in games[split] if task.kind == kind)
+                panels[f"{split}:{kind}"] = self._panel(split, tasks, kind=kind)
         return panels
 
     def make(
@@ -92,7 +96,9 @@ class ALFWorldSuite(Suite):
             single = load_game(game, wording)
             content = Task(Path(game).name, single.content_hash)
             return HouseholdEnv(
-                self._panel("file", (content,), single.revision), lambda task: single, **options
+                self._panel(FILE, (content,), wording=single.revision),
+                lambda task: single,
+                **options,
             )
         if wording != "file":
             raise CoTGapError(
@@ -122,29 +128,29 @@ class ALFWorldSuite(Suite):
             for split in SPLITS:
                 yield from check_split(self.panels[split])
 
-    def _panel(self, split: str, tasks: tuple[Task, ...], wording: str = CURRENT) -> Panel:
-        base = split.partition("@")[0].partition(":")[0]
-        narrowed = split[len(base) :]
+    def _panel(
+        self, base: str, tasks: tuple[Task, ...], *, kind: str = "", wording: str = CURRENT
+    ) -> Panel:
+        variant = "" if wording == CURRENT or base == FILE else wording
+        suffix = (kind and f":{kind}") + (variant and f"@{variant}")
+        axis, inside = HOLDS_OUT.get(base, ("", ""))
+        train = "paper_train" if base.startswith("paper_") else "train"
         return Panel(
             suite=self.name,
-            split=split,
+            split=base + suffix,
             tasks=tasks,
             version=self.version,
             step_limit=self.step_limit,
             instructions=instructions(WORDINGS[wording]),
             example=WORDINGS[wording].goto.format(r="cabinet 1"),
             wording=wording,
-            shots_from=_shots_from(split),
-            description=DESCRIPTIONS.get(base, "a single file") + (narrowed and f" ({narrowed})"),
+            shots_from=train + (variant and f"@{variant}"),
+            description=DESCRIPTIONS[base] + (suffix and f" ({suffix})"),
+            base=base if suffix else "",
+            variant=variant,
+            holds_out=axis,
+            compared_with=inside and inside + suffix,
         )
-
-
-def _shots_from(split: str) -> str:
-    """The training split whose examples show a panel nothing that it holds out."""
-    if split.startswith("paper_"):
-        return "paper_train"
-    _, at, wording = split.partition("@")
-    return f"train{at}{wording}"
 
 
 SUITE = ALFWorldSuite()

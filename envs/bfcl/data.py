@@ -120,7 +120,7 @@ def official_id(split: str, task_id: str) -> str:
 
 def official_split(panel: Panel) -> str:
     """The category whose tasks a panel holds."""
-    return panel.split.partition(":")[0]
+    return panel.family
 
 
 @functools.cache

@@ -29,6 +29,8 @@ DESCRIPTIONS = {
     "miss_param": "base, but the user leaves something out and adds it one turn later",
     "long_context": "base, in much longer results (OOD in arXiv 2606.26935)",
 }
+HOLDS_OUT = {"miss_func": "category", "miss_param": "category", "long_context": "context"}
+"""Split → the axis along which it differs from `base`."""
 
 
 class BFCLSuite(Suite):
@@ -56,7 +58,7 @@ class BFCLSuite(Suite):
         for split in SPLITS:
             for backend in DOCS:
                 tasks = tuple(t for t in items[split] if backend in t.kind.split("+"))
-                panels[f"{split}:{backend}"] = self._panel(f"{split}:{backend}", tasks)
+                panels[f"{split}:{backend}"] = self._panel(split, tasks, backend)
         return panels
 
     def make(self, panel: Panel | None = None, **options: Any) -> BFCLEnv:
@@ -86,11 +88,12 @@ class BFCLSuite(Suite):
             for split in SPLITS:
                 yield from check_split(self.panels[split])
 
-    def _panel(self, split: str, tasks: tuple[Task, ...]) -> Panel:
-        base, _, narrowed = split.partition(":")
+    def _panel(self, base: str, tasks: tuple[Task, ...], backend: str = "") -> Panel:
+        suffix = backend and f":{backend}"
+        axis = HOLDS_OUT.get(base, "")
         return Panel(
             suite=self.name,
-            split=split,
+            split=base + suffix,
             tasks=tasks,
             version=self.version,
             # Every turn may take all its steps, and one more to end it: nothing is truncated.
@@ -98,7 +101,10 @@ class BFCLSuite(Suite):
             instructions=INSTRUCTIONS,
             example=EXAMPLE,
             shots_from="base",
-            description=DESCRIPTIONS[base] + (narrowed and f" (only with {narrowed})"),
+            description=DESCRIPTIONS[base] + (backend and f" (only with {backend})"),
+            base=base if backend else "",
+            holds_out=axis,
+            compared_with=f"base{suffix}" if axis else "",
         )
 
 

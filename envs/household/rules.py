@@ -17,7 +17,7 @@ class ALFWorldMissingError(CoTGapError):
     def __init__(self, error: ImportError) -> None:
         super().__init__(
             f"the extra `alfworld` is not installed ({error}). "
-            "To fix it: pip install -e '.[alfworld]'"
+            "To fix it: pip install 'cotgap[alfworld]'"
         )
 
 

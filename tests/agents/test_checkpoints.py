@@ -56,7 +56,7 @@ def test_cards(name: str) -> None:
     """What decides in-domain is there; nothing of the machine it was made on is."""
     said = card(name)
     assert [panel["panel"] for panel in said["trained_on"]] == ["household/train"]
-    assert said["command"].startswith("cotgap train --preset ")
+    assert said["command"].startswith("python -m agents train --preset ")
     assert " /" not in said["command"]
     assert all(said[fact] for fact in ("step", "loss_curve", "exactness", "data_sha256"))
     for path in bundled_path(name).glob("*.json"):

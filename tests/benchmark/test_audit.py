@@ -16,8 +16,8 @@ from cotgap.envs.core import CoTGapError
 from tests.benchmark.test_run import cli
 
 
-def audit(out: Path | None, *args: str) -> tuple[int, str, str]:
-    done = cli("audit", *(() if out is None else ("--out", out)), *args)
+def audit(out: Path, *args: str) -> tuple[int, str, str]:
+    done = cli("audit", "--out", out, *args)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -61,8 +61,8 @@ def test_bad_input(tmp_path: Path) -> None:
     assert (code, "Did you mean 'id'" in error) == (2, True)
     code, _, error = audit(out, "--panel", "toy/id", "--episodes", "0")
     assert (code, "at least 1" in error) == (2, True)
-    code, _, error = audit(None, "--panel", "toy/id", "--episodes", "2")
-    assert (code, "give --out FILE" in error) == (2, True)
+    code, _, error = audit(audits.FILE, "--panel", "toy/id", "--episodes", "2")
+    assert (code, "give another --out" in error) == (2, True)
     out.write_text('{"schema": 0, "panels": {}}')
     code, _, error = audit(out, "--panel", "toy/id")
     assert (code, "schema 0" in error) == (2, True)

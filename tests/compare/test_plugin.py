@@ -151,7 +151,7 @@ def test_loading_it_imports_nothing_heavy() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout.split() == ["benchmark"]
+    assert done.stdout.split() == ["cotgap"]
 
 
 def test_it_is_registered() -> None:

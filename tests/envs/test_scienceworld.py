@@ -122,7 +122,7 @@ def installed(monkeypatch: pytest.MonkeyPatch, version: str | None) -> None:
 def test_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
     installed(monkeypatch, None)
     assert len(SUITE.panel("test")) == 271
-    with pytest.raises(SuiteUnavailableError, match=r"pip install -e '\.\[scienceworld\]'"):
+    with pytest.raises(SuiteUnavailableError, match=r"pip install 'cotgap\[scienceworld\]'"):
         SUITE.make()
     assert envs.get_suite("toy").availability().usable
 

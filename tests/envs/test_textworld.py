@@ -165,7 +165,7 @@ def test_panels_are_listed_without_textworld() -> None:
 @pytest.mark.parametrize(
     ("found", "reason", "fix"),
     [
-        (None, "not installed", "pip install -e '.[textworld]'"),
+        (None, "not installed", "pip install 'cotgap[textworld]'"),
         ("1.6.2", f"made with TextWorld {VERSION}, 1.6.2 is installed", f"textworld=={VERSION}"),
     ],
 )

@@ -161,7 +161,7 @@ def test_build_without_jinja(tmp_path: Path) -> None:
     tried = leaderboards("build", "--out", str(tmp_path / "x"), env=blind(tmp_path, ["jinja2"], {}))
     assert tried.returncode == 2
     assert tried.stderr.strip() == (
-        "error: jinja2 not installed. To fix it: pip install -e '.[report]'"
+        "error: jinja2 not installed. To fix it: pip install 'cotgap[report]'"
     )
 
 

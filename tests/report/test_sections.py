@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from cotgap.benchmark.domain import reference
 from cotgap.benchmark.metrics import cot_gap, success
 from cotgap.benchmark.metrics.core import metrics
 from cotgap.benchmark.records.episode import Episode, Status
@@ -140,13 +141,16 @@ def test_every_metric_is_on_the_panels_page(tmp_path: Path) -> None:
     [
         ("household/ood_layout", "household/id"),
         ("alfworld/paper_ood", "alfworld/paper_id"),
-        ("alfworld/valid_unseen:look@older", "alfworld/valid_seen:look@older"),
-        ("household/id", None),
-        ("bfcl/base", None),
+        ("alfworld/valid_unseen@older", "alfworld/valid_seen@older"),
+        ("scienceworld/paper_ood@none", "scienceworld/paper_id@none"),
+        ("bfcl/long_context:MathAPI", "bfcl/base:MathAPI"),
+        ("household/never_was", ""),
+        ("household/id", ""),
+        ("bfcl/base", ""),
     ],
 )
-def test_reference(panel: str, expected: str | None) -> None:
-    assert ood.reference(panel) == expected
+def test_reference(panel: str, expected: str) -> None:
+    assert reference(panel) == expected
 
 
 def test_ood_losses(tmp_path: Path) -> None:

@@ -6,14 +6,13 @@ to says so (`trained_on`, as a checkpoint's card has it); else the suites' namin
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
-from cotgap.benchmark.domain import relate, trained_on
+from cotgap.benchmark.domain import reference, relate, trained_on
 from cotgap.benchmark.metrics.summary import PAIR, PanelSummary
 from cotgap.benchmark.report.bars import Axis, Mark, in_words, interval, mark, reach
 from cotgap.benchmark.report.charts import figure, mode_style, to_svg
@@ -25,13 +24,6 @@ from cotgap.benchmark.report.text import clip
 from cotgap.benchmark.stats import intervals
 from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.envs.registry import get_panel
-
-# Split → the split of the same suite that it holds something out of.
-HELD_OUT = (
-    (re.compile(r"ood_\w+"), "id"),
-    (re.compile(r"paper_ood"), "paper_id"),
-    (re.compile(r"valid_unseen"), "valid_seen"),
-)
 
 
 @dataclass(frozen=True)
@@ -47,19 +39,6 @@ class Contrast:
     outside: Estimate
     loss: Estimate
     retained: Estimate | None = None
-
-
-def reference(panel: str) -> str | None:
-    """The panel that `panel` holds something out of, by the suites' naming; None: it is no OOD one.
-
-    A suffix for a task type (`:`) or a wording (`@`) is the same on both.
-    """
-    suite, _, split = panel.partition("/")
-    name = re.split("[:@]", split)[0]
-    for held_out, inside in HELD_OUT:
-        if held_out.fullmatch(name):
-            return f"{suite}/{inside}{split[len(name) :]}"
-    return None
 
 
 def contrasts(inside: PanelSummary, outside: PanelSummary) -> list[Contrast]:
@@ -106,7 +85,7 @@ def pairs(panels: Sequence[str], card: Mapping[str, Any]) -> list[tuple[str, str
     holds something out of, if that is in-domain, else with the first in-domain one of its suite.
     """
     if not trained_on(card):
-        named = [(reference(panel), panel, "by its name") for panel in panels]
+        named = [(reference(panel), panel, "by its suite") for panel in panels]
         return [(one, panel, axis) for one, panel, axis in named if one and one in panels]
     relations = {panel: relate(card, get_panel(panel)) for panel in panels}
     found = []

@@ -28,7 +28,7 @@ from cotgap.benchmark.rollout.episode import Job, finish
 from cotgap.benchmark.rollout.workers import processors
 from cotgap.envs.core import CoTGapError
 
-INSTALL = "pip install -e '.[ray]'"
+INSTALL = "pip install 'cotgap[ray]'"
 TRIES = 3  # how many workers an episode may cost, and how many may be lost without any that ends
 
 

@@ -16,6 +16,8 @@ class Axis:
     """What the games of an axis are drawn from; the defaults are those of `id`."""
 
     description: str
+    holds_out: str = ""
+    """What is unlike in `train`; empty: nothing."""
     kinds: tuple[Kind, ...] = TRAINED
     """The task types, in turns: seed `n` has kind `n mod len(kinds)`."""
     receptacles: tuple[int, int] = (6, 10)
@@ -35,21 +37,29 @@ class Axis:
 AXES: Final[dict[str, Axis]] = {
     "id": Axis("in-domain: four task types in rooms as in `train`, other games"),
     "ood_layout": Axis(
-        "OOD (layout): receptacles in rooms that never have them in `train`", unusual=True
+        "OOD (layout): receptacles in rooms that never have them in `train`",
+        holds_out="layout",
+        unusual=True,
     ),
     "ood_object": Axis(
-        "OOD (object): tasks about object types that `train` never has", held_out_object=True
+        "OOD (object): tasks about object types that `train` never has",
+        holds_out="object",
+        held_out_object=True,
     ),
     "ood_task": Axis(
-        "OOD (task): cool & place and pick two, which `train` never asks for", kinds=HELD_OUT
+        "OOD (task): cool & place and pick two, which `train` never asks for",
+        holds_out="task",
+        kinds=HELD_OUT,
     ),
     "ood_wording": Axis(
         "OOD (wording): the games of `id` in other verbs and sentences",
+        holds_out="wording",
         wording="rephrased",
         seeds="id",
     ),
     "ood_horizon": Axis(
         "OOD (horizon): 14 to 20 receptacles, longer plans",
+        holds_out="horizon",
         receptacles=(14, 20),
         large=True,
         step_limit=100,
