@@ -40,6 +40,7 @@ REWRITTEN = "the chat template rewrites turns as a conversation grows; here they
 # Texts whose tokens must give them back wherever they stand, and texts to stand behind.
 PROBES = (" look", "look", "\nlook", "<action>look</action>")
 ANCHORS = ("\n", ":", "a", "0", "-")
+LONG = 6  # times that the sample conversation goes round, for templates that look back so far
 # What a conversation is like: observations end in line breaks, actions hold all sorts of signs.
 _SPOKEN = (
     "You see a mug 1.\n",
@@ -319,7 +320,7 @@ def _sampled(tokenizer: Any, template: str, system: bool) -> tuple[Framing, list
     plain = [_SYSTEM, *_CONTENTS[1:]]
     padded = [f"{_LEFT}{text}{_RIGHT}" for text in plain]
     closed = [*plain, _REPLIES[2]]
-    spoken = ["Rules.\nBe brief.", *_SPOKEN]
+    spoken = ["Rules.\nBe brief.", *LONG * _SPOKEN[:-1], _SPOKEN[-1]]
     calls = [
         _call(tokenizer, contents, system, reply=len(contents) % 2 == 0)
         for contents in (plain, padded, closed, spoken, spoken[:-1])

@@ -75,8 +75,11 @@ def _serve() -> None:
 
 def _answer(template: str, variables: Mapping[str, Any]) -> tuple[str, str]:
     """("text", it), ("refused", why) or ("failed", why)."""
+    import random
+
     import jinja2
 
+    random.seed(0)  # templates may ask for random choices; prompts are the same every time
     try:
         parts, length = [], 0
         for part in _compiled(template).generate(**variables):

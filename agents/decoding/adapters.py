@@ -119,8 +119,11 @@ def applied(model: Any, folder: Path, *, merge: bool) -> Any:
     With `merge`, the adapter is added to the weights; None where that gives other logits than PEFT
     does (and the base is spoilt). Raises `CoTGapError` for an adapter that does not fit the base.
     """
-    with warnings.catch_warnings():
+    import torch
+
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
         warnings.simplefilter("ignore")  # what they say is checked here
+        torch.manual_seed(0)  # some kinds are initialised at random when they are opened
         _resize(model, folder)
         adapted = _open(model, folder)
         expected = _logits(adapted)
@@ -151,6 +154,11 @@ def _open(model: Any, folder: Path) -> Any:
         raise CoTGapError(
             f"adapters of kind {config.peft_type.value} act on prompts, not on weights, and cannot "
             "be served here"
+        )
+    if getattr(config, "megatron_config", None):
+        raise CoTGapError(
+            f"its megatron_config makes PEFT import the module {config.megatron_core!r}. Take it "
+            f"out of {CONFIG}"
         )
     device = str(model.device)
     adapted = PeftModel.from_pretrained(model, str(folder), torch_device=device).eval()

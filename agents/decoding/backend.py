@@ -11,7 +11,7 @@ import torch
 
 from cotgap.agents.core import BackendError, Completion, Request
 from cotgap.agents.decoding.batched import BatchedDecoder
-from cotgap.agents.decoding.fit import UnfitError, check_batches, check_context, fit
+from cotgap.agents.decoding.fit import UnfitError, check_batches, check_context, check_weights, fit
 from cotgap.agents.decoding.loading import load, resolve_device, resolve_dtype
 from cotgap.agents.decoding.lockstep import LockstepDecoder
 from cotgap.agents.decoding.replies import Decoder, Reply, Rules
@@ -55,6 +55,7 @@ class TransformersBackend:
         self.fingerprint = fingerprint
         self.batch_size = batch_size or BATCH_SIZE[model.device.type]
         self.renderer = Renderer(tokenizer, context_length(model, tokenizer))
+        check_weights(model)
         check_context(model, self.renderer.context)
         vocabulary = model.get_input_embeddings().weight.shape[0]
         check_vocabulary(self.renderer, vocabulary)

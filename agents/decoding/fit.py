@@ -31,6 +31,7 @@ LENGTHS = re.compile("window|chunk|local|block_size|stride")
 # Relative error of logits that rounding may make; a wrong mask or position makes errors near 1.
 TOLERANCE = {torch.float32: 1e-3}
 ROUGH = 0.1
+SAME = 1e-6  # relative difference of logits that say the same
 READ = (24, 17)  # tokens of the texts that are read from their beginning
 STEPS = 3  # tokens written in each trial
 WIDEST = 5  # tokens read behind a made-up past
@@ -114,6 +115,16 @@ def check_batches(model: Any, context: int | None = None) -> None:
     except Exception as failure:
         raise UnfitError(f"{type(failure).__name__}: {failure}".splitlines()[0]) from failure
     _compare(found, expected, model)
+
+
+def check_weights(model: Any) -> None:
+    """Raise `CoTGapError` where weights are not numbers."""
+    broken = [name for name, weight in model.named_parameters() if not weight.isfinite().all()]
+    if broken:
+        raise CoTGapError(
+            f"{len(broken)} tensors of the model hold NaN or infinity ({', '.join(broken[:3])}, "
+            "...). Copy the checkpoint again, or give another --dtype"
+        )
 
 
 def check_context(model: Any, context: int) -> None:
@@ -201,25 +212,22 @@ def _alone(model: Any, texts: Sequence[list[int]]) -> tuple[list[list[int]], tor
             f"{type(failure).__name__}: {failure}"
         ) from failure
     logits = torch.cat([found for _, found in each], dim=1)
-    _check_answers(model, logits)
+    _check_answers(logits)
     return [ids for (ids,), _ in each], logits
 
 
-def _check_answers(model: Any, logits: torch.Tensor) -> None:
+def _check_answers(logits: torch.Tensor) -> None:
+    """Raise `CoTGapError` where logits (steps, texts, vocabulary) say nothing of the texts."""
     if bool(logits.isnan().any() | logits.isposinf().any()):
-        broken = [n for n, w in model.named_parameters() if not bool(w.isfinite().all())]
-        named = f": {len(broken)} tensors hold NaN or infinity ({broken[0]}, ...)" if broken else ""
-        raise CoTGapError(
-            f"the model's logits are not numbers{named}. Copy the checkpoint again, or give "
-            "another --dtype"
-        )
+        raise CoTGapError("the model's logits are not numbers. Give another --dtype")
     first = logits[0]
-    if bool((first.amax(dim=-1) == first.amin(dim=-1)).any()):
+    size = first.abs().amax(dim=-1)
+    if bool((first.amax(dim=-1) - first.amin(dim=-1) <= SAME * size).any()):
         raise CoTGapError(
             "the model gives all tokens the same logit: its weights are empty. Copy the checkpoint "
             "again"
         )
-    if bool((first[1:] == first[:1]).all()):
+    if bool(((first[1:] - first[:1]).abs().amax(dim=-1) <= SAME * size[0]).all()):
         raise CoTGapError(
             "the model answers every prompt alike, token for token: its weights are damaged. Copy "
             "the checkpoint again"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,15 @@ def test_prompt_tuning_is_refused(base: Path, tmp_path: Path) -> None:
     folder = train(base, tmp_path / "adapter", config)
     with pytest.raises(CoTGapError, match="kind PROMPT_TUNING act on prompts"):
         opened(folder)
+
+
+def test_modules_that_a_configuration_names_are_not_imported(adapter: Path) -> None:
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    config |= {"megatron_config": {"a": 1}, "megatron_core": "antigravity"}
+    (adapter / "adapter_config.json").write_text(json.dumps(config))
+    with pytest.raises(CoTGapError, match="makes PEFT import the module 'antigravity'"):
+        opened(adapter)
+    assert "antigravity" not in sys.modules
 
 
 # The adapter's own tokenizer, template and tokens.

@@ -209,8 +209,10 @@ def leave_the_folder(folder: Path) -> None:
         (misplace_a_tensor, r"is in model-1\.safetensors, but model-2\.safetensors holds it"),
         (hold_a_tensor_twice, r"but model-1\.safetensors and model-2\.safetensors holds it"),
         (leave_the_folder, r"names \.\./model-2\.safetensors, which is not in"),
-        (fill(float("nan"), "model.norm.weight"), r"not numbers: 1 tensors hold NaN .*norm"),
-        (fill(float("nan")), "not numbers"),
+        (fill(float("nan"), "model.norm.weight"), r"1 tensors of the model hold NaN .*norm"),
+        (fill(float("inf")), "2[0-9] tensors of the model hold NaN or infinity"),
+        (fill(3e38, "model.layers.0.mlp.up_proj.weight"), "logits are not numbers"),
+        (fill(1.0), "gives all tokens the same logit"),
         (fill(0.0), "gives all tokens the same logit"),
         (fill(0.0, "model.norm.weight"), "gives all tokens the same logit"),
         (

@@ -101,6 +101,20 @@ def test_a_template_that_waits_is_stopped(monkeypatch: pytest.MonkeyPatch) -> No
         render("{{ 'a template of its own' }}", [{}])
 
 
+def test_random_choices_are_the_same_every_time() -> None:
+    template = "{{ range(10**4) | random }} {{ lipsum(1) }}"
+    first, second = (render(template + " " * n, [{}])[0] for n in (0, 1))
+    assert isinstance(first, str)
+    assert isinstance(second, str)
+    assert first.strip() == second.strip()
+
+
+def test_a_template_that_forgets_old_turns_is_said_to(render_with: Callable[..., Renderer]) -> None:
+    forgetful = templates.PLAIN.replace("in messages", "in messages[-9:]")
+    assert render_with(forgetful).rewritten
+    assert not render_with(templates.PLAIN).rewritten
+
+
 def test_rendering_is_quick(render_with: Callable[..., Renderer]) -> None:
     """One process for all conversations of a template, and none for one that is known."""
     render_with(templates.PLAIN)
