@@ -31,7 +31,7 @@ check: $(VENV)/.dev
 
 # Speed of environments against the packages behind them, in the same run.
 bench: $(VENV)/.dev
-	$(BIN)/python -m pytest tests/benchmarks --benchmark-only
+	$(BIN)/python -m pytest tests/speed --benchmark-only
 
 # The sdist, and the wheel from it. An earlier build's list of files would be taken over.
 dist: $(VENV)/.dev

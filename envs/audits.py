@@ -23,7 +23,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What one scripted agent did: `n` tasks, `won` of them, and their mean final `score`.
+    """How one scripted agent played `n` tasks: it won `won` of them, with the mean final `score`.
 
     `score` is None where it only repeats the success rate; `score_low` and `score_high` bound its
     95 % interval (None: the scores give no bound).
@@ -40,9 +40,9 @@ class Played:
 class Audit:
     """A panel's floor and ceiling under one lock.
 
-    `agents` maps `expert`, `random` and `noop` to what they did; where `n` is less than `size`,
-    they played the panel's first `n` tasks. `beyond_expert` are the tasks that the expert played
-    and did not pass.
+    `agents` maps `expert` (if the suite has one), `random` and `noop` to what they did; where `n`
+    is less than `size`, they played the panel's first `n` tasks. `beyond_expert` are the tasks that
+    the expert played and did not win.
     """
 
     panel: str
@@ -79,8 +79,8 @@ def audits() -> Mapping[str, Audit]:
 
 def audit_of(panel: str, lock: str) -> Audit | None:
     """The published audit of a panel, if it was made under this lock."""
-    found = audits().get(panel)
-    return found if found and found.lock == lock else None
+    audit = audits().get(panel)
+    return audit if audit and audit.lock == lock else None
 
 
 def stale(panels: list[Panel]) -> list[Panel]:
@@ -98,9 +98,9 @@ def read(path: Path) -> dict[str, Audit]:
     return {name: Audit.from_json(name, audit) for name, audit in data["panels"].items()}
 
 
-def write(path: Path, found: Mapping[str, Audit]) -> None:
-    """Replace the file as a whole, one panel a line."""
-    lines = [f"{json.dumps(name)}: {json.dumps(found[name].to_json())}" for name in sorted(found)]
+def write(path: Path, panels: Mapping[str, Audit]) -> None:
+    """Replace the file by the audits of these panels, one panel per line."""
+    lines = [f"{json.dumps(name)}: {json.dumps(panels[name].to_json())}" for name in sorted(panels)]
     body = ",\n".join(lines)
     scratch = path.with_suffix(".tmp")
     scratch.write_text(f'{{"schema": {SCHEMA}, "panels": {{\n{body}\n}}}}\n', encoding="utf-8")

@@ -29,7 +29,7 @@ class CoTGapError(Exception):
 
 
 class UnknownNameError(CoTGapError):
-    """A name (suite, panel, task, mode, agent) that does not exist; suggests near ones."""
+    """A name (suite, panel, task, mode, agent) that does not exist, with near names suggested."""
 
     def __init__(self, kind: str, name: str, options: Iterable[str], hint: str = "") -> None:
         known = list(options)
@@ -113,13 +113,13 @@ class Panel:
     simplifications: str = ""
     description: str = ""
     shots_from: str = "train"
-    """The split that expert examples are taken from: nothing that this panel holds out."""
+    """The split of the expert examples; it has nothing that this panel holds out."""
     base: str = ""
-    """The split that this panel narrows to some tasks or plays otherwise; empty: it is its own."""
+    """The split that this panel narrows to some tasks or plays in another way; empty: none."""
     variant: str = ""
-    """How all tasks are played otherwise than in `base` (a wording, say); empty: they are not."""
+    """How this panel plays the tasks of `base` differently (a wording, say); empty: it does not."""
     holds_out: str = ""
-    """Along which axis the tasks differ from the suite's training panel; empty: along none."""
+    """The axis along which the tasks differ from the suite's training panel; empty: none."""
     compared_with: str = ""
     """The split of this suite that lacks what this panel holds out; empty: there is none."""
     _index: dict[str, Task] = field(init=False, repr=False, compare=False, hash=False)
@@ -235,7 +235,7 @@ class TextEnv(gymnasium.Env[str, str], ABC):
         self._score = 0.0
         self._last = Outcome("", 0.0, won=False)
 
-    # What a suite writes.
+    # A suite implements these.
 
     @abstractmethod
     def _start(self, task: Task, seed: int) -> Outcome:
@@ -263,14 +263,14 @@ class TextEnv(gymnasium.Env[str, str], ABC):
         return None
 
     def sample_action(self, dice: random.Random) -> str | None:
-        """An action that a random player takes now, or None where there is none to draw.
+        """A random action for the current state, or None where none can be drawn.
 
-        One of the admissible actions, unless the suite cannot list them and has another way.
+        It is one of the admissible actions; a suite that cannot list them overrides this method.
         """
         actions = self.admissible_actions()
         return dice.choice(actions) if actions else None
 
-    # What everyone calls.
+    # Callers use these.
 
     @property
     def task_key(self) -> TaskKey:
@@ -287,7 +287,11 @@ class TextEnv(gymnasium.Env[str, str], ABC):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[str, dict[str, Any]]:
-        """Start a task; raises `UnknownNameError` or `TaskUnavailableError` where it cannot."""
+        """Start a task; returns (observation, info).
+
+        Raises `UnknownNameError` for a task that the panel does not have, `TaskUnavailableError`
+        for one whose data is missing or changed.
+        """
         super().reset(seed=seed)
         key = self._choose(seed, (options or {}).get("task"))
         self._key = None  # a failing start leaves no half-begun episode behind
@@ -386,10 +390,10 @@ class Rationale(Protocol):
 
 @runtime_checkable
 class Endless(Protocol):
-    """A panel that has tasks beyond those it lists, without end; training draws on them."""
+    """A panel with endlessly many tasks besides those it lists; training draws on them."""
 
     def unlisted(self, number: int) -> str:
-        """The id of such a task: each number (from 0) has its own, which `reset` starts."""
+        """The id of the unlisted task with that number (from 0); `reset` starts it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,14 +407,14 @@ class Availability:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of `benchmark doctor`: a fact (`ok`), something to know (`note`), or a `problem`."""
+    """One line of `cotgap doctor`: a fact (`ok`), something to know (`note`), or a `problem`."""
 
     level: Literal["ok", "note", "problem"]
     text: str
     fix: str = ""
 
 
-# Proper names that capitals at the beginnings of words would misspell.
+# Proper names that are not spelled like their suites in CamelCase.
 SPELLINGS = {
     "alfworld": "ALFWorld",
     "bfcl": "BFCL",
@@ -430,7 +434,7 @@ class Suite(ABC):
     """A family of tasks with one interface; each suite module has one instance, `SUITE`."""
 
     name: ClassVar[str]
-    """That of its module, or of its entry point."""
+    """The name of its module, or of its entry point."""
     version: ClassVar[str]
     """Changed whenever the same actions could give another text or score."""
     step_limit: ClassVar[int]
@@ -440,8 +444,8 @@ class Suite(ABC):
     provenance: ClassVar[str]
     """Where tasks and success criterion come from."""
     costly: ClassVar[bool] = False
-    """Whether steps take so long (milliseconds) that environments are worth a process of their own,
-    so that a model does not wait for them."""
+    """Whether a step takes milliseconds. Such environments run in worker processes, so that a model
+    does not wait for them."""
 
     @property
     @abstractmethod
@@ -450,7 +454,7 @@ class Suite(ABC):
 
     @abstractmethod
     def make(self, panel: Panel | None = None, **options: Any) -> TextEnv:
-        """An environment over `panel` (None: the suite's first, or what `options` name).
+        """An environment over `panel` (None: the suite's default, or what `options` name).
 
         Raises `SuiteUnavailableError` where the suite cannot be played.
         """

@@ -17,7 +17,7 @@ def published() -> dict[str, str]:
 
 
 def changed() -> list[Panel]:
-    """The panels whose lock is not the published one: their numbers compare with nobody's."""
+    """The panels whose lock is not the published one; their numbers are not comparable."""
     known = published()
     return [
         panel

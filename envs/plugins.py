@@ -36,7 +36,10 @@ class PluginWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Broken:
-    """An extension of another distribution that cannot be used. `distribution`: name, version."""
+    """An extension of another distribution that cannot be used.
+
+    `distribution` is that distribution, as `name version`.
+    """
 
     kind: str
     name: str
@@ -62,23 +65,23 @@ def group_of(kind: str) -> str:
 
 @cache
 def declared() -> tuple[Declared, ...]:
-    """All entry points in groups `cotgap.…`, by distribution, then name. Read once a process."""
-    found: dict[str, list[Declared]] = {}
+    """All entry points in groups `cotgap.…`, by distribution, then name. Read once per process."""
+    by_name: dict[str, list[Declared]] = {}
     for distribution in importlib.metadata.distributions():
         entries = [e for e in _entry_points(distribution) if e.group.startswith(f"{OURS}.")]
         if not entries:
             continue
         name = re.sub("[-_.]+", "-", distribution.name).lower()
-        if name != OURS and name not in found:  # the first on the path hides later ones
+        if name != OURS and name not in by_name:  # the first on the path hides later ones
             title = f"{distribution.name} {distribution.version}"
-            found[name] = [Declared(e, title) for e in sorted(entries, key=lambda e: e.name)]
-    return tuple(one for _, entries in sorted(found.items()) for one in entries)
+            by_name[name] = [Declared(e, title) for e in sorted(entries, key=lambda e: e.name)]
+    return tuple(one for _, entries in sorted(by_name.items()) for one in entries)
 
 
 def _entry_points(distribution: Distribution) -> Collection[EntryPoint]:
     try:
         return list(distribution.entry_points)
-    except Exception:  # metadata that nobody can read; pip and pytest say so better
+    except Exception:  # unreadable metadata, which pip and pytest report better
         return ()
 
 
@@ -110,7 +113,7 @@ class Extensions(Generic[T]):
         self._warned: set[Broken] = set()
 
     def names(self) -> list[str]:
-        """All names, ours first; nothing is imported, so broken ones may be among them."""
+        """All names, ours first. Nothing is imported, so broken extensions may be among them."""
         return [*self._modules, *self._entries]
 
     def get(self, name: str, hint: str = "") -> T:
@@ -128,20 +131,23 @@ class Extensions(Generic[T]):
 
     def all(self) -> dict[str, T]:
         """Every extension by name; warns of each that is broken, once."""
-        found = {name: self._loaded[name] for name in self.names() if self._load(name)}
+        usable = {name: self._loaded[name] for name in self.names() if self._load(name)}
         self._warn(*self._refused, *self._failed.values())
         if (order := self._order) is not None:
-            found = dict(sorted(found.items(), key=lambda item: order(item[1])))
-        return found
+            usable = dict(sorted(usable.items(), key=lambda item: order(item[1])))
+        return usable
 
     def broken(self) -> list[Broken]:
-        """Those of other distributions that cannot be used; imports the others of theirs."""
+        """The extensions of other distributions that cannot be used; imports all to find out."""
         for name in self._entries:
             self._load(name)
         return [*self._refused, *self._failed.values()]
 
     def distributions(self) -> dict[str, str]:
-        """Name → distribution (`name version`) of those that are not ours; imports nothing."""
+        """Name → distribution (`name version`) of the extensions that are not ours.
+
+        Nothing is imported, so broken extensions may be among them.
+        """
         return {name: one.distribution for name, one in self._entries.items()}
 
     @cached_property
@@ -159,7 +165,7 @@ class Extensions(Generic[T]):
 
     @cached_property
     def _refused(self) -> tuple[Broken, ...]:
-        """Those whose name is taken, or is none."""
+        """The entry points whose name is taken or not allowed."""
         return tuple(
             Broken(self.kind, one.entry.name, one.distribution, self._refusal(one.entry.name))
             for one in self._declared()
@@ -176,33 +182,36 @@ class Extensions(Generic[T]):
         return (one for one in declared() if one.entry.group == group_of(self.kind))
 
     def _load(self, name: str) -> bool:
-        """Import it unless it was; whether it can be used. Errors of our own modules are raised."""
+        """Import an extension unless that was done before; returns whether it can be used.
+
+        An error in a module of ours is raised.
+        """
         if name in self._loaded or name in self._failed:
             return name in self._loaded
         if name in self._modules:
             place = f"{self._package}.{name}"
-            found: Any = getattr(importlib.import_module(place), self._attribute, None)
-            if fault := self._fault(name, found):
+            extension: Any = getattr(importlib.import_module(place), self._attribute, None)
+            if fault := self._fault(name, extension):
                 raise TypeError(f"{place}:{self._attribute}: {fault}")
-            self._loaded[name] = found
+            self._loaded[name] = extension
             return True
         one = self._entries[name]
         try:
-            found = one.entry.load()
-            fault = self._fault(name, found)
+            extension = one.entry.load()
+            fault = self._fault(name, extension)
         except (Exception, SystemExit) as error:  # foreign code: whatever it raises
             fault = f"{type(error).__name__}: {' '.join(str(error).split())}"
         if fault:
             self._failed[name] = Broken(self.kind, name, one.distribution, fault)
             return False
-        self._loaded[name] = found
+        self._loaded[name] = extension
         return True
 
-    def _fault(self, name: str, found: Any) -> str:
-        """What is wrong with an object, or nothing."""
-        if not isinstance(found, self._of):
-            return f"{found!r:.80} is no {self._of.__name__}"
-        own = getattr(found, "name", name)  # engines are functions, which have no name of their own
+    def _fault(self, name: str, extension: Any) -> str:
+        """What is wrong with an object; an empty string where nothing is."""
+        if not isinstance(extension, self._of):
+            return f"{extension!r:.80} is no {self._of.__name__}"
+        own = getattr(extension, "name", name)  # engines are functions, which have no `name`
         return "" if own == name else f"it calls itself {own!r}"
 
     def _warn(self, *broken: Broken) -> None:

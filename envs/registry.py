@@ -24,18 +24,18 @@ def suites() -> dict[str, Suite]:
 
 
 def get_suite(name: str) -> Suite:
-    """The suite of that name, of which alone the module is imported; raises `UnknownNameError`."""
+    """The suite of that name; imports no other suite. Raises `UnknownNameError`."""
     return SUITES.get(name, "`cotgap panels` lists all.")
 
 
 def get_panel(name: str) -> Panel:
     """The panel written `suite/split`; raises `CoTGapError` on another form or an unknown name."""
-    suite, slash, split = name.partition("/")
-    found = get_suite(suite)
+    suite_name, slash, split = name.partition("/")
+    suite = get_suite(suite_name)
     if not slash:
-        options = ", ".join(f"{suite}/{known}" for known in found.panels)
+        options = ", ".join(f"{suite_name}/{known}" for known in suite.panels)
         raise CoTGapError(f"panel {name!r} lacks its split. Choose one of: {options}")
-    return found.panel(split)
+    return suite.panel(split)
 
 
 def make(task_key: TaskKey | str, **options: Any) -> TextEnv:
@@ -53,8 +53,8 @@ def make(task_key: TaskKey | str, **options: Any) -> TextEnv:
 
 def make_env(suite: str, split: str | None = None, **options: Any) -> TextEnv:
     """The Gymnasium entry point: `split` names the panel (the suite's first one by default)."""
-    found = get_suite(suite)
-    return found.make(None if split is None else found.panel(split), **options)
+    chosen = get_suite(suite)
+    return chosen.make(None if split is None else chosen.panel(split), **options)
 
 
 def register_all() -> None:

@@ -53,7 +53,7 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class ToyState:
     """What changes during an episode; `seen` are the rooms visited so far."""
 
     room: str
@@ -97,7 +97,7 @@ def _back(direction: str) -> str:
 
 
 class ToyEnv(TextEnv):
-    """See the module; every capability of `cotgap.envs.core` is here."""
+    """A house of the toy suite, with every capability of `cotgap.envs.core`."""
 
     def __init__(self, panel: Panel, layouts: Mapping[str, Layout], **options: Any) -> None:
         super().__init__(panel, **options)
@@ -105,7 +105,7 @@ class ToyEnv(TextEnv):
 
     def _start(self, task: Task, seed: int) -> Outcome:
         self.layout = self._layouts[task.id]
-        self._state = State(self.layout.start, False, False, frozenset({self.layout.start}))
+        self._state = ToyState(self.layout.start, False, False, frozenset({self.layout.start}))
         return Outcome(f"{self._describe()}\n\nYour task: {self.goal}", 0.0, won=False)
 
     def _act(self, action: str) -> Outcome:
@@ -114,7 +114,7 @@ class ToyEnv(TextEnv):
             return Outcome("Nothing happens.", 0.0, won=False, valid=False)
         before, self._state = self._state, after
         won = after.room == self.layout.goal
-        return Outcome(self._tell(before, after), float(won), won)
+        return Outcome(self._feedback(before, after), float(won), won)
 
     @property
     def goal(self) -> str:
@@ -154,14 +154,14 @@ class ToyEnv(TextEnv):
         return self._expert()[0]
 
     def rationale(self, action: str) -> str:
-        """Argues for any action; true to the expert's plan when the action is the expert's."""
+        """Argues for any action; for the expert's own, it gives the expert's reason."""
         best, reason = self._expert()
         if self.canonical(action) == best:
             return reason
         wish = action.strip() or "wait"
         return f"I am in the {self._state.room}. The next thing to try is to {wish}."
 
-    def _after(self, state: State, action: str) -> State | None:
+    def _after(self, state: ToyState, action: str) -> ToyState | None:
         """The state after a canonical action, or None where it is not possible."""
         layout = self.layout
         verb, _, rest = action.partition(" ")
@@ -186,22 +186,25 @@ class ToyEnv(TextEnv):
             return replace(state, unlocked=True)
         return None
 
-    def _at_barrier(self, state: State) -> bool:
+    def _at_barrier(self, state: ToyState) -> bool:
         return self.layout.goal in self.layout.exits[state.room].values()
 
     def _search(
-        self, start: State, found: Callable[[State], bool], known: frozenset[str] | None = None
+        self,
+        start: ToyState,
+        reached: Callable[[ToyState], bool],
+        known: frozenset[str] | None = None,
     ) -> list[str] | None:
-        """A shortest way to a state that satisfies `found` (through `known` rooms, if given)."""
+        """A shortest plan to a state that satisfies `reached` (through `known` rooms, if given)."""
         verbs = [f"go {way}" for way in MOVES] + [
             f"take {self.layout.opener}",
             f"unlock {self.layout.barrier}",
         ]
-        queue: deque[tuple[State, list[str]]] = deque([(start, [])])
+        queue: deque[tuple[ToyState, list[str]]] = deque([(start, [])])
         visited = {(start.room, start.holding, start.unlocked)}
         while queue:
             state, plan = queue.popleft()
-            if found(state):
+            if reached(state):
                 return plan
             if known is not None and state.room not in known:
                 continue
@@ -217,7 +220,7 @@ class ToyEnv(TextEnv):
         state, layout = self._state, self.layout
         seen = state.seen
         barrier_seen = any(layout.goal in layout.exits[room].values() for room in seen)
-        wants: list[tuple[bool, Callable[[State], bool], str]] = [
+        subgoals: list[tuple[bool, Callable[[ToyState], bool], str]] = [
             (
                 state.unlocked,
                 lambda s: s.room == layout.goal,
@@ -239,8 +242,8 @@ class ToyEnv(TextEnv):
                 f"I have not seen all I need to reach the {layout.goal}, so I look in a new room.",
             ),
         ]
-        for applies, found, reason in wants:
-            if applies and (plan := self._search(state, found, seen)):
+        for applies, reached, reason in subgoals:
+            if applies and (plan := self._search(state, reached, seen)):
                 return plan[0], f"{reason} So I {plan[0]}."
         return "look", "There is nothing left to do, so I look around."
 
@@ -261,7 +264,7 @@ class ToyEnv(TextEnv):
                 )
         return " ".join(lines)
 
-    def _tell(self, before: State, after: State) -> str:
+    def _feedback(self, before: ToyState, after: ToyState) -> str:
         if after.holding and not before.holding:
             return f"You take the {self.layout.opener}."
         if after.unlocked and not before.unlocked:

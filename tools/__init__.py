@@ -1,15 +1,16 @@
-"""What this project's makers need and its users do not: run in a clone, never installed.
+"""Tools for CoTGap's developers. They run in a clone and are never installed.
 
 Each is a command, `python -m tools.NAME --help`:
 
-- `household.parity`, `household.speed`: our household engine against the stock one
-- `household.expert`: how many of ALFWorld's games the expert wins
-- `household.habits`, `household.generator`: the household tables and panels, written anew
-- `bfcl`: ours against the package's own harness, and the list of tasks, written anew
-- `scienceworld`, `textworld`: the lists of their tasks and games, written anew
-- `locks`: the published locks, written anew
-- `definitions`: what every number means, as Markdown
-- `decoding_speed`, `overhead`: what decoding and our adapters take, beside other ways
+- `household.parity`, `household.speed`: compare our household engine with the stock one
+- `household.expert`: counts the ALFWorld games that the expert wins
+- `household.habits`, `household.generator`: rewrite the household tables and panels
+- `bfcl`: compares our BFCL with the package's own harness, and rewrites the list of tasks
+- `scienceworld`, `textworld`: rewrite the lists of their tasks and games
+- `locks`: rewrites the published locks
+- `definitions`: prints what every number means, as Markdown
+- `decoding_speed`: times local decoding beside other ways of decoding
+- `overhead`: times our environments beside the packages that they use
 - `simulations.intervals`, `simulations.gate`: how often intervals and verdicts are right
-- `studies.masking`: does masking the action's loss lift success out of domain?
+- `studies.masking`: does masking the action's loss raise success out of domain?
 """

@@ -1,4 +1,4 @@
-"""What the command lines of the tools share."""
+"""Functions that all tools' command lines share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every number means, from the docstrings.
+"""Prints what every number means, from the docstrings.
 
 `docs/definitions.md` is the output of this command, and a test holds them equal.
 """

@@ -1,4 +1,4 @@
-"""The published locks, written anew."""
+"""Rewrites the published locks."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What our adapters cost on top of the packages they adapt: the same episode, step by step.
+"""Times our environments beside the packages that they use, step by step in the same episode.
 
-An episode's actions are played in turn in ours and in the package, so that whatever else the
-machine does falls on both. "calls" are the fewest calls that give text and score, "package" is its
-environment as its users call it.
+Each action is played in our environment and then in the package, so that other work on the machine
+slows both. "package" is the package's environment as its users call it; "calls" are the fewest
+calls of the package that give text and score.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ROUNDS = 5  # of the whole episode, after one to warm up
 
 @dataclass(frozen=True)
 class Player:
-    """Someone who plays an episode: `start()`, then `act(action)` for each action."""
+    """One way to play an episode: `start()`, then `act(action)` for each action."""
 
     name: str
     start: Callable[[], object]
@@ -43,7 +43,7 @@ class Player:
 
 
 def of_env(env: TextEnv, task: str) -> Player:
-    """Our environment."""
+    """Our environment as a player."""
     return Player("ours", lambda: env.reset(options={"task": task}), env.step)
 
 
@@ -59,7 +59,7 @@ def expert_actions(env: TextEnv, task: str) -> list[str]:
 
 
 def scienceworld() -> tuple[list[Player], list[str]]:
-    """Package and calls each have a Java machine of their own, started as the package does."""
+    """ScienceWorld; package and calls each have their own Java machine, started by the package."""
     from scienceworld import ScienceWorldEnv as Stock
 
     task, variation = "grow-plant", 93
@@ -88,7 +88,7 @@ def scienceworld() -> tuple[list[Player], list[str]]:
 
 
 def bfcl() -> tuple[list[Player], list[str]]:
-    """The package has an executor for calls; turns and verdict are its runner's and not timed."""
+    """BFCL; of the package only its executor of calls is timed, without its turns and verdict."""
     env = envs.get_suite("bfcl").make()
     task = env.panel.tasks[0]
     item = load_item(env.panel, task)
@@ -131,18 +131,18 @@ def measure(
     players: Sequence[Player], actions: Sequence[str]
 ) -> dict[str, tuple[list[float], list[float]]]:
     """Player → (seconds of each reset, seconds of each step), all in the same order."""
-    found: dict[str, tuple[list[float], list[float]]] = {p.name: ([], []) for p in players}
+    seconds: dict[str, tuple[list[float], list[float]]] = {p.name: ([], []) for p in players}
     for number in range(ROUNDS + 1):
         for player in players:
-            seconds = _timed(player.start)
+            taken = _timed(player.start)
             if number:
-                found[player.name][0].append(seconds)
+                seconds[player.name][0].append(taken)
         for action in actions:
             for player in players:
-                seconds = _timed(player.act, action)
+                taken = _timed(player.act, action)
                 if number:
-                    found[player.name][1].append(seconds)
-    return found
+                    seconds[player.name][1].append(taken)
+    return seconds
 
 
 def _timed(function: Callable[..., object], *arguments: str) -> float:
@@ -153,15 +153,15 @@ def _timed(function: Callable[..., object], *arguments: str) -> float:
 
 @app.command(epilog="Example: `python -m tools.overhead`")
 def main() -> None:
-    """Print medians, 95th percentiles and the median of the ratios step by step."""
+    """Print medians, 95th percentiles, and the median ratio of single steps."""
     table = Table(box=None, pad_edge=False)
     for column in ("suite", "what", "", "median ms", "p95 ms", "ours / it"):
         table.add_column(column, justify="left" if column in ("suite", "what", "") else "right")
     for family in (scienceworld, bfcl, textworld):
-        found = measure(*family())
+        measured = measure(*family())
         for place, what in enumerate(("reset", "step")):
-            ours = found["ours"][place]
-            for name, times in found.items():
+            ours = measured["ours"][place]
+            for name, times in measured.items():
                 seconds = times[place]
                 p95 = statistics.quantiles(seconds, n=20, method="inclusive")[-1]
                 ratio = statistics.median(a / b for a, b in zip(ours, seconds, strict=True))

@@ -1,4 +1,4 @@
-"""ScienceWorld's list of tasks, written anew."""
+"""Rewrites ScienceWorld's list of tasks."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ app = typer.Typer(add_completion=False)
 def main() -> None:
     """Write `tasks.tsv` from the installed package.
 
-    One task a line: its id in the paper, its name, and how many variations its official train,
-    dev and test splits have. The splits are consecutive: train begins at 0, dev where train ends.
+    A line is a task's id in the paper, its name, and the numbers of variations in its official
+    train, dev and test splits. The splits are consecutive: train begins at 0, dev where train ends.
     """
     need(SUITE)
     names = json.loads(jar_path().with_name("tasks.json").read_text(encoding="utf-8"))

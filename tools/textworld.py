@@ -1,7 +1,7 @@
-"""Draws TextWorld's panels: which seeds they hold.
+"""Draws TextWorld's panels: finds the seeds of their games.
 
-A panel's nth game of a kind has the settings that its plan gives, and the first seed, counted on
-from the last one, whose game holds out what the panel's axis says and nothing else.
+A panel's nth game of a kind has the settings of its plan. Its seed is the first one after the last
+game's seed whose game holds out what the panel's axis says, and nothing else.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SIMPLE_TEST_FOODS = frozenset({"garlic", "kiwi"})  # its third, the carrot, is a
 
 @app.command(epilog="Example: `python -m tools.textworld`")
 def main() -> None:
-    """Draw the panels anew and write their list, which makes every number incomparable."""
+    """Draw the panels again and write their list; no number stays comparable."""
     need(SUITE)
     with GAMES.open("w", encoding="ascii", newline="\n") as file:
         for split, plan in PLANS.items():
@@ -49,7 +49,7 @@ def format_line(game: Listed) -> str:
 def draw(split: str, kind: str) -> Iterator[Listed]:
     """The games of one kind of a panel."""
     count, settings = PLANS[split].kinds[kind]
-    # Ranges far apart: no two panels or kinds share a seed.
+    # The ranges are far apart, so that no two panels or kinds share a seed.
     seed = 1_000_000 * (1 + list(PLANS).index(split)) + 100_000 * list(MAKERS).index(kind)
     seen: set[str] = set()
     for n in range(count):
@@ -64,7 +64,7 @@ def draw(split: str, kind: str) -> Iterator[Listed]:
 
 
 def fits(split: str, kind: str, made: Made) -> bool:
-    """Whether a game belongs into a panel."""
+    """Whether a game belongs to a panel."""
     names = {info["name"] for _, info in made.data["infos"]}
     ingredients = made.data["metadata"].get("ingredients", [])
     if any(cooking == "grilled" for _, cooking, _ in ingredients):

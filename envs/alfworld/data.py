@@ -1,4 +1,4 @@
-"""Where ALFWorld's games lie, which ones panels hold, and whether they are what they should be."""
+"""ALFWorld's games: where they are, which ones each panel holds, and whether they are unchanged."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def check_tasks(panel: Panel, tasks: Sequence[str]) -> None:
 
 
 def check_split(panel: Panel) -> Iterator[Finding]:
-    """Compare every game of a panel with the panel's list; name what is missing or changed."""
+    """Compare every game of a panel with the panel's list; name the missing and changed ones."""
     missing: list[str] = []
     changed: list[str] = []
     revisions: Counter[str] = Counter()
@@ -112,10 +112,11 @@ def check_split(panel: Panel) -> Iterator[Finding]:
             present = game_path(official_split(panel), task.id).is_file()
             (changed if present else missing).append(task.id)
     whole = len(panel) - len(missing) - len(changed)
-    found = ", ".join(f"{count} in wording {name!r}" for name, count in sorted(revisions.items()))
+    wordings = [f"{count} in wording {name!r}" for name, count in sorted(revisions.items())]
     yield Finding(
         "ok" if whole == len(panel) else "note",
-        f"{panel.name}: {whole} of {len(panel)} games" + (f" ({found})" if found else ""),
+        f"{panel.name}: {whole} of {len(panel)} games"
+        + (f" ({', '.join(wordings)})" if wordings else ""),
     )
     if set(revisions) - {panel.wording}:
         yield Finding(

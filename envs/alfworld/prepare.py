@@ -21,7 +21,8 @@ from cotgap.envs.core import CoTGapError, Finding
 from cotgap.envs.household.errors import BadGame
 from cotgap.envs.household.game import load_game
 
-# The only members taken from an archive, wherever in it they lie; nothing else of a name is used.
+# Only these members are taken from an archive, from any folder in it, and only the matched parts of
+# their names are used.
 MEMBER = re.compile(rf"(?:^|.*/)({'|'.join(SPLITS)})/(\w[\w.-]*/\w[\w.-]*)/{re.escape(GAME_FILE)}")
 # What reading a damaged archive raises (RuntimeError: encrypted, or an unknown compression).
 DAMAGED = (
@@ -39,9 +40,9 @@ DAMAGED = (
 def prepare(source: Path) -> bool:
     """Copy the games of an archive or a folder to `$ALFWORLD_DATA`, check them, print the outcome.
 
-    `source` is a .tar(.gz|.xz|.bz2), a .zip or a folder. Returns whether every game is whole and
-    the one that the panels list; missing games are no problem. Raises `CoTGapError` for a source
-    that cannot be read or holds no games, and for a folder that cannot be written.
+    `source` is a .tar(.gz|.xz|.bz2), a .zip or a folder. Returns whether every game that is there
+    is the one that the panels list; missing games are no problem. Raises `CoTGapError` for a
+    source that cannot be read or holds no games, and for a folder that cannot be written.
     """
     console = Console()
     if not os.path.exists(source):
@@ -60,16 +61,17 @@ def prepare(source: Path) -> bool:
         )
     console.print(f"{count:,} games at {data_folder() / LAYOUT}", highlight=False, soft_wrap=True)
     findings = [Finding("problem", f"{source}: not copied: {game}") for game in damaged]
-    findings += [found for split in SPLITS for found in check_split(SUITE.panels[split])]
+    for split in SPLITS:
+        findings += check_split(SUITE.panels[split])
     for finding in findings:
         console.print(f"  {finding.level}: {finding.text}", markup=False, highlight=False)
     return all(finding.level != "problem" for finding in findings)
 
 
 def _store(target: Path, content: bytes) -> None:
-    """Put a game in its place, where a good one may lie: whole, or not at all.
+    """Write a game to its place whole or not at all, because a good game may be there already.
 
-    Raises `BadGame` for one that is damaged, `CoTGapError` if it cannot be written.
+    Raises `BadGame` for a damaged game, `CoTGapError` if it cannot be written.
     """
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
@@ -101,7 +103,7 @@ def _games(source: Path) -> Iterator[tuple[str, str, bytes]]:
 
 
 def _members(source: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """The name of every file, and what reads it."""
+    """The name of every file, and a function that reads it."""
     if source.is_dir():
         # Absolute, so that the split may be in the name of the folder or of one above it.
         for path in sorted(Path(os.path.abspath(source)).rglob(GAME_FILE)):

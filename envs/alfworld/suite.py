@@ -86,7 +86,7 @@ class ALFWorldSuite(Suite):
     ) -> HouseholdEnv:
         """An environment over `panel` (default: valid_unseen), or over the single file `game`.
 
-        `wording` applies to a single file: "file" is whatever it carries. Raises `BadGame` for a
+        `wording` applies to a single file; "file" keeps the file's own. Raises `BadGame` for a
         file that is not a playable game; a panel's missing or changed game raises
         `TaskUnavailableError` when it is started.
         """

@@ -1,4 +1,4 @@
-"""The official backends, one set an episode, and the official verdict. Nothing is evaluated here.
+"""The official backends, one set per episode, and the official verdict. Nothing is evaluated here.
 
 A backend's function may still be asked for something that never ends: a power with a billion
 digits, or directories copied into each other until a listing of them fills memory. Such arguments
@@ -42,14 +42,14 @@ BOUNDS: Mapping[tuple[str, str], float] = MappingProxyType(
     }
 )
 GROWING = frozenset({"cp", "mkdir", "mv", "touch"})  # functions that make the file tree larger
-DIGITS = 15  # what mpmath starts with
+DIGITS = 15  # mpmath's default precision
 
 _names = itertools.count()
 _checking = threading.Lock()
 
 
 class OvergrownError(Exception):
-    """An episode that asked for more than the limits."""
+    """An episode exceeds the limits on results or on the file tree."""
 
 
 class _Official:
@@ -74,7 +74,7 @@ class _Official:
         }
 
     def restore(self) -> None:
-        """Make the module data that backends hand out, and change, what it was on import."""
+        """Reset the module data, which backends hand out and change, to its content on import."""
         for name, pristine in self._pristine.items():
             value = getattr(self._shared, name)
             if value != pristine:
@@ -87,7 +87,7 @@ class _Official:
 
     @contextmanager
     def arithmetic(self) -> Iterator[None]:
-        """The calculator's precision is global to the process: start from the defaults, go back."""
+        """Set the calculator's precision, which is global to the process, to its default."""
         with decimal.localcontext(decimal.Context()), self.mpmath.workdps(DIGITS):
             yield
 
@@ -107,7 +107,7 @@ class Backends:
     def __init__(self, item: Item) -> None:
         package = official()
         instances = {}
-        with _checking:  # no verdict may have the module data in use meanwhile
+        with _checking:  # a verdict in another thread uses the module data
             package.restore()
             for name in item.classes:
                 instance = package.classes[name]()
@@ -115,14 +115,14 @@ class Backends:
                     scenario = item.entry["initial_config"].get(name, {})
                     instance._load_scenario(copy.deepcopy(scenario), long_context=item.long_context)
                 instances[name] = instance
-            # Only long-context material is taken from module data as it is: cut that off.
+            # Long-context material is module data itself, so the instances get a copy.
             self._instances = copy.deepcopy(instances) if item.long_context else instances
         self._printed = 0
 
     def run(self, call: Call) -> str:
-        """Make a call; what the package prints for it, errors included.
+        """Make a call; returns what the package prints for it, errors included.
 
-        Raises `OvergrownError`.
+        Raises `OvergrownError` for a result or a file tree that is too large.
         """
         method = self._method(call.name)
         with official().arithmetic():
@@ -145,7 +145,7 @@ class Backends:
 def _printed(method: Callable[..., Any], call: Call) -> str:
     """The result as `execute_multi_turn_func_call` of the package prints it."""
     try:
-        # A backend may keep an argument and change it; the call is still to be recorded.
+        # A backend may keep and change an argument, and the call is recorded after this.
         result = method(*copy.deepcopy(call.positional), **copy.deepcopy(call.named))
         if isinstance(result, str):
             return result
@@ -197,7 +197,7 @@ def truth_calls(item: Item, turn: int) -> list[Call]:
     return [_named(text) for text in item.truth[turn]]
 
 
-@functools.lru_cache(maxsize=10_000)  # a turn's are wanted whenever it begins
+@functools.lru_cache(maxsize=10_000)  # asked for whenever a turn begins
 def _named(text: str) -> Call:
     (call,) = parse(text)
     if not call.positional:
@@ -226,10 +226,10 @@ def verdict(item: Item, turns: Turns) -> bool:
     with _checking, package.arithmetic():
         package.restore()
         try:
-            found = package.checker.multi_turn_checker(
+            result = package.checker.multi_turn_checker(
                 decoded, truth, dict(item.entry), category, name
             )
-            return bool(found["valid"])
+            return bool(result["valid"])
         except RecursionError:  # file trees that contain themselves cannot be compared
             return False
         finally:

@@ -25,8 +25,8 @@ MAX_INTEGER = 10**18
 
 WORDS: dict[str, Any] = {"True": True, "False": False, "None": None}
 OPENING = ("[", "(", "{")
-# Strings are Python's, except that those in single quotes end on their line. A pattern that fails
-# here has read the text once at most: what follows a failed string is never an accepted token.
+# Strings are Python's. Reading takes linear time even where a string does not end: no token is
+# accepted after its opening quote, so the text is not read again.
 TOKEN = re.compile(
     r"""
     (?P<string>[rRuU]?(?:
@@ -94,7 +94,7 @@ def parse(action: str) -> tuple[Call, ...]:
 
 
 class _Reader:
-    """A recursive-descent parser that is one token ahead."""
+    """A recursive-descent parser with one token of look-ahead."""
 
     def __init__(self, text: str) -> None:
         self._text, self._end, self._depth = text, 0, 0
@@ -114,10 +114,10 @@ class _Reader:
     def _advance(self) -> None:
         space = SPACE.match(self._text, self._end)
         self._start = space.end() if space else self._end
-        found = TOKEN.match(self._text, self._start)
-        if found:
-            self._kind, self._token = str(found.lastgroup), found.group()
-            self._end = found.end()
+        match = TOKEN.match(self._text, self._start)
+        if match:
+            self._kind, self._token = str(match.lastgroup), match.group()
+            self._end = match.end()
         else:
             over = self._start == len(self._text)
             self._kind, self._token = ("end", "") if over else ("unknown", self._text[self._start])
@@ -238,8 +238,8 @@ class _Reader:
         return key, self._value()
 
     def _unexpected(self, wanted: str) -> BadActionError:
-        found = _shown(self._token) if self._token else "the end"
-        return BadActionError(f"{wanted} should stand where {found} is, at {self._start + 1}")
+        actual = _shown(self._token) if self._token else "the end"
+        return BadActionError(f"{wanted} should stand where {actual} is, at {self._start + 1}")
 
 
 def _string(token: str) -> str:

@@ -1,6 +1,6 @@
-"""The package's files: which tasks there are, and whether they are what the panels say they are.
+"""The tasks in the package's files, and whether they are those that the panels list.
 
-Reading them imports nothing of the package.
+Reading the files imports nothing of the package.
 """
 
 from __future__ import annotations
@@ -127,9 +127,9 @@ def official_split(panel: Panel) -> str:
 def read_items() -> Mapping[str, tuple[Task, ...]]:
     """Split → its tasks in panel order, from the list that this project carries.
 
-    A task is named by its number, the same in every split: number n of each is one conversation
-    in four variants. The order is by SHA-256 of the number: the first n tasks are a fair sample,
-    and the same conversations in every split.
+    A task is named by its number: task n of all four splits is one conversation in four variants.
+    The order is by SHA-256 of the number. So the first n tasks are a fair sample, and they are the
+    same conversations in every split.
     """
     items: dict[str, list[Task]] = {split: [] for split in SPLITS}
     for split, number, kind, content, *_ in _rows():
@@ -178,7 +178,7 @@ def load_item(panel: Panel, task: Task) -> Item:
 
 @functools.lru_cache(maxsize=1_000)
 def read_item(folder: Path, split: str, task_id: str) -> Item:
-    """A task from the package's files, whatever it is."""
+    """A task from the package's files, whether or not a panel lists it."""
     questions, answers = entries(folder, split)
     entry, answer = questions[official_id(split, task_id)], answers[official_id(split, task_id)]
     docs = [doc for name in entry["involved_classes"] for doc in _docs(folder, name)]
@@ -202,11 +202,11 @@ def read_item(folder: Path, split: str, task_id: str) -> Item:
 def entries(folder: Path, split: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """(questions, answers), each by official id."""
     name = f"BFCL_v4_multi_turn_{split}.json"
-    found = []
+    by_id = []
     for path in (folder / name, folder / "possible_answer" / name):
-        entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        found.append({entry["id"]: entry for entry in entries})
-    return found[0], found[1]
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        by_id.append({row["id"]: row for row in rows})
+    return by_id[0], by_id[1]
 
 
 @functools.lru_cache(maxsize=len(DOCS))

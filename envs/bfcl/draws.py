@@ -1,4 +1,4 @@
-"""Random actions that fit the documentation: the floor that a random agent sets."""
+"""Random actions that fit the documentation, for the random agent."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class BFCLEnv(TextEnv):
 
     Observation: the user's message when a turn begins, the results of the calls otherwise, each
     as the official backends print it. Characters outside the space's set are written as escapes,
-    and what exceeds its length is cut off (of texts that come up by themselves: none). Reward: 1
+    and a longer text than the space allows is cut off (no ground truth makes one). Reward: 1
     when the conversation ends and the package's checker accepts all calls made. Lost: it does not
     accept them, a turn has more than 20 steps besides its end, or `cotgap.envs.bfcl.backend`'s
     limits are exceeded. The panel's step limit is what these rules allow at most.
@@ -49,7 +49,7 @@ class BFCLEnv(TextEnv):
     better, which changes the last digit of some statistics. Verdicts do not depend on either,
     since the ground truth is executed beside the calls.
 
-    `load` gives the content of one of the panel's tasks.
+    `load(task)` returns the content of one of the panel's tasks.
     """
 
     def __init__(self, panel: Panel, load: Callable[[Task], Item], **options: Any) -> None:
@@ -61,7 +61,7 @@ class BFCLEnv(TextEnv):
 
     @property
     def episode(self) -> Episode:
-        """The running one; raises `gymnasium.error.ResetNeeded` before a reset."""
+        """The running episode; raises `gymnasium.error.ResetNeeded` before a reset."""
         if self._episode is None:
             raise gymnasium.error.ResetNeeded("call reset() before anything else")
         return self._episode
@@ -74,7 +74,7 @@ class BFCLEnv(TextEnv):
         return _outcome(self.episode.act(action))
 
     def close(self) -> None:
-        """Let go of the running episode."""
+        """Forget the running episode."""
         self._episode = None
 
     @property
@@ -122,5 +122,5 @@ def _outcome(answer: Answer) -> Outcome:
     return Outcome(text, float(answer.won), answer.won, answer.lost, answer.valid)
 
 
-def _escaped(found: re.Match[str]) -> str:
-    return found.group().encode("unicode_escape").decode("ascii")
+def _escaped(match: re.Match[str]) -> str:
+    return match.group().encode("unicode_escape").decode("ascii")

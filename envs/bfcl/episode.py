@@ -1,4 +1,4 @@
-"""What happens in one BFCL episode: turns, steps, what is recorded, how it ends."""
+"""One BFCL episode: its turns and steps, the calls made, and how it ends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OVER = "The conversation is over."
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one action did."""
+    """What one action did: the text that the agent reads, and whether the episode is decided."""
 
     text: str
     valid: bool = True
@@ -31,8 +31,8 @@ class Answer:
 class Episode:
     """The state of a running episode. Deep copies are independent.
 
-    `made[turn][step]` are the calls carried out, as the verdict gets them; `expected` are the
-    calls of the running turn's ground truth that were not made in this turn yet.
+    `made[turn][step]` are the calls carried out, as the verdict gets them. `expected` are the
+    calls of the running turn's ground truth that the agent has not made yet.
     """
 
     item: Item
@@ -42,7 +42,7 @@ class Episode:
     made: list[list[list[str]]] = field(default_factory=lambda: [[]])
     expected: list[Call] = field(default_factory=list)
     said: str = ""
-    """The last answer."""
+    """The text of the last answer."""
     over: bool = False
 
     @classmethod
@@ -78,7 +78,7 @@ class Episode:
         return tuple(docs)
 
     def act(self, action: str) -> Answer:
-        """Apply an action, whatever it is."""
+        """Apply an action (any string)."""
         if self.over:
             return Answer(OVER, valid=False)
         try:
@@ -130,8 +130,8 @@ class Episode:
     def expert_action(self) -> str:
         """The next call of the ground truth, or the end of the turn where none is left.
 
-        A turn with more calls than steps left makes several at once, as few as it can. Calls that
-        the agent made by itself in this turn are not made again; what else it did is not undone.
+        Where more calls than steps are left, it makes as few calls per step as it can. Calls that
+        the agent has made in this turn are not made again, and its other calls are not undone.
         """
         left = MAX_STEPS - self.steps
         if not self.expected or left <= 0 or self.over:

@@ -1,4 +1,4 @@
-"""Reasons for an action in words, from the turn's request and the last results alone."""
+"""Arguments for an action, from the turn's request and the last results alone."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _for_calls(episode: Episode, calls: Sequence[Call]) -> str:
 
 
 def _origins(episode: Episode, calls: Sequence[Call]) -> Iterator[str]:
-    """Where arguments come from, as far as that can be read off the texts."""
+    """Where the arguments come from, for those that the request or the last result contains."""
     for call in calls:
         for name, value in call.named.items():
             text = str(value)

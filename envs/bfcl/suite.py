@@ -48,10 +48,10 @@ class BFCLSuite(Suite):
     def panels(self) -> Mapping[str, Panel]:
         """The four categories, each also narrowed to the tasks that involve a backend (`:`).
 
-        Number n of each category is one conversation in four variants. BFCL has no training
-        split; examples come from `base`, and since tasks are known by their number, a task is
-        never shown its own conversation. A checkpoint trained on `base` has seen the
-        conversations of `long_context`, though not its results.
+        Task n of each category is one conversation in four variants. BFCL has no training split,
+        so examples come from `base`; a task is never shown its own conversation, because that has
+        the same number. A checkpoint trained on `base` has seen the conversations of
+        `long_context`, though not its results.
         """
         items = read_items()
         panels = {split: self._panel(split, items[split]) for split in SPLITS}

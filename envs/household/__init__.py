@@ -1,4 +1,4 @@
-"""ALFWorld-format household games, played by a pure-Python engine that equals the stock one.
+"""ALFWorld-format household games, played by a pure-Python engine exactly as by the stock one.
 
 `load_game` reads a `game.tw-pddl`, `World` plays it. See `cotgap.envs.household.engine`. `SUITE` is
 the suite of generated games, see `cotgap.envs.household.suite` and

@@ -48,7 +48,7 @@ class Command(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Belief:
-    """All that has been seen and done, as far as it matters. Names are as the game writes them."""
+    """What has been seen and done, as far as it matters. Names are as the game writes them."""
 
     wording: Wording
     sentence: str = ""
@@ -60,7 +60,7 @@ class Belief:
     at: str | None = None
     """The receptacle last gone to."""
     site: str | None = None
-    """The place where that is. Receptacles of one site are all in reach from there."""
+    """The place of `at`. All receptacles of a site are in reach from there."""
     sites: Mapping[str, str] = field(default_factory=dict)
     """Receptacle → its site, where known."""
     contents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class Belief:
     used: frozenset[str] = frozenset()
     """The objects that were used."""
     failed: frozenset[Command] = frozenset()
-    """What had no effect although nothing known was in its way: it will not have any later."""
+    """Commands that had no effect although nothing known was in their way: they never will."""
 
     def is_here(self, receptacle: str) -> bool:
         """Whether a receptacle is known to be in reach."""
@@ -105,8 +105,8 @@ def parse_task(sentence: str, wording: Wording = CURRENT) -> Task | None:
     """Understand a task sentence of ALFWorld's templates or of the wording's; None for others."""
     text = sentence.strip().rstrip(".")
     for pattern in _SENTENCES:
-        if found := re.fullmatch(pattern, text):
-            groups = found.groupdict()
+        if match := re.fullmatch(pattern, text):
+            groups = match.groupdict()
             state = groups.get("state") or ("two" if "two" in groups else "place")
             kind = "look" if "look" in groups else {"hot": "heat"}.get(state, state)
             return Task(cast(Kind, kind), groups["thing"], groups["place"])
@@ -122,22 +122,22 @@ def parse_command(wording: Wording, command: str) -> Command | None:
     """Take a command apart; None for one that the wording does not have."""
     for verb in COMMANDS:
         form: str | None = getattr(wording, verb)
-        if form is not None and (found := _pattern(form).fullmatch(command.strip())):
-            groups = found.groupdict()
+        if form is not None and (match := _pattern(form).fullmatch(command.strip())):
+            groups = match.groupdict()
             thing = groups.get("o") or groups.get("x") or ""
             return Command(verb, thing, groups.get("r") or groups.get("k") or "")
     return None
 
 
 def spell(wording: Wording, command: Command) -> str:
-    """The command in words."""
+    """The command as the wording writes it."""
     form: str = getattr(wording, command.verb)
     thing, place = command.thing, command.place
     return form.format(o=thing, x=thing, r=place, k=place)
 
 
 def first_belief(wording: Wording, text: str) -> Belief:
-    """What the text that a game opens with tells."""
+    """The belief from the text that a game opens with."""
     belief = Belief(wording)
     intro = _pattern(wording.intro_reply).fullmatch(text)
     if intro is None:
@@ -187,11 +187,11 @@ def _names(wording: Wording, text: str) -> tuple[str, ...]:
 def _items(wording: Wording, text: str) -> tuple[str, ...]:
     """The names in a list as `Wording.items` writes it."""
     pattern = _pattern(wording.item)
-    found = [pattern.fullmatch(item) for item in _names(wording, text)]
-    return tuple(item["name"] for item in found if item)
+    matches = [pattern.fullmatch(item) for item in _names(wording, text)]
+    return tuple(match["name"] for match in matches if match)
 
 
-# What feedback tells, by verb.
+# What the feedback to each verb tells.
 
 
 def _nothing(belief: Belief, command: Command, feedback: str) -> Belief:
@@ -231,15 +231,15 @@ def _examine(belief: Belief, command: Command, feedback: str) -> Belief:
 
 
 def _seen(belief: Belief, text: str) -> Belief:
-    """Read how a receptacle looks. (Of an object, there is nothing to learn.)"""
+    """Learn from the description of a receptacle. (That of an object says nothing new.)"""
     words = belief.wording
     for form in (words.is_closed, words.is_open, words.on_top):
-        if found := _pattern(form).fullmatch(text):
-            place = found["r"]
+        if match := _pattern(form).fullmatch(text):
+            place = match["r"]
             belief = replace(belief, closed={**belief.closed, place: form == words.is_closed})
             if form == words.is_closed:
                 return belief
-            contents = {**belief.contents, place: _items(words, found["things"])}
+            contents = {**belief.contents, place: _items(words, match["things"])}
             return replace(belief, contents=contents, looked=belief.looked | {place})
     return belief
 
@@ -289,7 +289,7 @@ def _refused(belief: Belief, command: Command) -> Belief:
     """Learn from a command that had no effect."""
     verb, thing, place = command
     if verb == "goto" and place in belief.receptacles and belief.site is not None:
-        return _joined(belief, place)  # one cannot go to where one is
+        return _joined(belief, place)  # nobody can go to where they are
     if verb == "open" and belief.is_here(place):
         return replace(belief, closed={**belief.closed, place: False})
     in_reach = belief.is_here(place)
@@ -306,7 +306,7 @@ def _refused(belief: Belief, command: Command) -> Belief:
 
 
 def _joined(belief: Belief, receptacle: str) -> Belief:
-    """Learn that a receptacle, and with it all of its site, is where the agent is."""
+    """Learn that the agent is at a receptacle, and so at all receptacles of its site."""
     site = belief.site or receptacle
     former = belief.sites.get(receptacle)
     sites = {r: site if s == former else s for r, s in belief.sites.items()} | {receptacle: site}

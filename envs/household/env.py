@@ -19,11 +19,11 @@ from cotgap.envs.spaces import TEXT_CHARSET, TextSpace
 
 
 class History:
-    """What was said so far: a command, its feedback, and the history before it.
+    """An episode's text so far: a command, its feedback, and the history before it.
 
-    The first one has no command, and for feedback the text that the game opens with. Histories
-    never change, so that a snapshot just keeps one. The belief is made when first asked for, from
-    the nearest earlier belief.
+    An episode's first history has no command, and its feedback is the text that the game opens
+    with. Histories never change, so a snapshot only holds a reference. The belief is made when it
+    is first asked for, from the nearest earlier belief.
     """
 
     __slots__ = ("_belief", "before", "command", "feedback")
@@ -50,7 +50,7 @@ class HouseholdEnv(TextEnv):
     """Household games as the stock engine plays them; see `cotgap.envs.household.engine`.
 
     Observation: the game's text. Reward: 1 when the game is won. `won`: the goal holds now.
-    `load` gives the game of one of the panel's tasks.
+    `load(task)` returns the game of one of the panel's tasks.
     """
 
     def __init__(self, panel: Panel, load: Callable[[Task], Game], **options: Any) -> None:
@@ -73,7 +73,7 @@ class HouseholdEnv(TextEnv):
         return Outcome(text, float(self.world.score), self.world.won)
 
     def _enter(self, game: Game) -> None:
-        """Make `game` the one being played."""
+        """Play `game` from now on."""
         if self._world is not None and self._world.game is game:
             return
         self._world = World(game)
@@ -99,7 +99,7 @@ class HouseholdEnv(TextEnv):
         return self.world.admissible()
 
     def canonical(self, action: str) -> str:
-        """White space around a command is all that does not matter."""
+        """Only white space around a command does not matter."""
         return action.strip()
 
     def snapshot(self) -> tuple[Any, ...]:
@@ -123,7 +123,7 @@ class HouseholdEnv(TextEnv):
         return cost_to_go(self.world)
 
     def expert_action(self) -> str:
-        """What one who knows only the episode's text should do."""
+        """The expert's next command, from the episode's text alone."""
         return expert_action(self.belief)
 
     def rationale(self, action: str) -> str:

@@ -1,9 +1,8 @@
-"""An expert that knows only what the agent has been told, and needs no luck.
+"""An expert that knows only what the agent has been told.
 
 It looks where such things usually are (`cotgap.envs.household.habits`), best chance per command
-first, remembers what it saw, and does what the task asks. It can go on from any state that any
-commands have led to, unless there is no way out: some things can be taken and then be put down
-nowhere.
+first, remembers what it saw, and does what the task asks. It can go on from any state from which
+the game can still be won. (Some objects can be taken, and then be put down nowhere.)
 
 `python -m tools.household.expert` prints how many games it wins.
 """
@@ -41,7 +40,7 @@ class Choice(NamedTuple):
 
 
 def expert_action(belief: Belief) -> str:
-    """The expert's next command. Without an idea left, it looks around."""
+    """The expert's next command; it looks around where it knows no other."""
     return spell(belief.wording, choose(belief).command)
 
 
@@ -112,7 +111,7 @@ def _get(belief: Belief, task: Task) -> Choice:
 
 
 def settled(belief: Belief, task: Task) -> frozenset[str]:
-    """The objects that already are where two are wanted."""
+    """The objects that are in place already, for a task of two objects."""
     if task.kind != "two" or (place := _target(belief, task)) is None:
         return frozenset()
     return frozenset(t for t in belief.contents.get(place, ()) if class_of(t) == task.thing)
@@ -138,10 +137,10 @@ def _cost(belief: Belief, place: str) -> float:
 
 def _chance(belief: Belief, name: str, place: str) -> float:
     task = belief.task
-    found = habits().found.get(name, {}).get(class_of(place), _RARE)
+    chance = habits().found.get(name, {}).get(class_of(place), _RARE)
     if task is not None and task.kind == "place" and task.place == class_of(place):
-        return found * _RARE  # were one there, the task would be done
-    return found
+        return chance * _RARE  # the task would be done if one were there
+    return chance
 
 
 # With something in hand.
@@ -193,7 +192,7 @@ def _light(belief: Belief, task: Task, thing: str) -> Choice:
 
 
 def _clear(belief: Belief, thing: str) -> Choice:
-    """Put down what is in the way: where it fits, else wherever that has not failed yet."""
+    """Put down an object that the task does not need: where it fits, else where that may work."""
     name = class_of(thing)
     places = [p for p in belief.receptacles if Command("put", thing, p) not in belief.failed]
     fitting = [p for p in places if name in habits().fits.get(class_of(p), ())]

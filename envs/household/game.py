@@ -1,4 +1,4 @@
-"""Loads a `game.tw-pddl` into a `Game`: everything about it that never changes, compiled once.
+"""Loads a `game.tw-pddl` into a `Game`: all that never changes during play, compiled once.
 
 Objects, receptacles and locations are numbered from 0, each in the order of their lower-cased
 PDDL ids, which is the order in which the game enumerates them. Sets of objects (and of
@@ -38,7 +38,7 @@ class Game:
     revision: str
     """The wording in force: a key of `ALL_WORDINGS`."""
     file_revision: str
-    """The wording that the file itself carries, or the game was made in."""
+    """The wording that the file itself carries, or that the game was made in."""
     content_hash: str
     """SHA-256 (hex) over the task sentence, a newline and the `pddl_problem`: what identifies the
     game whatever its wording. Add `revision` to identify what is played."""
@@ -70,7 +70,7 @@ class Game:
     """Receptacle number → mask of the objects that can be put there ("canContain")."""
 
     openable: int
-    """Mask of receptacles, like `can_heat`, `can_cool`, `can_clean` (that heat, cool, clean)."""
+    """Mask of receptacles. `can_heat`, `can_cool` and `can_clean` are masks of appliances."""
     can_heat: int
     can_cool: int
     can_clean: int

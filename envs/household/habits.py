@@ -22,7 +22,7 @@ class Habits(NamedTuple):
     fits: dict[str, list[str]]
     """Receptacle → the objects that can be put there."""
     openable: dict[str, float]
-    """Receptacle → share of those that can be opened and closed. None can that is not listed."""
+    """Receptacle → share of those that can be opened and closed; 0 for one that is not listed."""
 
 
 @cache
@@ -32,7 +32,7 @@ def habits() -> Habits:
 
 
 def class_of(name: str) -> str:
-    """ "mug 2" → "mug"."""
+    """The class of a name: "mug" for "mug 2"."""
     name = name.strip()
     head, _, number = name.rpartition(" ")
     return head if head and number.isdigit() else name

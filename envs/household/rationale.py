@@ -1,8 +1,8 @@
-"""Puts reasons for a command into words, as someone who plays would think them.
+"""Puts reasons for a command into words, as a player would think them.
 
-`rationale` argues for any command whatever. For the expert's own it says what the expert is after
-and what it goes by; for another it makes the best case that does not contradict what was seen.
-The wording varies from state to state, but is always the same for the same state and command.
+`rationale` argues for any command. For the expert's own it says what the expert wants and knows;
+for another it argues as well as it can without contradicting what was seen. The words vary from
+state to state, but they are the same for the same state and command.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _INSIDE: Final = ("bathtubbasin", "cart", "garbagecan", "laundryhamper", "sink",
 _STATES: Final = {"clean": "clean", "heat": "hot", "cool": "cool"}
 
 # Placeholders: {goal} "put a hot mug on a desk", {a} "a mug", {thing} "mug 1", {place} "desk 1",
-# {in} "in" or "on", {state} "hot", {lacking} what was just seen not to be here, if anything.
+# {in} "in" or "on", {state} "hot", {lacking} "There is no mug on the desk 1. " or nothing.
 _OWN: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("search", "goto"): (
         "{lacking}I need {a} to {goal} and have not seen what is {in} the {place} yet, so I go "
@@ -181,7 +181,7 @@ def _own(choice: Choice) -> tuple[str, ...]:
 
 
 def _case(belief: Belief, command: Command, plain: str) -> str:
-    """Which of the arguments in `_ANY` fits a command, given also as its words."""
+    """Which of the arguments in `_ANY` fits a command; `plain` is the action's text."""
     if not plain:
         return "none"
     if len(plain) > _LONGEST or "<" in plain or ">" in plain:
@@ -216,7 +216,7 @@ def _has_wanted(belief: Belief, place: str) -> bool:
 
 
 def _words(belief: Belief, choice: Choice, action: str) -> dict[str, str]:
-    """What to put for the placeholders."""
+    """Placeholder → its text."""
     task, place = belief.task, choice.place
     verb = choice.command.verb
     searched = choice.thing if choice.aim == "search" else task.thing if task else "thing"
@@ -247,7 +247,7 @@ def _goal(task: Task | None, sentence: str) -> str:
 
 
 def _lacking(belief: Belief, name: str) -> str:
-    """That what is searched for is not here, where that was just seen."""
+    """A sentence that the wanted object is not here, if that was just seen; else nothing."""
     at = belief.at
     if at not in belief.looked or name in map(class_of, belief.contents.get(at or "", ())):
         return ""

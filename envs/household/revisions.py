@@ -21,7 +21,8 @@ from cotgap.envs.household.pddl import Tree, parse_tree
 
 _TASK_RULE = re.compile(r'"task"\s*:\s*\[\s*\{\s*"rhs"\s*:\s*("(?:[^"\\]|\\.)*")\s*\}\s*\]')
 _TASK_PREFIX: Final = "Your task is to: "
-# What the stock engine prints of a literal: all up to its first special character, less quotes.
+# The part of a literal that the stock engine prints (without quotes): it ends at the first special
+# character.
 _LITERAL = re.compile(r'(?:[^;|"<>\[\]#{}]|"[^;|"<>\[\]#{}]*")*')
 _GRAMMAR_TOKEN = re.compile(
     r'"""(?P<block>.*?)"""|(?P<string>"[^"]*")|(?P<word>[\w/-]+)|(?P<mark>::|[{};])'
@@ -59,12 +60,12 @@ def revision_of(domain: str, grammar: str) -> str:
     Raises `BadGame` naming the known revisions and what differs from the nearest one. The cache
     holds the few texts in circulation, so that a file's own texts are only hashed and compared.
     """
-    found = parts(domain, grammar)
+    own = parts(domain, grammar)
     for name, known in known_parts().items():
-        if found == known:
+        if own == known:
             return name
     nearest, differences = min(
-        ((name, _differences(found, known)) for name, known in known_parts().items()),
+        ((name, _differences(own, known)) for name, known in known_parts().items()),
         key=lambda item: len(item[1]),
     )
     shown = ", ".join(differences[:8]) + (", …" if len(differences) > 8 else "")
@@ -93,10 +94,10 @@ def known_parts() -> dict[str, dict[str, str]]:
     return revisions
 
 
-def _differences(found: dict[str, str], known: dict[str, str]) -> list[str]:
-    changed = [f"{p} (changed)" for p in known if p in found and found[p] != known[p]]
-    missing = [f"{p} (missing)" for p in known if p not in found]
-    return changed + missing + [f"{p} (new)" for p in found if p not in known]
+def _differences(own: dict[str, str], known: dict[str, str]) -> list[str]:
+    changed = [f"{p} (changed)" for p in known if p in own and own[p] != known[p]]
+    missing = [f"{p} (missing)" for p in known if p not in own]
+    return changed + missing + [f"{p} (new)" for p in own if p not in known]
 
 
 def _domain_parts(domain: str) -> Iterable[tuple[str, str]]:

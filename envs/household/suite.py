@@ -10,7 +10,7 @@ from cotgap.envs.core import Panel, Suite, Task, TaskUnavailableError
 from cotgap.envs.household.env import HouseholdEnv
 from cotgap.envs.household.game import Game
 from cotgap.envs.household.generator import AXES, TRAIN, generate, seed_of, task_id
-from cotgap.envs.household.generator.panels import Row, read
+from cotgap.envs.household.generator.panels import PanelGame, read
 from cotgap.envs.household.wording import ALL_WORDINGS, instructions
 
 UNLISTED = 10**6  # training draws its seeds from here on: no panel lists so many
@@ -31,7 +31,7 @@ class EndlessPanel(Panel):
         return Task(task_id, made.game.content_hash, made.kind)
 
     def unlisted(self, number: int) -> str:
-        """A game of its own for each number, none of them listed."""
+        """The id of an unlisted game; each number has another one."""
         return task_id(UNLISTED + number)
 
 
@@ -42,8 +42,8 @@ class HouseholdSuite(Suite):
     Each `ood_*` panel changes one thing against `id` (see `cotgap.envs.household.generator.axes`),
     and `ood_wording` has the very worlds of `id`, so that the two can be paired game by game.
 
-    Examples come from `train` for every panel, in the words of `train` for `ood_wording`, too: its
-    own words are in its instructions, and examples in them would show what is held out.
+    Examples come from `train` for every panel. For `ood_wording`, too, they are in the words of
+    `train`: examples in its own words would show what it holds out.
 
     To train on more than the 200 games that `train` lists, start any seed:
     `env.reset(options={"task": task_id(seed)})` in an environment over `household/train`.
@@ -60,29 +60,29 @@ class HouseholdSuite(Suite):
     @functools.cached_property
     def panels(self) -> Mapping[str, Panel]:
         """`id`, one panel for each OOD axis, and `train`."""
-        return {axis: self._panel(axis, rows) for axis, rows in read().items()}
+        return {axis: self._panel(axis, games) for axis, games in read().items()}
 
     def make(self, panel: Panel | None = None, **options: Any) -> HouseholdEnv:
         """An environment over `panel`, `household/id` by default."""
         panel = panel or self.panels["id"]
         return HouseholdEnv(panel, functools.partial(_load, panel), **options)
 
-    def _panel(self, axis: str, rows: list[Row]) -> Panel:
-        rules = AXES[axis]
-        wording = ALL_WORDINGS[rules.wording]
+    def _panel(self, axis: str, games: list[PanelGame]) -> Panel:
+        settings = AXES[axis]
+        wording = ALL_WORDINGS[settings.wording]
         kind = EndlessPanel if axis == TRAIN else Panel
         return kind(
             suite=self.name,
             split=axis,
-            tasks=tuple(Task(row.task, row.content, row.kind) for row in rows),
+            tasks=tuple(Task(game.task, game.content, game.kind) for game in games),
             version=self.version,
-            step_limit=rules.step_limit,
+            step_limit=settings.step_limit,
             instructions=instructions(wording),
             example=wording.goto.format(r="cabinet 1"),
             wording=wording.name,
-            description=rules.description,
-            holds_out=rules.holds_out,
-            compared_with="id" if rules.holds_out else "",
+            description=settings.description,
+            holds_out=settings.holds_out,
+            compared_with="id" if settings.holds_out else "",
         )
 
 

@@ -331,7 +331,7 @@ You can:
         look=("hold one {o} where the {r} shines.", "inspect one {o} by the light of the {r}."),
     ),
 )
-"""Our own: what `current` says and takes in other words, for measuring what words matter."""
+"""Our own: the texts and commands of `current` in other words, to measure what words matter."""
 
 WORDINGS: Final[dict[str, Wording]] = {w.name: w for w in (OLDER, CURRENT, PACKAGE)}
 """The wordings of the revisions that game files carry."""

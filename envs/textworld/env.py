@@ -35,13 +35,14 @@ class TextWorldEnv(TextEnv):
     out and runs of blank lines are shortened. Score: the game's own over its maximum, within 0
     and 1. `won` and `lost`: the game says so. Admissible actions: TextWorld's.
 
-    A command is `valid` if the game performed an action for it; one that it does not know, does not
-    understand or that fails is not. Every action is one command on one line. What is not for the
-    player to use ("quit", "save", "restart", TextWorld's own "tw-…"), and several commands at once
-    ("go east. go east"), get the game's answer to an unknown verb and change nothing.
+    A command is `valid` if the game performs an action for it. It is not if the game does not know
+    or understand the command, or if the action fails. Every action is one command on one line.
+    Commands to the interpreter ("quit", "save", "restart", TextWorld's own "tw-…") and several
+    commands at once ("go east. go east") get the game's answer to an unknown verb and change
+    nothing.
 
     There are snapshots, but no `cost_to_go`: TextWorld's policy wins, but is not always shortest.
-    `load` gives the game of one of the panel's tasks.
+    `load(task)` returns the game of one of the panel's tasks.
     """
 
     def __init__(self, panel: Panel, load: Callable[[Task], Game], **options: Any) -> None:
@@ -75,7 +76,7 @@ class TextWorldEnv(TextEnv):
         return self._outcome(reply, valid=True)
 
     def _enter(self, game: Game) -> Story:
-        """An interpreter for `game`: the one at hand, or a new one."""
+        """An interpreter for `game`: the current one if it plays that game, else a new one."""
         if self._story is None or game is not self._game:
             self.close()
             self._story, self._tracker, self._game = Story(game.story), Tracker(game), game
@@ -109,8 +110,8 @@ class TextWorldEnv(TextEnv):
     def expert_action(self) -> str:
         """TextWorld's policy, which knows the whole game; "look" where it knows no way to win.
 
-        What its walkthrough reads (the cookbook) is read once, as soon as it is at hand: the
-        policy needs no recipe, but whoever learns from it does.
+        What its walkthrough reads (the cookbook) is read once, as soon as that is possible: the
+        policy needs no recipe, but a model that learns from its episodes does.
         """
         tracked = self._tracked
         unread = [

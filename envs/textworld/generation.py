@@ -60,7 +60,7 @@ def _together(games: Sequence[Listed], workers: int, advance: Callable[[], None]
 
 
 def _open_worker() -> subprocess.Popen[str]:
-    """A fresh interpreter: what runs here (its threads, its main module) is not copied."""
+    """Start a fresh interpreter, which has none of this process's threads and modules."""
     code = f"import sys; sys.path[:] = {sys.path!a}; from {__name__} import serve; serve()"
     return subprocess.Popen(
         [sys.executable, "-c", code],
@@ -104,8 +104,8 @@ def _feed(
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[], None]]:
-    """A bar on stderr, or a line where that is not a terminal."""
-    # Only who makes games waits for these: `import cotgap.envs` comes through here.
+    """A progress bar on stderr; where that is not a terminal, one line."""
+    # Imported here because `import cotgap.envs` imports this module and need not wait for rich.
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -126,11 +126,11 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
 
 
 def serve() -> None:
-    """What such a process does: make the games that stdin names, a line `split<TAB>task` each.
+    """Make the games that stdin names, one line `split<TAB>task` each; a worker process runs this.
 
-    Each is answered with a line, empty or the reason why the game cannot be played.
+    The answer to each is one line: empty, or the reason why the game cannot be played.
     """
-    answers, sys.stdout = sys.stdout, sys.stderr  # whatever TextWorld prints is no answer
+    answers, sys.stdout = sys.stdout, sys.stderr  # TextWorld prints, too
     for line in sys.stdin:
         split, _, task_id = line.strip().partition("\t")
         failed = _alone([listed()[split, task_id]], lambda: None)

@@ -4,13 +4,15 @@ Needs the extra `textworld`. The content hash covers everything that determines 
 facts, quests, names, texts, logic, objective and walkthrough, and the Inform 7 source that the
 played file is compiled from. The compiled file itself is not hashed (it holds the date).
 
-TextWorld 1.7.0 makes the same game of the same seeds in any process and after any other games,
-but for three things. Two lists come from sets of strings: the failing conditions of a cooking
-quest, which have no order, and the names that the grammar avoids, which nothing reads afterwards.
-The first are sorted before the source is written, the second dropped. Its rules and grammars are
-read in the order in which a disk lists their files, which decides the order of the rules in a game
-and in its source: here that order is the files' names' (`_files_in_order`). And a game names the
-folder that its grammars were read from, which is dropped.
+TextWorld 1.7.0 makes the same game from the same seed in any process and after any other games, but
+for four things that are removed here:
+
+- The failing conditions of a cooking quest come from a set. They are sorted before the source is
+  written.
+- The names that the grammar avoids come from a set. Nothing reads them later, so they are dropped.
+- Rules and grammars are read in the order in which the disk lists their files, which decides their
+  order in a game and in its source. Here they are read by file name (`_files_in_order`).
+- A game names the folder that its grammars were read from. That name is dropped.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ class Spec:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A new game: `data` is what TextWorld reads it back from, `source` is to be compiled."""
+    """A new game: `data` is TextWorld's own serialisation, `source` is Inform 7 to be compiled."""
 
     data: dict[str, Any]
     source: str
@@ -59,9 +61,9 @@ def content_hash(data: Mapping[str, Any], source_hash: str) -> str:
 
 
 def make(spec: Spec) -> Made:
-    """Make a game. Raises what TextWorld raises where it cannot, `KeyError` for another kind.
+    """Make a game. Not thread-safe.
 
-    Not for two threads at a time.
+    Raises `KeyError` for an unknown kind, and TextWorld's own errors where it cannot make the game.
     """
     from textworld import GameOptions
     from textworld.generator.inform7 import generate_inform7_source
@@ -87,7 +89,7 @@ def make(spec: Spec) -> Made:
 
 @contextmanager
 def _files_in_order() -> Iterator[None]:
-    """Have TextWorld read rules and grammars by name, whatever order the disk lists them in."""
+    """Have TextWorld read rules and grammars in the order of their file names."""
     from textworld.generator import data, text_grammar
 
     before = data.glob, text_grammar.glob, data.KB
@@ -105,7 +107,7 @@ def _sorted_glob(pattern: str) -> list[str]:
 
 @functools.cache
 def _rules_in_order() -> Any:
-    """TextWorld's own rules, which it reads as soon as it is imported, read again in order."""
+    """TextWorld's rules in order; its import has read them in the disk's order."""
     from textworld.generator.data import KnowledgeBase
 
     return KnowledgeBase.load()

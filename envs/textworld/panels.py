@@ -1,7 +1,7 @@
 """What the panels hold: their sizes, settings and axes, and the list of their games.
 
-`games.tsv` names every game by what it is made from and by its content hash; it is written by
-`python -m tools.textworld`, from the plans here.
+`games.tsv` lists every game: what it is made from, and its content hash. `python -m
+tools.textworld` writes it from the plans here.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A panel to draw: `kinds` maps a kind of game to how many, and the nth one's settings.
+    """A panel to draw: `kinds` maps a kind of game to (number of games, settings of the nth one).
 
-    `step_limit` is at least twice the longest walkthrough: room to explore, and to err.
-    `holds_out` is what is unlike in `train`; empty: nothing.
+    `step_limit` is at least twice the longest walkthrough, which leaves room to explore and to err.
+    `holds_out` is what `train` does not have; empty: nothing.
     """
 
     step_limit: int
@@ -48,7 +48,7 @@ class Plan:
 
 
 def _cooking(*, recipes: tuple[int, ...], rooms: int = 6, split: str = "train") -> Any:
-    """Cooking in three ways (cook, cut, both), in every length of recipe."""
+    """Settings for cooking in three ways (cook, cut, both) with every length of recipe."""
 
     def settings(n: int) -> Settings:
         return {

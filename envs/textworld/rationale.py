@@ -1,4 +1,4 @@
-"""Argues for a command from what has been read: the goal, the recipe, and where one is."""
+"""Argues for a command from what has been read: the goal, the recipe and the current room."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Keeps games between runs: made once, checked whenever they are opened, made again if damaged.
+"""The cache of games: each is made once, checked when it is opened, made again if it is damaged.
 
-A game is two files in the cache folder: `<content hash>.json`, with what TextWorld reads it back
-from, and the compiled story, which the first file names by its SHA-256. Both are written beside
-and renamed, the story first, so that another process sees a whole game or none.
+A game is two files in the cache folder: `<content hash>.json` with TextWorld's own serialisation,
+and the compiled story, which the first file names by its SHA-256. Both are written elsewhere and
+then renamed, the story first, so that another process sees a whole game or none.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DAMAGED = (OSError, ValueError, KeyError, TypeError)
 
 @dataclass(frozen=True, eq=False)
 class Game:
-    """A game that can be played: the story file, and what TextWorld knows of it."""
+    """A game that can be played: the story file, and TextWorld's own serialisation."""
 
     content: str
     story: Path
@@ -50,7 +50,7 @@ class Game:
 
     @property
     def walkthrough(self) -> list[str]:
-        """TextWorld's own way to win."""
+        """TextWorld's own winning commands."""
         return list(self.data["metadata"]["walkthrough"])
 
     @functools.cached_property
@@ -69,7 +69,7 @@ class Game:
 
     @functools.cached_property
     def words(self) -> Any:
-        """What puts the game's actions into words."""
+        """TextWorld's translation of the game's actions into commands."""
         from textworld.generator.inform7 import Inform7Game
 
         return Inform7Game(self.world)
@@ -81,7 +81,7 @@ def games_folder() -> Path:
 
 
 def story_name(digest: str) -> str:
-    """The file name of a story: the interpreter takes it for TextWorld's only if it is "tw-…".
+    """The file name of a story. The interpreter takes only "tw-…" for a TextWorld game.
 
     Otherwise the text would hold the prompt and the status line after every command.
     """
@@ -104,7 +104,7 @@ def is_stored(listed: Listed) -> bool:
 def obtain(listed: Listed) -> Game:
     """The game, made if it is not in the cache or damaged there.
 
-    Raises `TaskUnavailableError` if it cannot be made, or comes out as another game.
+    Raises `TaskUnavailableError` if it cannot be made, or if another game is made.
     """
     folder = games_folder()
     if game := _read(folder, listed.task.content):
@@ -131,7 +131,7 @@ def remake(listed: Listed) -> Made:
     try:
         with _MAKING:
             made = make(listed.spec)
-    except Exception as error:  # TextWorld raises what it likes
+    except Exception as error:  # TextWorld raises many kinds of errors
         raise _cannot_make(listed, error) from error
     if made.content != listed.task.content:
         raise TaskUnavailableError(

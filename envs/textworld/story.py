@@ -1,9 +1,8 @@
-"""Plays a compiled game: the Z-machine interpreter that TextWorld itself uses, and its replies.
+"""Plays a compiled game in the Z-machine interpreter that TextWorld itself uses.
 
-TextWorld's environment reads two things from the game's text besides the feedback: the score, and
-the actions that the game performed, which Inform prints when it is told to trace them. So does
-this, and no more; what else there is to know follows from the actions
-(`cotgap.envs.textworld.tracking`).
+Like TextWorld's environment, this module reads two things from the game's text besides the
+feedback: the score, and the actions that the game performed, which Inform prints when it is told to
+trace them. `cotgap.envs.textworld.tracking` derives everything else from the actions.
 
 Needs the extra `textworld`.
 """
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SEED = 1  # any but 0, which means the clock; the games seed the machine themselves, too
+SEED = 1  # any but 0, which means the clock; the games set a seed themselves, too
 SETUP = ("tw-extra-infos score", "tw-trace-actions")
 TRACE = re.compile(r"\[([^\]]+)\]\n?")
 COUNTERS = re.compile(r"<(score|moves)>\n(.*?)</\1>", re.DOTALL)
@@ -45,7 +44,7 @@ _META = frozenset(word[:SIGNIFICANT] for word in META)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a game answers: `score` is None where it does not say, `events` are in its words."""
+    """A game's answer: `score` is None where it states none, `events` are the performed actions."""
 
     text: str
     events: tuple[str, ...]
@@ -55,7 +54,7 @@ class Reply:
 
 
 def one_line(action: str) -> str:
-    """An action as it is typed: on one line, single spaces."""
+    """An action as it is typed: on one line, with single spaces."""
     return " ".join(action.split())
 
 
@@ -81,7 +80,7 @@ class Story:
         import jericho
 
         with warnings.catch_warnings():
-            # It knows the insides of famous games only; none are needed here.
+            # It has details of famous games only, and none are needed here.
             warnings.simplefilter("ignore", jericho.UnsupportedGameWarning)
             self._machine: Any = jericho.FrotzEnv(str(path), SEED)
 
@@ -97,7 +96,7 @@ class Story:
         return read(self._machine.step(command)[0])
 
     def save(self) -> Any:
-        """The machine's state, which nothing changes afterwards."""
+        """The machine's state, as an immutable value."""
         return self._machine.get_state()
 
     def load(self, saved: Any) -> None:
@@ -110,7 +109,7 @@ class Story:
 
 
 def read(text: str) -> Reply:
-    """Take a game's raw answer apart. Of the text, only runs of blank lines are shortened."""
+    """Parse a game's raw answer. In its text, only runs of blank lines are shortened."""
     scores = [int(match[2]) for match in COUNTERS.finditer(text) if match[1] == "score"]
     text = COUNTERS.sub("", text)
     traced = [match[1].strip() for match in TRACE.finditer(text)]

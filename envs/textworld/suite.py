@@ -96,20 +96,23 @@ class TextWorldSuite(Suite):
 
     def availability(self) -> Availability:
         """Whether TextWorld is installed, in the version that the panels were made with."""
-        found = installed_version()
-        if found is None:
+        installed = installed_version()
+        if installed is None:
             return Availability(False, "the package textworld is not installed", INSTALL)
-        if found != VERSION:
-            reason = f"its panels were made with TextWorld {VERSION}, {found} is installed"
+        if installed != VERSION:
+            reason = f"its panels were made with TextWorld {VERSION}, {installed} is installed"
             return Availability(False, reason, FIX)
         return Availability(usable=True)
 
     def check(self, panel: Panel, tasks: Sequence[str]) -> None:
-        """Make the games that are not in the cache; `TaskUnavailableError` names what cannot be."""
+        """Make the games that are not in the cache.
+
+        Raises `TaskUnavailableError`, which names those that cannot be made.
+        """
         make_missing(self.games(panel, tasks))
 
     def games(self, panel: Panel, tasks: Sequence[str]) -> list[Listed]:
-        """What is listed of some of a panel's tasks; raises `UnknownNameError`."""
+        """The lines of `games.tsv` for some of a panel's tasks; raises `UnknownNameError`."""
         return [listed()[panel.family, panel.task(task).id] for task in tasks]
 
     def diagnose(self) -> Iterator[Finding]:

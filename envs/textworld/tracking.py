@@ -1,7 +1,7 @@
-"""What follows from a game's actions: what is admissible now, and TextWorld's own policy.
+"""What follows from a game's actions: the admissible commands, and TextWorld's own policy.
 
-The game itself tells only its text and the actions it performed; TextWorld replays those on the
-game's facts. Here that is done when first asked for.
+The game itself gives only its text and the actions that it performed. TextWorld replays these
+actions on the game's facts. Here that is done only when it is first asked for.
 
 Needs the extra `textworld`.
 """
@@ -17,12 +17,12 @@ IDLE = ("looking", "taking inventory", "examining ")
 
 
 def changes(events: Events) -> Events:
-    """The events that can change the world; the others need not be followed."""
+    """The events that can change the world; the others are not replayed."""
     return tuple(event for event in events if not event.startswith(IDLE))
 
 
 class Tracker:
-    """Follows one game through the events of an episode, or of another one after it."""
+    """Replays the events of one game's episodes, one episode after another."""
 
     def __init__(self, game: Game) -> None:
         self._game = game
@@ -36,9 +36,9 @@ class Tracker:
         return sorted(set(self._words.gen_commands_from_actions(actions)))
 
     def policy(self, events: Events) -> list[str]:
-        """The commands that TextWorld would win with; none where the game is over or lost track of.
+        """TextWorld's winning commands; empty where the game is over or TextWorld cannot follow it.
 
-        They win, but are not always the fewest.
+        There may be a shorter list that wins.
         """
         actions = self._at(events).winning_policy
         return list(self._words.gen_commands_from_actions(actions or ()))

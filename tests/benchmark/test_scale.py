@@ -8,8 +8,9 @@ import pytest
 
 from cotgap.benchmark.records.sessions import Session
 from cotgap.benchmark.records.store import read_sessions
-from cotgap.benchmark.scale import Study, seconds_per_episode, show, tokens, worker_hours
+from cotgap.benchmark.scale import Study, seconds_per_episode, tokens, worker_hours
 from cotgap.envs.core import CoTGapError
+from tests.commands import cotgap
 
 from .building import episode, step
 from .test_run import run
@@ -45,7 +46,7 @@ def test_shares_add_up() -> None:
     )
 
 
-def test_from_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_from_a_run(tmp_path: Path) -> None:
     out = tmp_path / "run"
     played = run(out, "--episodes", "3")
     assert played.returncode == 0, played.stderr
@@ -53,12 +54,15 @@ def test_from_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (session,) = read_sessions(out)
     assert (session.engine, session.workers, session.episodes) == ("local", 1, 6)
     assert 0 < session.model + session.environments < session.seconds
-    show(out, games=1000)
-    assert "40,000 episodes" in capsys.readouterr().out
+    scale = cotgap("scale", out, "--games", "1000")
+    assert scale.exit_code == 0, scale.output
+    assert "40,000 episodes" in scale.stdout
     assert run(out, "--episodes", "3").returncode == 0
     assert len(read_sessions(out)) == 1, "a run that was complete is not timed again"
 
 
 def test_no_run_is_a_message(tmp_path: Path) -> None:
-    with pytest.raises(CoTGapError, match="is not a run folder"):
-        show(tmp_path)
+    done = cotgap("scale", tmp_path)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+    assert "is not a run folder" in done.stderr

@@ -8,24 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from typer.testing import CliRunner, Result
-
 from cotgap.agents.core import Sampling
 from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig
 from cotgap.benchmark.records.episode import Episode, Status
-from cotgap.cli import application
 from tests.benchmark.building import episode
+from tests.commands import cotgap
 
 SPLIT = "id"
 
 
-def cli(*args: str | Path) -> Result:
-    return CliRunner().invoke(application(), [str(arg) for arg in args])
-
-
 def play(folder: Path, agent: str, *args: str) -> Path:
     """A real run on the toy suite."""
-    done = cli("run", "--agent", agent, "--panel", "toy/id", "--out", folder, "--quiet", *args)
+    done = cotgap("run", "--agent", agent, "--panel", "toy/id", "--out", folder, "--quiet", *args)
     assert done.exit_code in (0, 3), done.output
     return folder
 

@@ -9,17 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-import pytest
-from typer.testing import Result
-
 from cotgap.benchmark.compare.comparison import compare
 from cotgap.benchmark.compare.gate import Wanted
 from cotgap.benchmark.compare.junit import junit
 from cotgap.benchmark.compare.markdown import code, markdown
-from cotgap.cli import main
-from cotgap.envs.core import CoTGapError
 from tests.benchmark.building import episode, step
-from tests.compare.folders import cli, config, outcomes, play, write
+from tests.commands import Done, cotgap
+from tests.compare.folders import config, outcomes, play, write
 from tests.report.test_browser import opener, shown
 
 if TYPE_CHECKING:
@@ -28,43 +24,38 @@ if TYPE_CHECKING:
 HOSTILE = "`x` | <script>alert(1)</script> [a](http://b) @user #1 ``` \u202e\x00\n\n# head\n| -- |"
 
 
-def error_of(done: Result) -> str:
-    """What `main` prints of it, with exit code 2."""
-    assert isinstance(done.exception, CoTGapError), done.output
-    return str(done.exception)
+def error_of(done: Done) -> str:
+    """The error that a command with bad usage prints."""
+    assert done.exit_code == 2, done.output
+    assert done.stderr.startswith("error: ")
+    return done.stderr
 
 
 def test_exit_codes(good: Path, bad: Path, tmp_path: Path) -> None:
-    assert cli("compare", good, bad).exit_code == 0
-    assert cli("compare", good, bad, "--margin", "5").exit_code == 1
-    assert cli("compare", bad, good, "--margin", "5").exit_code == 0
+    assert cotgap("compare", good, bad).exit_code == 0
+    assert cotgap("compare", good, bad, "--margin", "5").exit_code == 1
+    assert cotgap("compare", bad, good, "--margin", "5").exit_code == 0
     again = play(tmp_path / "again", "noisy:prompt=0.25,cot=0.05")
-    told = cli("compare", good, again, "--margin", "1", "--gate", "success:prompt")
+    told = cotgap("compare", good, again, "--margin", "1", "--gate", "success:prompt")
     assert told.exit_code == 4
     assert "tasks would tell" in " ".join(told.output.split())
     stumbling = play(tmp_path / "stumbling", "tests.scripts:stumbling")
     for extra in ((), ("--margin", "50")):
-        unfinished = cli("compare", good, stumbling, *extra)
+        unfinished = cotgap("compare", good, stumbling, *extra)
         assert unfinished.exit_code == 3
         assert "INCOMPLETE: toy/id lacks a score in 0 episodes" in unfinished.output
-    error_of(cli("compare", good, tmp_path))
-    assert "--margin" in error_of(cli("compare", good, bad, "--gate", "success"))
-    assert "--margin" in error_of(cli("compare", good, bad, "--junit", tmp_path / "x.xml"))
-    assert "gate" in error_of(cli("compare", good, bad, "--margin", "5", "--gate", "sucess"))
+    error_of(cotgap("compare", good, tmp_path))
+    assert "--margin" in error_of(cotgap("compare", good, bad, "--gate", "success"))
+    assert "--margin" in error_of(cotgap("compare", good, bad, "--junit", tmp_path / "x.xml"))
+    assert "gate" in error_of(cotgap("compare", good, bad, "--margin", "5", "--gate", "sucess"))
 
 
-def test_an_error_is_a_line_and_2(
-    good: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("sys.argv", ["benchmark", "compare", str(good), str(good)])
-    with pytest.raises(SystemExit) as left:
-        main()
-    assert left.value.code == 2
-    assert capsys.readouterr().err.startswith("error: ")
+def test_a_run_is_not_compared_with_itself(good: Path) -> None:
+    error_of(cotgap("compare", good, good))
 
 
 def test_tables_fit_80_columns(good: Path, bad: Path) -> None:
-    lines = cli("compare", good, bad).output.splitlines()
+    lines = cotgap("compare", good, bad).output.splitlines()
     table = [line for line in lines if line.startswith(" ")]
     assert table
     assert "…" not in "".join(word for line in table for word in line.split() if word[-1] == "…")
@@ -72,7 +63,7 @@ def test_tables_fit_80_columns(good: Path, bad: Path) -> None:
 
 
 def test_json_says_all(good: Path, bad: Path) -> None:
-    done = cli("compare", good, bad, "--margin", "5", "--gate", "success", "--json")
+    done = cotgap("compare", good, bad, "--margin", "5", "--gate", "success", "--json")
     found = json.loads(done.output)
     assert found["verdict"] == "worse"
     assert found["complete"] is True
@@ -85,7 +76,7 @@ def test_json_says_all(good: Path, bad: Path) -> None:
 
 def test_files(good: Path, bad: Path, tmp_path: Path) -> None:
     summary, cases = tmp_path / "new" / "summary.md", tmp_path / "gate.xml"
-    done = cli("compare", good, bad, "--margin", "5", "--markdown", summary, "--junit", cases)
+    done = cotgap("compare", good, bad, "--margin", "5", "--markdown", summary, "--junit", cases)
     assert done.exit_code == 1
     text = summary.read_text(encoding="utf-8")
     assert text.startswith("### ❌ `noisy:prompt=0.6,cot=0.4` against `noisy:prompt=0.2,cot=0.05`")
@@ -146,7 +137,7 @@ def test_hostile_records_are_only_text(tmp_path: Path) -> None:
             assert cells in (4, 5, 8), line
     root = ElementTree.fromstring(junit(found))
     assert root.find("testsuite/testcase/failure") is not None
-    shown_ = cli("compare", tmp_path / "a", tmp_path / "b").output
+    shown_ = cotgap("compare", tmp_path / "a", tmp_path / "b").output
     assert "\u202e" not in shown_
     assert "\x00" not in shown_
 
@@ -163,7 +154,7 @@ def test_links_lead_to_the_first_different_step(
     browser: Browser, good: Path, bad: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "report"
-    done = cli("compare", good, bad, "--report", out, "--json")
+    done = cotgap("compare", good, bad, "--report", out, "--json")
     flips = json.loads(done.output)["panels"][0]["flips"]
     for open_it in opener(browser, out):
         for flip in (flips[0], flips[-1]):
@@ -182,13 +173,13 @@ def test_links_lead_to_the_first_different_step(
 
 
 def test_power(good: Path, tmp_path: Path) -> None:
-    done = cli("power", "--panel", "toy/id", "--effect", "10", "--margin", "10", "--json")
+    done = cotgap("power", "--panel", "toy/id", "--effect", "10", "--margin", "10", "--json")
     found = json.loads(done.output)
     assert found["size"] == 50
     assert [one["assumption"]["discordance"] for one in found["plans"]] == [0.1, 0.2, 0.3, 0.4]
     tasks = [one["tasks"][0] for one in found["plans"]]
     assert tasks == sorted(tasks)
-    table = cli("power", "--panel", "toy/id", "--margin", "3", "--repeats", "3")
+    table = cotgap("power", "--panel", "toy/id", "--margin", "3", "--repeats", "3")
     assert "assumed: no baseline was given" in table.output
     assert "all of what differs is luck" in " ".join(table.output.split())
     assert max(map(len, table.output.splitlines())) <= 80
@@ -203,11 +194,11 @@ def test_power(good: Path, tmp_path: Path) -> None:
         "20",
     )
     from_run = json.loads(
-        cli("power", "--panel", "toy/id", "--baseline", repeated, "--json").output
+        cotgap("power", "--panel", "toy/id", "--baseline", repeated, "--json").output
     )
     assert (from_run["baseline_tasks"], from_run["baseline_mode"]) == (20, "prompt")
     assert from_run["plans"][0]["assumption"]["luck"] == 1
-    assert "as if unrelated" in cli("power", "--panel", "toy/id", "--baseline", good).output
+    assert "as if unrelated" in cotgap("power", "--panel", "toy/id", "--baseline", good).output
     for bad in (
         ("--effect", "0"),
         ("--effect", "101"),
@@ -215,9 +206,9 @@ def test_power(good: Path, tmp_path: Path) -> None:
         ("--mode", "cot"),
         ("--baseline", str(repeated), "--mode", "cot"),
     ):
-        error_of(cli("power", "--panel", "toy/id", *bad))
-    error_of(cli("power", "--panel", "toy/ood_layout", "--baseline", good))
+        error_of(cotgap("power", "--panel", "toy/id", *bad))
+    error_of(cotgap("power", "--panel", "toy/ood_layout", "--baseline", good))
     unscored = outcomes(tmp_path / "unscored", {"prompt": [None]})
     assert "no episode with a score" in error_of(
-        cli("power", "--panel", "toy/id", "--baseline", unscored)
+        cotgap("power", "--panel", "toy/id", "--baseline", unscored)
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cotgap.benchmark.stats.power import tasks_for_margin
-from tests.compare.folders import cli
+from tests.commands import cotgap
 from tests.compare.test_plugin import EXAMPLE, run
 
 ROOT = Path(__file__).parents[2]
@@ -38,10 +38,10 @@ def test_every_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     codes = []
     for line in "".join(blocks("sh")).splitlines():
-        prefix, *arguments = line.split("-m benchmark ")
-        assert prefix == "python "
-        done = cli(*shlex.split(arguments[0]))
-        assert done.exception is None or isinstance(done.exception, SystemExit), done.output
+        program, *arguments = shlex.split(line)
+        assert program == "cotgap"
+        done = cotgap(*arguments)
+        assert not done.stderr.startswith("error: "), done.stderr
         codes.append(done.exit_code)
     assert codes == [0, 0, 0, 4, 0, 0], "50 tasks cannot tell within 3 points"
 
@@ -56,9 +56,10 @@ def test_the_workflow(tmp_path: Path) -> None:
         "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}",
         "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
     }
-    commands = [step["run"] for step in steps if "-m benchmark" in step.get("run", "")]
+    commands = [step["run"] for step in steps if step.get("run", "").startswith("cotgap ")]
     assert len(commands) == 2
-    play, gate = (command.replace("python", sys.executable, 1) for command in commands)
+    program = f"{sys.executable} -m cotgap"
+    play, gate = (command.replace("cotgap", program, 1) for command in commands)
     codes = [
         subprocess.run(["bash", "-ec", command], cwd=tmp_path, env=env).returncode
         for command in (play.replace("runs/mine", "runs/main"), play, gate)
@@ -72,7 +73,8 @@ def test_the_fixtures(tmp_path: Path) -> None:
     for name in ("my_agent.py", "my_helpers.py", "pyproject.toml"):
         (tmp_path / name).write_text((EXAMPLE / name).read_text())
     (tmp_path / "test_it.py").write_text(blocks("python")[0].replace("margin=5", "margin=10"))
-    assert cli("run", "--agent", "expert", "--panel", "toy/id", "--out", tmp_path / "runs/main")
+    made = cotgap("run", "--agent", "expert", "--panel", "toy/id", "--out", tmp_path / "runs/main")
+    assert made.exit_code == 0, made.output
     done = run(tmp_path)
     assert "2 passed" in done.stdout, done.stdout
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
-import subprocess
-import sys
 import tarfile
 import zipfile
 from pathlib import Path
+from unittest import mock
 
 import gymnasium
 import pytest
@@ -18,8 +18,8 @@ from cotgap import envs
 from cotgap.envs.alfworld.data import GAME_FILE, LAYOUT, SPLITS, game_path
 from cotgap.envs.alfworld.suite import HELD_OUT, SUITE
 from cotgap.envs.core import CoTGapError, TaskUnavailableError
+from tests.commands import Done, cotgap
 
-ROOT = Path(__file__).parents[2]
 TASK = SUITE.panels["valid_seen"].tasks[0].id
 
 
@@ -40,34 +40,12 @@ def own(alfworld_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return target
 
 
-# What `cotgap games prepare` does, by itself.
-PREPARE = """
-import sys
-from pathlib import Path
-from cotgap.envs.alfworld.prepare import prepare
-from cotgap.envs.core import CoTGapError
-try:
-    sys.exit(0 if prepare(Path(sys.argv[1])) else 2)
-except CoTGapError as error:
-    print(f"error: {error}", file=sys.stderr)
-    sys.exit(2)
-"""
-
-
-def prepare(source: Path | str, data: Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", PREPARE, str(source)],
-        cwd=cwd,
-        env={
-            "ALFWORLD_DATA": str(data),
-            "PATH": "",
-            "PYTHONPATH": str(ROOT),
-            "COLUMNS": "200",
-        },
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+def prepare(source: Path | str, data: Path) -> Done:
+    """`cotgap games prepare SOURCE` into a data folder, without the help of other programs."""
+    with mock.patch.dict(os.environ, ALFWORLD_DATA=str(data), PATH=""):
+        done = cotgap("games", "prepare", source, columns=200)
+    assert "warning" not in done.stderr
+    return done
 
 
 def test_panels_are_the_official_ones() -> None:
@@ -165,7 +143,7 @@ def test_prepare_takes_archives_and_folders(own: Path, tmp_path: Path, kind: str
             archive.add(games, LAYOUT)
     target = tmp_path / "data"
     done = prepare(source, target)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     copied = target / own.relative_to(tmp_path)
     assert copied.read_bytes() == own.read_bytes()
     assert "1 of 140 games" in done.stdout
@@ -187,7 +165,7 @@ def test_prepare_takes_nothing_but_games(own: Path, tmp_path: Path) -> None:
         archive.addfile(link)
     target = tmp_path / "data"
     done = prepare(source, target)
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert "holds no games" in done.stderr
     assert not target.exists()
     (tmp_path / "broken.tar").write_bytes(b"not an archive")
@@ -219,7 +197,7 @@ def test_prepare_from_a_damaged_archive(own: Path, tmp_path: Path, kind: str) ->
     cut.write_bytes(archive.read_bytes()[:-500])
     for source in (spoilt(archive, kind), cut):
         done = prepare(source, tmp_path)
-        assert done.returncode == 2
+        assert done.exit_code == 2
         # gzip's checksum comes last: there the game itself is found to be spoilt.
         assert "is damaged" in done.stderr or "not copied" in done.stdout
         assert "Traceback" not in done.stderr
@@ -234,7 +212,7 @@ def test_prepare_leaves_good_games_alone(own: Path, tmp_path: Path) -> None:
     cut.parent.mkdir(parents=True)
     cut.write_bytes(good[:5000])
     done = prepare(source, tmp_path)
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert f"not copied: valid_seen/{TASK}" in " ".join(done.stdout.split())
     assert "1 of 140 games" in done.stdout
     assert own.read_bytes() == good
@@ -246,21 +224,24 @@ def test_prepare_reports_games_that_differ(own: Path, tmp_path: Path) -> None:
     data["pddl_problem"] = data["pddl_problem"].replace("(:goal", "(:goal ", 1)
     own.write_text(json.dumps(data))
     done = prepare(tmp_path / LAYOUT, tmp_path / "data")
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert "problem: alfworld/valid_seen: 1 changed" in done.stdout
 
 
-def test_prepare_from_inside_a_split(own: Path, tmp_path: Path) -> None:
+def test_prepare_from_inside_a_split(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number, folder in enumerate((own.parents[2], own.parents[1])):
         target = tmp_path / f"data{number}"
-        done = prepare(".", target, cwd=folder)
-        assert done.returncode == 0, done.stderr
+        monkeypatch.chdir(folder)
+        done = prepare(".", target)
+        assert done.exit_code == 0, done.stderr
         assert (target / own.relative_to(tmp_path)).read_bytes() == own.read_bytes()
 
 
 def test_prepare_where_data_cannot_be_written(own: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = prepare(tmp_path / LAYOUT, tmp_path / "file")
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert "set ALFWORLD_DATA to a folder" in done.stderr
     assert "Traceback" not in done.stderr

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from cotgap.envs.core import SuiteUnavailableError, TaskUnavailableError, UnknownNameError
+from cotgap.envs.core import SuiteUnavailableError, TaskUnavailableError
 from cotgap.envs.textworld import SUITE, generation, store, suite
 from cotgap.envs.textworld.env import TextWorldEnv
 from cotgap.envs.textworld.generation import make_missing
 from cotgap.envs.textworld.panels import PLANS, Listed, games_of, listed
-from cotgap.envs.textworld.prepare import generate
 from cotgap.envs.textworld.store import VERSION, games_folder, is_stored, obtain
 from cotgap.envs.textworld.story import BLANK, REFUSED
+from tests.commands import cotgap
 
 ROOT = Path(__file__).parents[2]
 IN_DOMAIN = ("id", "train")
@@ -287,17 +287,18 @@ def test_processes_import_what_this_one_does(
 
 
 def test_generate_makes_a_panel_ahead_of_time(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     panel = SUITE.panels["id:treasure_hunter"]
     monkeypatch.setitem(
         SUITE.panels, panel.split, dataclasses.replace(panel, tasks=panel.tasks[:1])
     )
-    generate(panels=[panel.name], workers=1)
+    done = cotgap("games", "generate", "--panel", panel.name, "--workers", "1")
     assert is_stored(CHEAP[0])
-    assert capsys.readouterr().out == f"{panel.name}: 1 games in {games_folder()}\n"
-    with pytest.raises(UnknownNameError, match="Did you mean 'textworld/ood_goal'"):
-        generate(panels=["textworld/ood_gaol"])
+    assert (done.exit_code, done.stdout) == (0, f"{panel.name}: 1 games in {games_folder()}\n")
+    unknown = cotgap("games", "generate", "--panel", "textworld/ood_gaol")
+    assert unknown.exit_code == 2
+    assert "Did you mean 'textworld/ood_goal'" in unknown.stderr
 
 
 def test_processes_say_what_they_cannot_make(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

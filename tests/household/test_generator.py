@@ -21,7 +21,7 @@ from cotgap.envs.household.expert import play
 from cotgap.envs.household.game import Game, members
 from cotgap.envs.household.generator import AXES, Generated, games, generate, seed_of, task_id
 from cotgap.envs.household.generator.axes import Axis
-from cotgap.envs.household.generator.panels import SIZE, read, row
+from cotgap.envs.household.generator.panels import SIZE, panel_game, read
 from cotgap.envs.household.generator.problem import problem, sentence
 from cotgap.envs.household.generator.tables import HELD_OUT_OBJECTS, LAMP, OPENABLE, ROOMS
 from cotgap.envs.household.habits import class_of, habits
@@ -68,7 +68,7 @@ def kinds(made: list[Generated]) -> Counter[str]:
 
 
 def test_panels_are_the_published_ones(panels: Panels) -> None:
-    assert {axis: [row(game) for game in made] for axis, made in panels.items()} == read()
+    assert {axis: [panel_game(game) for game in made] for axis, made in panels.items()} == read()
 
 
 @pytest.mark.parametrize("hash_seed", ["1", "2"])

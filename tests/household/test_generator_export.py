@@ -9,17 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from cotgap.envs.core import CoTGapError, UnknownNameError
+from cotgap.envs.core import CoTGapError
 from cotgap.envs.household import World, load_game, make_game
 from cotgap.envs.household.expert import play
 from cotgap.envs.household.game import Game
 from cotgap.envs.household.generator import AXES, Generated, generate
-from cotgap.envs.household.generator.export import export, export_panel, rules
+from cotgap.envs.household.generator.export import export, rules
 from cotgap.envs.household.generator.problem import sentence
 from cotgap.envs.household.rules import ALFWorldMissingError
 from cotgap.envs.household.wording import WORDINGS
+from tests.commands import cotgap
 from tools.household.drivers import DRIVERS
-from tools.household.parity import Job, report, run
+from tools.household.parity import Comparison, report, run
 
 ALL = tuple(DRIVERS)
 
@@ -94,7 +95,7 @@ def sampled() -> list[tuple[Generated, str]]:
 
 def test_the_stock_engine_plays_them_identically(tmp_path: Path) -> None:
     jobs = [
-        Job(export(made, tmp_path / wording, wording), rules(wording), wording, ALL, 15)
+        Comparison(export(made, tmp_path / wording, wording), rules(wording), wording, ALL, 15)
         for made, wording in sampled()
     ]
     assert {job.path.parts[-3].split("-")[0] for job in jobs} == {
@@ -127,9 +128,11 @@ def test_alfworlds_own_environment_collects_them(tmp_path: Path) -> None:
     assert found == (8, {"game.tw-pddl"})
 
 
-def test_layout_of_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    export_panel("household/id", tmp_path, limit=4, wording="older")
-    assert "4 games of household/id" in capsys.readouterr().out
+def test_layout_of_the_folder(tmp_path: Path) -> None:
+    options = ("--limit", "4", "--wording", "older")
+    done = cotgap("games", "export", "household/id", tmp_path, *options)
+    assert done.exit_code == 0, done.output
+    assert "4 games of household/id" in done.stdout
     games = sorted((tmp_path / "json_2.1.1" / "id").glob("*/*/game.tw-pddl"))
     assert len(games) == 4
     for path in games:
@@ -144,13 +147,16 @@ def test_layout_of_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_bad_usage(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match="Did you mean 'household/ood_layout'"):
-        export_panel("household/ood_layuot", tmp_path)
-    for limit in (0, 201):
-        with pytest.raises(CoTGapError, match="1 to 200"):
-            export_panel("household/id", tmp_path, limit=limit)
     (tmp_path / "file").write_text("")
-    with pytest.raises(CoTGapError, match=r"cannot write to .* choose another folder"):
-        export_panel("household/id", tmp_path / "file", limit=1)
+    for message, arguments in (
+        ("Did you mean 'household/ood_layout'", ("household/ood_layuot", tmp_path)),
+        ("1 to 200", ("household/id", tmp_path, "--limit", "0")),
+        ("1 to 200", ("household/id", tmp_path, "--limit", "201")),
+        ("cannot write to", ("household/id", tmp_path / "file", "--limit", "1")),
+        ("choose another folder", ("household/id", tmp_path / "file", "--limit", "1")),
+    ):
+        done = cotgap("games", "export", *arguments)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert message in done.stderr
     with pytest.raises(CoTGapError, match="cannot carry the wording 'rephrased'"):
         rules("rephrased")

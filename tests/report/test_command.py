@@ -4,21 +4,20 @@ import re
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from cotgap.benchmark.report import build
 from cotgap.benchmark.report.sections import core, tokens
 from cotgap.benchmark.report.source import Report
-from cotgap.cli import application
 from cotgap.envs.core import CoTGapError
 from tests.benchmark.building import episode, random_run
+from tests.commands import cotgap
 from tests.report.folders import write_run
 
 
 def test_the_command_writes_a_folder_that_needs_nothing_else(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", random_run(1, tasks=3), extra_tasks=1)
     out = tmp_path / "out"
-    done = CliRunner().invoke(application(), ["report", str(run), "--out", str(out)])
+    done = cotgap("report", run, "--out", out)
     assert done.exit_code == 0, done.output
     assert "incomplete: 12 of 16 episodes" in " ".join(done.output.split())
     html = [path.read_text(encoding="utf-8") for path in out.glob("*.html")]

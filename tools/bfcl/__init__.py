@@ -1,1 +1,1 @@
-"""BFCL against the package's own harness, and the list of its tasks."""
+"""Compare BFCL with the package's own harness, and rewrite the list of its tasks."""

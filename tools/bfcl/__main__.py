@@ -24,21 +24,21 @@ def replay(
         int | None, typer.Option(help="Tasks of each category.", show_default="all")
     ] = None,
 ) -> None:
-    """Play every ground truth here and in the package: verdicts and texts must be the same."""
+    """Play every ground truth here and in the package, and compare verdicts and texts."""
     need(SUITE)
     different = 0
     for split in SPLITS:
-        found = list(parity.replay(SUITE.panels[split], count))
-        wrong = [task for task in found if task.ours != task.package or not task.same_texts]
-        rejected = [task.task for task in found if not task.package]
+        replays = list(parity.replay(SUITE.panels[split], count))
+        wrong = [one for one in replays if one.ours != one.package or not one.same_texts]
+        rejected = [one.task for one in replays if not one.package]
         different += len(wrong)
         console.print(
-            f"{split}: {len(found)} ground truths, {len(found) - len(wrong)} the same in verdict "
-            f"and text, {len(rejected)} rejected by the package {rejected or ''}",
+            f"{split}: {len(replays)} ground truths, {len(replays) - len(wrong)} the same in "
+            f"verdict and text, {len(rejected)} rejected by the package {rejected or ''}",
             soft_wrap=True,
         )
-        for task in wrong:
-            console.print(f"  {task}")
+        for one in wrong:
+            console.print(f"  {one}")
     raise typer.Exit(bool(different))
 
 
@@ -51,11 +51,11 @@ def mutate(
     need(SUITE)
     different = 0
     for split in SPLITS:
-        found = list(parity.compare(SUITE.panels[split], count, seed))
-        wrong = [pair for pair in found if pair.ours != pair.package]
-        accepted = Counter(pair.mutation for pair in found if pair.package)
+        pairs = list(parity.compare(SUITE.panels[split], count, seed))
+        wrong = [pair for pair in pairs if pair.ours != pair.package]
+        accepted = Counter(pair.mutation for pair in pairs if pair.package)
         different += len(wrong)
-        console.print(f"{split}: {len(found) - len(wrong)} of {len(found)} verdicts the same")
+        console.print(f"{split}: {len(pairs) - len(wrong)} of {len(pairs)} verdicts the same")
         kinds = ", ".join(f"{number} {kind}" for kind, number in accepted.items())
         console.print(f"  accepted: {kinds}", soft_wrap=True)
         for pair in wrong:
@@ -65,7 +65,7 @@ def mutate(
 
 @app.command(epilog="Example: `python -m tools.bfcl rewrite`")
 def rewrite() -> None:
-    """Write the list of tasks anew (for a new version of the package: panels and locks change)."""
+    """Rewrite the list of tasks for a new version of the package; panels and locks change."""
     need(SUITE)
     lines = []
     for split in SPLITS:

@@ -1,7 +1,7 @@
-"""Ours against the package's own harness: the same texts, and the same verdicts.
+"""Compares our BFCL with the package's own harness: texts and verdicts must be the same.
 
-The package's side runs in modules imported anew for each task, because it keeps instances and
-shared records in module globals, so that what it says of a task may depend on those before it.
+The package keeps instances and shared records in module globals, so a task's result may depend on
+the tasks before it. Therefore its modules are imported afresh for each task.
 """
 
 from __future__ import annotations
@@ -41,21 +41,21 @@ HARMLESS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """A call in both forms: as the package ships it (or we changed it), and as we read it."""
+class WrittenCall:
+    """A call as the package ships it (or a mutation changed it), and as we read it."""
 
     raw: str
     call: Call
 
 
-Conversation = list[list[list[Made]]]  # by turn, step, and order within the step
+Conversation = list[list[list[WrittenCall]]]  # by turn, step, and order within the step
 
 
 @contextmanager
 def fresh(module: str) -> Iterator[ModuleType]:
     """A module of the package that shares no state with any other import of it."""
     mpmath = official().mpmath
-    ours = {name: found for name, found in sys.modules.items() if name.startswith("bfcl_eval")}
+    ours = {name: one for name, one in sys.modules.items() if name.startswith("bfcl_eval")}
     for name in ours:
         del sys.modules[name]
     try:
@@ -101,14 +101,14 @@ def play(env: BFCLEnv, task: str, turns: Conversation) -> tuple[bool, list[str]]
     texts = []
     for turn in turns:
         for step in turn:
-            texts.append(env.step(render(made.call for made in step))[0])
+            texts.append(env.step(render(one.call for one in step))[0])
         *_, info = env.step("[]")
     return bool(info["won"]), texts
 
 
 def raw(turns: Conversation) -> list[list[list[str]]]:
     """The calls as the package gets them."""
-    return [[[made.raw for made in step] for step in turn] for turn in turns]
+    return [[[one.raw for one in step] for step in turn] for turn in turns]
 
 
 def ground_truth(item: Item) -> Conversation:
@@ -116,14 +116,14 @@ def ground_truth(item: Item) -> Conversation:
     turns = []
     for turn, texts in enumerate(item.truth):
         calls = truth_calls(item, turn)
-        step = [Made(text, call) for text, call in zip(texts, calls, strict=True)]
+        step = [WrittenCall(text, call) for text, call in zip(texts, calls, strict=True)]
         turns.append([step] if step else [])
     return turns
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """How a ground truth fares: the verdicts, and whether all texts were the same."""
+    """Both verdicts on a ground truth, and whether all texts were the same."""
 
     task: str
     ours: bool
@@ -132,7 +132,7 @@ class Replay:
 
 
 def replay(panel: Panel, count: int | None = None) -> Iterator[Replay]:
-    """Play the ground truth of a panel's first `count` tasks in both."""
+    """Play the ground truths of a panel's first `count` tasks here and in the package."""
     env = SUITE.make(panel)
     for task in panel.tasks[:count]:
         item = load_item(panel, task)
@@ -170,8 +170,8 @@ def compare(panel: Panel, count: int, seed: int = 0) -> Iterator[Verdicts]:
 
 def _place(
     turns: Conversation, dice: random.Random, *, named: bool = False
-) -> tuple[list[Made], int]:
-    """A random call (`named`: one with arguments), as a step and a position in it."""
+) -> tuple[list[WrittenCall], int]:
+    """The step and position of a random call; with `named`, of one with arguments if any has."""
     places = [(step, index) for turn in turns for step in turn for index in range(len(step))]
     fitting = [(step, index) for step, index in places if step[index].call.named]
     return dice.choice(fitting if named and fitting else places)
@@ -200,14 +200,14 @@ def _duplicate(turns: Conversation, item: Item, dice: random.Random) -> None:
 
 
 def _split(turns: Conversation, item: Item, dice: random.Random) -> None:
-    """Each call of a turn with few of them in a step of its own: never matters."""
+    """Make a step of each call, in turns of at most 20 calls; this never matters."""
     for turn in turns:
         if turn and len(turn[0]) <= 20:
-            turn[:] = [[made] for made in turn[0]]
+            turn[:] = [[one] for one in turn[0]]
 
 
 def _delay(turns: Conversation, item: Item, dice: random.Random) -> None:
-    """A turn's calls one turn later."""
+    """Make a turn's calls one turn later."""
     index = dice.randrange(len(turns))
     later = min(index + 1, len(turns) - 1)
     turns[index], turns[later] = [], turns[index] + turns[later]
@@ -218,23 +218,23 @@ def _wrong_argument(turns: Conversation, item: Item, dice: random.Random) -> Non
     call = step[index].call
     name = dice.choice(list(call.named))
     changed = Call(call.name, {**call.named, name: _other(call.named[name])})
-    step[index] = Made(str(changed), changed)
+    step[index] = WrittenCall(str(changed), changed)
 
 
 def _missing_argument(turns: Conversation, item: Item, dice: random.Random) -> None:
     step, index = _place(turns, dice, named=True)
     call = step[index].call
     changed = Call(call.name, dict(list(call.named.items())[1:]))
-    step[index] = Made(str(changed), changed)
+    step[index] = WrittenCall(str(changed), changed)
 
 
 def _extra(turns: Conversation, item: Item, dice: random.Random) -> None:
-    """A call without effect: it never matters in a turn that needs some, and else may."""
+    """Add a call without effect. It may matter only in a turn that should have no calls."""
     known = [name for name in HARMLESS if name in item.documented]
     if not known:
         return
     call = Call(dice.choice(known), {})
-    dice.choice(turns).append([Made(str(call), call)])
+    dice.choice(turns).append([WrittenCall(str(call), call)])
 
 
 def _other(value: Any) -> Any:

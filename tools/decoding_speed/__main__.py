@@ -20,8 +20,8 @@ from cotgap.agents.specs import make_agent
 from cotgap.envs.core import CoTGapError, UnknownNameError
 from cotgap.envs.registry import get_panel
 from tools.cli import run
-from tools.decoding_speed.games import Game, begun, distinct, game, tiny
-from tools.decoding_speed.ways import Batches, continuous, generate, in_step, streamed
+from tools.decoding_speed.games import GameRequests, context, distinct_tokens, play_game, tiny_agent
+from tools.decoding_speed.ways import PaddedBatches, continuous, generate, in_step, streamed
 
 app = typer.Typer(add_completion=False)
 T = TypeVar("T")
@@ -47,11 +47,11 @@ def main(
     games: Annotated[int, typer.Option(help="Each is played twice.", min=1)] = 16,
     steps: Annotated[int, typer.Option(help="States of a game, at most.", min=1)] = 20,
     batch_size: Annotated[
-        int | None, typer.Option(help="Rows.", show_default="the local backend's")
+        int | None, typer.Option(help="Rows of a batch.", show_default="the local backend's")
     ] = None,
-    action_tokens: Annotated[int, typer.Option(help="At most.")] = 12,
-    thought_tokens: Annotated[int, typer.Option(help="At most.")] = 36,
-    threads: Annotated[int, typer.Option(help="Of torch, in this process.", min=1)] = 1,
+    action_tokens: Annotated[int, typer.Option(help="Tokens of an action, at most.")] = 12,
+    thought_tokens: Annotated[int, typer.Option(help="Tokens of a thought, at most.")] = 36,
+    threads: Annotated[int, typer.Option(help="Threads of torch in this process.", min=1)] = 1,
     every: Annotated[
         int, typer.Option(help="`generate` answers every N-th request, scaled up.", min=1)
     ] = 1,
@@ -60,7 +60,7 @@ def main(
         typer.Option(help=f"A way to leave out: {', '.join(LEAVE_OUT)}; repeat for several."),
     ] = None,
     server: Annotated[
-        str | None, typer.Option(help="The URL of a server of the same model, to compare too.")
+        str | None, typer.Option(help="URL of a server of the same model, to be timed too.")
     ] = None,
 ) -> None:
     """Answer the same requests in several ways, and print a table of what each takes."""
@@ -68,14 +68,14 @@ def main(
         if name not in LEAVE_OUT:
             raise UnknownNameError("way to leave out", name, LEAVE_OUT)
     torch.set_num_threads(threads)
-    player = tiny(panel) if agent == "tiny" else make_agent(agent, threads=threads)
+    player = tiny_agent(panel) if agent == "tiny" else make_agent(agent, threads=threads)
     if not isinstance(player.backend, TransformersBackend):
         raise CoTGapError(f"agent {agent!r} is no local model")
     thoughts = {mode: thought_tokens * get_mode(mode).thinks for mode in modes()}
     limits = {mode: action_tokens + thoughts[mode] for mode in modes()}
     chosen = get_panel(panel)
     keys = [chosen.key(task.id) for task in chosen.tasks[:games]]
-    played = [game(player, key, driver, steps, limits) for key in keys for driver in modes()]
+    played = [play_game(player, key, driver, steps, limits) for key in keys for driver in modes()]
     compare(
         player.backend,
         played,
@@ -88,7 +88,7 @@ def main(
 
 def compare(
     backend: TransformersBackend,
-    games: Sequence[Game],
+    games: Sequence[GameRequests],
     *,
     batch_size: int | None,
     every: int,
@@ -106,7 +106,7 @@ def compare(
     written = sum(one.usage.completion_tokens for one in done)
     prompts = sum(one.usage.prompt_tokens for one in done)
     print(f"{prompts} prompt tokens, {computed} of them computed; {written} tokens written")
-    ideal = (distinct(requests) + written) * seconds_per_token(model)
+    ideal = (distinct_tokens(requests) + written) * seconds_per_token(model)
     texts = [one.text for one in done]
     print(f"{'way':24} {'cpu s':>8} {'wall s':>8} {'ratio':>7}")
     _line("slot cache", base, 1.0, f"{ideal / base[0]:.0%} of the ideal ({ideal:.1f} s)")
@@ -117,7 +117,7 @@ def compare(
         replies, took = _timed(lambda: continuous(backend, games, done, size))
         _line("continuous batching", took, took[0] / base[0], _same(replies, texts))
     if "batches" in wanted:
-        plain = Batches(model, tokenizer, "", size)
+        plain = PaddedBatches(model, tokenizer, "", size)
         answers, took = _timed(lambda: in_step(plain, games))
         replies = [one.text for one in answers]
         _line("left-padded batches", took, took[0] / base[0], _same(replies, texts))
@@ -134,7 +134,7 @@ def compare(
         )
 
 
-def by_server(url: str, tokenizer: Any, games: Sequence[Game], size: int) -> list[str]:
+def by_server(url: str, tokenizer: Any, games: Sequence[GameRequests], size: int) -> list[str]:
     """The replies of an OpenAI-compatible server, asked with token ids."""
     with tempfile.TemporaryDirectory() as folder:
         tokenizer.save_pretrained(folder)
@@ -151,11 +151,11 @@ def by_server(url: str, tokenizer: Any, games: Sequence[Game], size: int) -> lis
 def flips(
     backend: TransformersBackend, requests: Sequence[Request], texts: Sequence[str]
 ) -> tuple[int, int]:
-    """(How many tokens of the replies are not what bfloat16 chooses after the same tokens, all)."""
+    """(reply tokens that bfloat16 would choose differently after the same tokens, reply tokens)."""
     model = copy.deepcopy(backend.model).to(torch.bfloat16)
     changed = total = 0
     for asked, text in zip(requests, texts, strict=True):
-        start = begun(asked)
+        start = context(asked)
         reply = backend.renderer.tokenizer(text, add_special_tokens=False)["input_ids"]
         ids = torch.tensor([[*start, *reply]])
         choices = [
@@ -173,7 +173,7 @@ def _same(texts: Sequence[str], ours: Sequence[str]) -> str:
 
 
 def _timed(play: Callable[[], T]) -> tuple[T, tuple[float, float]]:
-    """What it returns, and (processor, wall) seconds."""
+    """What `play` returns, and the (processor, wall) seconds that it takes."""
     cpu, wall = time.process_time(), time.perf_counter()
     result = play()
     return result, (time.process_time() - cpu, time.perf_counter() - wall)
@@ -185,7 +185,7 @@ def _line(name: str, took: tuple[float, float], ratio: float, remark: str) -> No
 
 @torch.inference_mode()
 def seconds_per_token(model: Any, passes: int = 5) -> float:
-    """Processor time that a token takes in a long forward pass: the least of a few."""
+    """Processor seconds per token in a long forward pass, the least of a few passes."""
     ids = torch.arange(CHUNK)[None] % model.get_input_embeddings().num_embeddings
     times = []
     for _ in range(passes):

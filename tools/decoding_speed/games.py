@@ -1,4 +1,4 @@
-"""What is asked: both modes at each state of games that a noisy expert plays."""
+"""The requests to answer: both modes at each state of games that a noisy expert plays."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from cotgap.agents.training.vocabulary import train_tokenizer
 from cotgap.envs.core import Expert, TaskKey
 from cotgap.envs.registry import get_panel, get_suite
 
-Game = Sequence[Sequence[Request]]
-"""What is asked at each state."""
+GameRequests = Sequence[Sequence[Request]]
+"""The requests at each state of a game."""
 
 NOISE = 0.3  # how often the expert takes another action
 TINY: Mapping[str, Any] = {
@@ -34,7 +34,7 @@ TINY: Mapping[str, Any] = {
 }
 
 
-def tiny(panel: str) -> Agent:
+def tiny_agent(panel: str) -> Agent:
     """A Llama of about 2 million random weights, with a vocabulary for the panel's games."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -47,10 +47,10 @@ def tiny(panel: str) -> Agent:
     return Agent("tiny", "tiny", TransformersBackend(model, tokenizer, ""))
 
 
-def game(
+def play_game(
     agent: Agent, key: TaskKey, driver: str, steps: int, limits: Mapping[str, int]
 ) -> list[list[Request]]:
-    """One game by the noisy expert; a reasoning driver has the other modes as shadows."""
+    """The requests of a game that the noisy expert plays; a reasoning driver has shadows."""
     panel = get_panel(key.panel)
     env, dice = get_suite(panel.suite).make(panel), random.Random(f"{key}|{driver}")
     asked = modes() if get_mode(driver).thinks else (driver,)
@@ -81,13 +81,13 @@ def game(
     return states
 
 
-def begun(request: Request) -> list[int]:
-    """The token ids that the reply goes on from: the prompt and the prefill."""
+def context(request: Request) -> list[int]:
+    """The token ids that the reply continues: the prompt and the prefill."""
     return [*(request.token_ids or ()), *request.prefill_ids]
 
 
-def distinct(requests: Sequence[Request]) -> int:
-    """How many tokens there are to read if no common beginning is read twice."""
-    starts = sorted(begun(one) for one in requests)
+def distinct_tokens(requests: Sequence[Request]) -> int:
+    """The number of tokens to read if no common prefix is read twice."""
+    starts = sorted(context(one) for one in requests)
     repeated = sum(shared(*pair) for pair in pairwise(starts))
     return sum(map(len, starts)) - repeated

@@ -1,4 +1,4 @@
-"""Ways to answer requests: streamed to a backend, in padded batches, by transformers alone."""
+"""Ways to answer requests: by a streaming backend, in padded batches, by transformers alone."""
 
 from __future__ import annotations
 
@@ -15,56 +15,56 @@ from cotgap.agents.decoding.loading import quiet
 from cotgap.agents.decoding.replies import Decoder
 from cotgap.agents.text import cut_at_stop
 from cotgap.envs.core import CoTGapError
-from tools.decoding_speed.games import Game, begun
+from tools.decoding_speed.games import GameRequests, context
 
-Place = tuple[int, int, int]
-"""Which game, which of its states, which request there."""
+RequestIndex = tuple[int, int, int]
+"""The numbers of the game, of the state in it, and of the request at that state."""
 Answer = TypeVar("Answer")
 
 PAGE, CHUNK = 32, 512  # tokens: of a page, and read at a time, in continuous batching
 
 
-class Batches(TransformersBackend):
-    """The same model without the slot cache."""
+class PaddedBatches(TransformersBackend):
+    """The local backend without the slot cache."""
 
     def _make_decoder(self, memory: int) -> Decoder:
         return BatchedDecoder(lambda: self.model, self._rules, self.batch_size)
 
 
 def paced(
-    games: Sequence[Game],
+    games: Sequence[GameRequests],
     size: int,
-    ask: Callable[[Place, Sequence[Request]], Sequence[Any]],
+    ask: Callable[[RequestIndex, Sequence[Request]], Sequence[Any]],
     ready: Callable[[], Sequence[tuple[Any, Answer]]],
 ) -> list[Answer]:
-    """Each game at its own pace, `size` at a time, as the local engine plays them.
+    """The answers for games that go on independently, `size` at a time, as in the local engine.
 
-    `ask` takes the requests of a state (and where they begin) and returns a ticket for each;
-    `ready` returns what has been answered, with its ticket.
+    `ask` takes the index of a state's first request and its requests, and returns a ticket for
+    each. `ready` returns the answers that are there, with their tickets.
     """
     waiting = [(number, 0) for number in range(len(games))][::-1]
-    flying: dict[Any, Place] = {}
-    open_: dict[int, int] = {}
-    done: dict[Place, Answer] = {}
-    while waiting or flying:
-        while waiting and len(open_) < size:
+    in_flight: dict[Any, RequestIndex] = {}
+    unanswered: dict[int, int] = {}
+    done: dict[RequestIndex, Answer] = {}
+    while waiting or in_flight:
+        while waiting and len(unanswered) < size:
             number, step = waiting.pop()
             tickets = ask((number, step, 0), games[number][step])
-            open_[number] = len(tickets)
-            flying |= {ticket: (number, step, i) for i, ticket in enumerate(tickets)}
+            unanswered[number] = len(tickets)
+            in_flight |= {ticket: (number, step, i) for i, ticket in enumerate(tickets)}
         for ticket, answer in ready():
-            number, step, _ = place = flying.pop(ticket)
+            number, step, _ = place = in_flight.pop(ticket)
             done[place] = answer
-            open_[number] -= 1
-            if not open_[number]:
-                del open_[number]
+            unanswered[number] -= 1
+            if not unanswered[number]:
+                del unanswered[number]
                 if step + 1 < len(games[number]):
                     waiting.append((number, step + 1))
     return [done[place] for place in sorted(done)]
 
 
-def streamed(backend: Streaming, games: Sequence[Game], size: int) -> list[Completion]:
-    """By a backend that takes requests while it works."""
+def streamed(backend: Streaming, games: Sequence[GameRequests], size: int) -> list[Completion]:
+    """The answers of a backend that takes requests while it works."""
     answers = paced(games, size, lambda _, requests: backend.submit(requests), backend.collect)
     completions = []
     for answer in answers:
@@ -74,9 +74,9 @@ def streamed(backend: Streaming, games: Sequence[Game], size: int) -> list[Compl
     return completions
 
 
-def in_step(backend: TransformersBackend, games: Sequence[Game]) -> list[Completion]:
-    """`batch_size` games at a time, all of which take each step together."""
-    done: dict[Place, Completion] = {}
+def in_step(backend: TransformersBackend, games: Sequence[GameRequests]) -> list[Completion]:
+    """The answers for `batch_size` games at a time, which take each step together."""
+    done: dict[RequestIndex, Completion] = {}
     for start in range(0, len(games), backend.batch_size):
         group = range(start, min(start + backend.batch_size, len(games)))
         for step in range(max(len(games[number]) for number in group)):
@@ -91,12 +91,12 @@ def in_step(backend: TransformersBackend, games: Sequence[Game]) -> list[Complet
     return [done[place] for place in sorted(done)]
 
 
-# What follows is told how many tokens to write: finding the end of a reply costs it nothing.
+# The ways below are told how many tokens to write, so they need not look for the end of a reply.
 
 
 def generate(backend: TransformersBackend, asked: Request, answer: Completion) -> str:
-    """The reply by transformers' `generate`."""
-    start = begun(asked)
+    """The reply of transformers' `generate`."""
+    start = context(asked)
     with quiet():
         out = backend.model.generate(
             input_ids=torch.tensor([start]),
@@ -109,9 +109,12 @@ def generate(backend: TransformersBackend, asked: Request, answer: Completion) -
 
 
 def continuous(
-    backend: TransformersBackend, games: Sequence[Game], answers: Sequence[Completion], size: int
+    backend: TransformersBackend,
+    games: Sequence[GameRequests],
+    answers: Sequence[Completion],
+    size: int,
 ) -> list[str]:
-    """The replies by transformers' continuous batching, whose paged cache shares prefixes."""
+    """The replies of transformers' continuous batching, whose paged cache shares prefixes."""
     from transformers import ContinuousBatchingConfig
 
     places = [
@@ -122,7 +125,7 @@ def continuous(
     ]
     told = dict(zip(places, answers, strict=True))
     config = GenerationConfig(do_sample=False, eos_token_id=-1, pad_token_id=0)
-    longest = max(len(begun(one)) for states in games for state in states for one in state)
+    longest = max(len(context(one)) for states in games for state in states for one in state)
     pages = 2 * size * (longest // PAGE + 2)
     settings = ContinuousBatchingConfig(
         page_size=PAGE,
@@ -137,13 +140,13 @@ def continuous(
         ) as manager,
     ):
 
-        def ask(place: Place, requests: Sequence[Request]) -> list[str]:
+        def ask(place: RequestIndex, requests: Sequence[Request]) -> list[str]:
             game, step, _ = place
             tickets = []
             for i, one in enumerate(requests):
                 tickets.append(f"{game}|{step}|{i}")
                 manager.add_request(
-                    begun(one), tickets[-1], told[game, step, i].usage.completion_tokens
+                    context(one), tickets[-1], told[game, step, i].usage.completion_tokens
                 )
             return tickets
 

@@ -1,4 +1,4 @@
-"""ALFWorld's games on this machine, as the tools of this folder take them."""
+"""ALFWorld's games on this machine: the option and functions that these tools share."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def games(folder: Path) -> Iterator[Path]:
     return iter(sorted(folder.glob(f"**/{GAME_FILE}")))
 
 
-def need_games(found: Sequence[Path], data: Path) -> None:
-    """Raise `CoTGapError` where no game was found below `data`."""
-    if not found:
+def need_games(paths: Sequence[Path], data: Path) -> None:
+    """Raise `CoTGapError` where `paths`, the games under `data`, are empty."""
+    if not paths:
         raise CoTGapError(f"no {GAME_FILE} under {data}. To fix it: alfworld-download, or --data")

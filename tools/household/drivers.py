@@ -1,7 +1,7 @@
-"""Streams of commands that drive a game in a comparison of two engines.
+"""Drivers: endless streams of commands for a game that two engines play side by side.
 
-A driver looks at our `World` before each command, and never ends. What the other engine would
-allow shows in the comparison of the admissible lists.
+A driver chooses each command by our `World` alone. The comparison of the admissible lists shows
+whether the other engine would allow the same.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _TEXTS: Final = (
 
 
 def valid(world: World, rng: random.Random) -> Iterator[str]:
-    """Random valid commands, mostly ones that touch something."""
+    """Random valid commands, mostly such that touch something."""
     while True:
         actions = world.actions()
         touching = sorted(c for c, a in actions.items() if a.verb not in _IDLE)
@@ -65,13 +65,13 @@ _IDLE: Final = frozenset(("goto", "look", "inventory", "help"))
 
 
 def walkthrough(world: World, rng: random.Random) -> Iterator[str]:
-    """The file's walkthrough, then on with random valid commands."""
+    """The file's walkthrough, then random valid commands."""
     yield from world.game.walkthrough or ()
     yield from valid(world, rng)
 
 
 def expert(world: World, rng: random.Random) -> Iterator[str]:
-    """The expert until it has won, then on with random valid commands."""
+    """The expert until it has won, then random valid commands."""
     twin = World(world.game)
     belief = first_belief(world.game.wording, twin.reset())
     while not twin.won:
@@ -92,7 +92,7 @@ def hostile(world: World, rng: random.Random) -> Iterator[str]:
 
 
 def mixed(world: World, rng: random.Random) -> Iterator[str]:
-    """All of these in turns, on half of the games with a walkthrough step whenever one is due."""
+    """Valid and hostile commands in turns; in half of the games the walkthrough's are mixed in."""
     legal, noise = valid(world, rng), hostile(world, rng)
     due = list(world.game.walkthrough or ()) if rng.random() < 0.5 else []
     while True:
@@ -167,7 +167,7 @@ def _noise(world: World, rng: random.Random, command: str, seen: list[str]) -> s
 
 
 def _anything(world: World, rng: random.Random, command: str, seen: list[str]) -> str:
-    """A well-formed command of any wording about random things, seldom valid."""
+    """A well-formed command of a random wording about random things; it is seldom valid."""
     game = world.game
     names = [*game.object_names, *game.receptacle_names, "agent1 ", "loc 1"]
     form: str = getattr(rng.choice(list(WORDINGS.values())), rng.choice(COMMANDS)) or "help"
@@ -182,7 +182,7 @@ def _anything(world: World, rng: random.Random, command: str, seen: list[str]) -
 
 
 def _here(world: World, rng: random.Random, command: str, seen: list[str]) -> str:
-    """Plausible and mostly invalid: things of this place, closed, absent or not held."""
+    """A plausible, mostly invalid command about things here that are closed, absent or not held."""
     game, words = world.game, world.game.wording
     here = game.receptacles_at[world.location] or tuple(range(len(game.receptacle_names)))
     if not here or not game.object_names:

@@ -1,4 +1,4 @@
-"""How many of ALFWorld's games the expert wins."""
+"""Counts the ALFWorld games that the expert wins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The generator of household games: how fast it is, and its panels written anew."""
+"""Time the generator of household games, and rewrite its panels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 
 from cotgap.envs.core import UnknownNameError
 from cotgap.envs.household.generator import AXES, games, generate
-from cotgap.envs.household.generator.panels import FILE, SIZE, row
+from cotgap.envs.household.generator.panels import FILE, SIZE, panel_game
 from tools.cli import run
 
 app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True)
@@ -34,14 +34,14 @@ def bench(
 
 @app.command(epilog="Example: `python -m tools.household.generator rewrite`")
 def rewrite() -> None:
-    """Generate every panel and write `panels.tsv` anew, which changes the panels' locks.
+    """Generate every panel and rewrite `panels.tsv`, which changes the panels' locks.
 
-    Do that only together with a change of the generator.
+    Do this only together with a change of the generator.
     """
-    rows = [row(game) for axis in AXES for game in islice(games(axis), SIZE)]
-    text = "".join("\t".join(map(str, one)) + "\n" for one in rows)
+    listed = [panel_game(game) for axis in AXES for game in islice(games(axis), SIZE)]
+    text = "".join("\t".join(map(str, game)) + "\n" for game in listed)
     FILE.write_text(text, encoding="ascii")
-    print(f"{FILE.name}: {len(rows):,} games")
+    print(f"{FILE.name}: {len(listed):,} games")
 
 
 def timed(axes: Sequence[str], count: int) -> str:

@@ -1,4 +1,4 @@
-"""The tables of household common sense, counted anew over ALFWorld's training games."""
+"""Rewrites the tables of household common sense, counted over ALFWorld's training games."""
 
 from __future__ import annotations
 

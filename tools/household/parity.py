@@ -1,8 +1,8 @@
-"""Our household engine against the stock one, live.
+"""Compares our household engine with the stock one.
 
-Every game is played in both, command by command, and after the reset and after each command the
-text, the admissible list in order, won, score and moves must be the same. Games run in processes
-that are replaced after 50 of them, as the stock engine keeps memory for each.
+Every game is played in both, command by command. After the reset and after each command, the text,
+the admissible list in order, won, score and moves must be the same. A process plays at most 50
+games, because the stock engine keeps memory for each.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _GAMES_PER_PROCESS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """One game to be compared under one revision's rules, with each driver from a reset."""
+class Comparison:
+    """One game to be played in both engines under a revision's rules, once with each driver."""
 
     path: Path
     rules: Rules
@@ -49,15 +49,15 @@ class Job:
 
 
 @dataclass(slots=True)
-class Outcome:
-    """What a job compared: how much, and the first mismatches of each episode."""
+class Tally:
+    """How much was compared, and the first mismatches of each episode."""
 
     steps: int = 0
     episodes: int = 0
     won: int = 0
     """Episodes that were won at some step."""
     mismatches: list[tuple[str, str]] = field(default_factory=list)
-    """(class, where and what)."""
+    """(kind of mismatch, where and what)."""
 
 
 def ours(world: World, text: str) -> Seen:
@@ -65,37 +65,37 @@ def ours(world: World, text: str) -> Seen:
     return Seen(text, tuple(world.admissible()), world.won, world.score, world.moves)
 
 
-def compare(job: Job) -> Outcome:
-    """Play one job in both engines."""
+def compare(comparison: Comparison) -> Tally:
+    """Play one game in both engines."""
     memoise()
-    outcome = Outcome()
-    data = json.loads(job.path.read_text(encoding="utf-8"))
-    label = f"{job.path} ({job.revision})"
+    tally = Tally()
+    data = json.loads(comparison.path.read_text(encoding="utf-8"))
+    label = f"{comparison.path} ({comparison.revision})"
     try:
-        stock = StockGame(job.rules.game(data))
+        stock = StockGame(comparison.rules.game(data))
     except Exception as error:
-        outcome.mismatches.append(("stock cannot load", f"{label}: {error!r}"))
-        return outcome
-    # Ours plays the file re-worded, so that this is checked along with the engine.
-    world = World(load_game(data, job.revision))
-    for driver in job.drivers:
-        rng = random.Random(f"{job.path.parent.name}/{job.revision}/{driver}")
-        outcome.episodes += 1
+        tally.mismatches.append(("stock cannot load", f"{label}: {error!r}"))
+        return tally
+    # Our engine plays the file in the revision's wording, so the rewording is checked as well.
+    world = World(load_game(data, comparison.revision))
+    for driver in comparison.drivers:
+        rng = random.Random(f"{comparison.path.parent.name}/{comparison.revision}/{driver}")
+        tally.episodes += 1
         won = False
-        for command, theirs, own in _play(stock, world, driver, rng, job.steps):
-            outcome.steps += command is not None
+        for command, theirs, own in _play(stock, world, driver, rng, comparison.steps):
+            tally.steps += command is not None
             won = won or own.won
             wrong = differences(theirs, own)
             if wrong:
                 verb = (command or "reset").split()[:1]
                 where = f"{label}, {driver}, {command!r}: "
-                outcome.mismatches += [
+                tally.mismatches += [
                     (f"{name} after {' '.join(verb) or 'blank'}", where + what)
                     for name, what in wrong
                 ]
                 break
-        outcome.won += won
-    return outcome
+        tally.won += won
+    return tally
 
 
 def _play(
@@ -152,31 +152,31 @@ def sample(paths: Sequence[Path], count: int) -> list[Path]:
     return [path for _, _, path in sorted(turns)[:count]]
 
 
-def run(jobs: Sequence[Job], processes: int) -> tuple[Outcome, float]:
-    """Compare all jobs, showing progress. Returns the total and the seconds it took."""
-    total, start = Outcome(), time.monotonic()
+def run(comparisons: Sequence[Comparison], processes: int) -> tuple[Tally, float]:
+    """Make all comparisons, showing progress; returns the total and the seconds it took."""
+    total, start = Tally(), time.monotonic()
     context = multiprocessing.get_context("spawn")
     with context.Pool(processes, maxtasksperchild=_GAMES_PER_PROCESS) as pool:
-        for done, outcome in enumerate(pool.imap_unordered(compare, jobs), 1):
-            total.steps += outcome.steps
-            total.episodes += outcome.episodes
-            total.won += outcome.won
-            total.mismatches += outcome.mismatches
-            for kind, where in outcome.mismatches:
+        for done, tally in enumerate(pool.imap_unordered(compare, comparisons), 1):
+            total.steps += tally.steps
+            total.episodes += tally.episodes
+            total.won += tally.won
+            total.mismatches += tally.mismatches
+            for kind, where in tally.mismatches:
                 print(f"MISMATCH {kind}: {where}", flush=True)
-            if done % 10 == 0 or done == len(jobs):
+            if done % 10 == 0 or done == len(comparisons):
                 elapsed = time.monotonic() - start
-                left = elapsed / done * (len(jobs) - done)
+                left = elapsed / done * (len(comparisons) - done)
                 print(
-                    f"{done}/{len(jobs)} games x revisions, {total.steps} steps, "
+                    f"{done}/{len(comparisons)} games x revisions, {total.steps} steps, "
                     f"{len(total.mismatches)} mismatches, {left / 60:.1f} min left",
                     flush=True,
                 )
     return total, time.monotonic() - start
 
 
-def report(total: Outcome) -> str:
-    """The mismatches by class, with one example each, as a table."""
+def report(total: Tally) -> str:
+    """The mismatches by kind, with one example each, as a table."""
     counts = Counter(kind for kind, _ in total.mismatches)
     examples = dict(reversed(total.mismatches))
     lines = [f"{'mismatch':40} {'count':>6}  example"]
@@ -186,7 +186,7 @@ def report(total: Outcome) -> str:
 
 
 def check_walkthroughs(paths: Sequence[Path]) -> list[str]:
-    """The games whose own walkthrough does not win in our engine, in any wording."""
+    """The games and wordings whose own walkthrough does not win in our engine."""
     failed = []
     for path in paths:
         for wording in WORDINGS:
@@ -206,7 +206,7 @@ EXAMPLES = """Examples:
 
     python -m tools.household.parity
 
-    python -m tools.household.parity --games 20 --steps 60 --jobs 4
+    python -m tools.household.parity --games 20 --steps 60 --processes 4
 
     python -m tools.household.parity --games path/to/game.tw-pddl --driver hostile
 
@@ -242,7 +242,7 @@ def main(
         list[str] | None,
         typer.Option(help=f"{', '.join(DRIVERS)}; repeat for several.", show_default="all"),
     ] = None,
-    jobs: Annotated[int, typer.Option(help="Processes.", min=1)] = 1,
+    processes: Annotated[int, typer.Option(help="Games compared at a time.", min=1)] = 1,
     walkthroughs: Annotated[
         bool,
         typer.Option(
@@ -265,8 +265,10 @@ def main(
     for name in drivers:
         if name not in DRIVERS:
             raise UnknownNameError("driver", name, DRIVERS)
-    planned = [Job(path, rules[name], name, drivers, steps) for path in paths for name in revisions]
-    total, seconds = run(planned, jobs)
+    planned = [
+        Comparison(path, rules[name], name, drivers, steps) for path in paths for name in revisions
+    ]
+    total, seconds = run(planned, processes)
     print(report(total))
     print(
         f"{len(paths)} games x {len(revisions)} revisions ({', '.join(revisions)}), "

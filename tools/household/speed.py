@@ -1,8 +1,8 @@
-"""Our household engine against the stock one: seconds and memory.
+"""Compares our household engine's speed with the stock one's, and measures its memory.
 
 Both play the same games in the same process, one after the other, with the same commands. Times are
-processor time, so that other work on the machine does not count. Memory is measured over many
-resets of distinct games, with the bounded cache of loaded games in use.
+processor time, which other work on the machine hardly changes. Memory is measured over many resets
+of distinct games, with the bounded cache of loaded games in use.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Timing:
 
 
 def walk(path: Path, count: int) -> list[str]:
-    """A fixed list of valid commands: the walkthrough, then on at random."""
+    """A fixed list of valid commands: the walkthrough, then random ones."""
     world, rng = World(load_game(path)), random.Random(path.parent.name)
     commands: list[str] = []
     for due in islice((*(world.game.walkthrough or ()), *[None] * count), count):
@@ -53,7 +53,7 @@ def walk(path: Path, count: int) -> list[str]:
 
 
 def time_stock(path: Path, commands: Sequence[str]) -> Timing:
-    """The stock engine in one game. Its steps always make the admissible list."""
+    """Time the stock engine in one game; its steps always make the admissible list."""
     start = time.process_time()
     game = StockGame(json.loads(path.read_text(encoding="utf-8")))
     game.reset()
@@ -67,7 +67,7 @@ def time_stock(path: Path, commands: Sequence[str]) -> Timing:
 
 
 def time_ours(path: Path, commands: Sequence[str], repeats: int = 20) -> Timing:
-    """Our engine in one game: the median of `repeats` measurements of each."""
+    """Time our engine in one game: the median of `repeats` measurements of each."""
 
     def load_and_reset() -> None:
         World(load_game(path)).reset()

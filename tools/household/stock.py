@@ -1,4 +1,4 @@
-"""The stock engine (TextWorld's PddlEnv, Fast Downward, ALFWorld's names), to compare with.
+"""The stock engine (TextWorld's PddlEnv, Fast Downward, ALFWorld's names), for comparisons.
 
 Needs the extra `alfworld`. The stock engine's C library keeps memory for every game it loads: run
 it in processes that end after some tens of games.
@@ -71,7 +71,7 @@ class StockGame:
 
 @contextmanager
 def _arguments_kept() -> Iterator[None]:
-    """The translator overwrites `sys.argv`."""
+    """Restore `sys.argv`, which the translator overwrites."""
     arguments = sys.argv
     try:
         yield
@@ -104,10 +104,10 @@ def memoise() -> None:
 
 def find_rules(current: Path | None, older: Path | None) -> dict[str, Rules]:
     """Revision → its rules, of those at hand: in data folders, and in the package `alfworld`."""
-    found = []
+    texts = []
     for folder in filter(None, (older, current)):
         for path in islice(games(folder), 1):
             data = json.loads(path.read_text(encoding="utf-8"))
-            found.append(Rules(data["pddl_domain"], data["grammar"]))
-    found.append(package_rules())
-    return {rules.revision: rules for rules in found}
+            texts.append(Rules(data["pddl_domain"], data["grammar"]))
+    texts.append(package_rules())
+    return {rules.revision: rules for rules in texts}

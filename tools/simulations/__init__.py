@@ -1,1 +1,1 @@
-"""Simulations of what the statistics promise, with as many draws as one likes."""
+"""Simulations that check what the statistics promise."""

@@ -1,9 +1,9 @@
 """How often the gate's verdicts are wrong, and whether `power`'s numbers of tasks suffice.
 
-For single trials exactly (over all outcomes) and for repeats by simulation: how often "no
-worse" is said of a candidate that is worse by just the margin (at most 5 %), and how often "worse"
-of an equal one (at most 2.5 %); and the power of the numbers of tasks that
-`cotgap.benchmark.stats.power` gives (80 %). The tests run the same with fewer simulations.
+A candidate that is worse by exactly the margin should be called "no worse" in at most 5 % of cases,
+and an equal one "worse" in at most 2.5 %. The numbers of tasks that `cotgap.benchmark.stats.power`
+gives should have a power of 80 %. Single trials are computed exactly, over all outcomes; repeats
+are simulated. The tests run the same with fewer simulations.
 """
 
 from __future__ import annotations
@@ -66,13 +66,13 @@ def differences(
 
 
 def passes(ability: str, loss: str, margin: float, repeats: int, n: int, simulations: int) -> float:
-    """How often "no worse by the margin" is said of candidates that are worse by just that."""
+    """How often candidates that are worse by exactly the margin are called "no worse"."""
     moved = differences(ability, loss, margin, repeats, n, simulations)
     return _declared(moved, repeats, margin)
 
 
 def false_alarms(ability: str, repeats: int, n: int, simulations: int) -> float:
-    """How often "worse" is said of equal candidates."""
+    """How often equal candidates are called "worse"."""
     moved = differences(ability, "every task a little", 0.0, repeats, n, simulations)
     lower = [row for row in moved if row.sum() < 0]
     return sum(_p(row, repeats) <= intervals.ALPHA for row in lower) / simulations
@@ -97,9 +97,9 @@ def power_of_margin(assumption: Assumption, margin: float, repeats: int, simulat
 def outcomes(
     assumption: Assumption, effect: float, repeats: int, n: int, simulations: int
 ) -> NDArray[np.int64]:
-    """Differences of tasks of which the assumption is true: some are luck, some are decided.
+    """Each task's difference where the assumption is true: some tasks are luck, some are decided.
 
-    A lucky task is a fair coin in either run, and so differs half of the time.
+    A task of luck is a fair coin in either run, and so differs half of the time.
     """
     rng = np.random.default_rng(0)
     luck = 2 * assumption.discordance * (assumption.luck or 0.0)
@@ -134,9 +134,9 @@ def main(
         print(f"  margin {margin:.2f}  " + "  ".join(f"n {n}: {x:.4f}" for n, x in levels.items()))
     print("no worse, though worse by the margin: 3 repeats (simulated)")
     for n, margin in ((20, 0.1), (50, 0.05), (134, 0.05)):
-        found = {(a, x): passes(a, x, margin, 3, n, simulations) for a in ABILITIES for x in LOSSES}
-        worst = max(found, key=lambda key: found[key])
-        print(f"  n {n}, margin {margin:.2f}  most {found[worst]:.4f} ({', '.join(worst)})")
+        rates = {(a, x): passes(a, x, margin, 3, n, simulations) for a in ABILITIES for x in LOSSES}
+        worst = max(rates, key=lambda key: rates[key])
+        print(f"  n {n}, margin {margin:.2f}  most {rates[worst]:.4f} ({', '.join(worst)})")
     print("worse, though equal: 3 repeats (simulated)")
     for n in (20, 50, 134):
         alarms = {a: false_alarms(a, 3, n, simulations) for a in ABILITIES}

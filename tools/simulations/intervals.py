@@ -30,7 +30,7 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Scenario:
-    """A population of tasks: `draw` gives one row (two columns) per task; `truth` is what holds."""
+    """A population of tasks: `draw` gives one row per task, `truth` the value of such rows."""
 
     name: str
     draw: Callable[[int, np.random.Generator], Floats]
@@ -38,7 +38,7 @@ class Scenario:
 
     @cache  # noqa: B019 - a handful of scenarios, alive as long as the program
     def true_value(self) -> float:
-        """The truth, by a large sample."""
+        """The true value, from a large sample."""
         return self.truth(self.draw(300_000, np.random.default_rng(1)))
 
 
@@ -127,7 +127,7 @@ def share_difference(rows: Floats) -> float:
 def runs_of_states(
     mean: float, correlation: float, shift: float, alike: float, k: int, rng: np.random.Generator
 ) -> Floats:
-    """(revised, comparable) states; a task has the same rate in both runs, or (more) another."""
+    """(revised, comparable) states of both runs; a share `alike` of tasks keeps its rate."""
     weight = 1 / correlation - 1
     p, other = rng.beta(mean * weight, (1 - mean) * weight, (2, k))
     q = np.where(rng.random(k) < alike, p, other)
@@ -137,7 +137,7 @@ def runs_of_states(
 
 
 def runs_of_amounts(kind: str, alike: float, k: int, rng: np.random.Generator) -> Floats:
-    """(amount, 1) of both runs; a task has a tenth more in the second, or another."""
+    """(amount, 1) of both runs; a share `alike` of tasks has a tenth more in the second run."""
     first, other = amounts(kind, k, rng), amounts(kind, k, rng)
     same = (rng.random(k) < alike)[:, None]
     return np.hstack([first, np.where(same, first * (1.1, 1), other)])
@@ -241,11 +241,11 @@ def our_difference(rows: Floats) -> Interval:
 def our_runs(rows: Floats) -> Interval | None:
     """The interval of a difference of runs; None where there is no standard error."""
     first, second = ([(x, int(n)) for x, n in side] for side in (rows[:, :2], rows[:, 2:]))
-    if (found := paired.error(first, second)) is None:
+    if (error := paired.error(first, second)) is None:
         return (
             None  # `rate_difference` has another interval then, `mean_difference` says it has none
         )
-    half = found[0] * found[1]
+    half = error[0] * error[1]
     return share_difference(rows) - half, share_difference(rows) + half
 
 
@@ -327,7 +327,7 @@ def coverage(
     """(coverage, median width) of our interval, and with `rivals` of the bootstraps: a row each."""
     rng = np.random.default_rng(k)
     truth = scenario.true_value()
-    found = []
+    bounds = []
     for _ in range(simulations):
         rows = scenario.draw(k, rng)
         ours = family.interval(rows)
@@ -335,8 +335,8 @@ def coverage(
             known = rivals and scenario.truth is not share_difference
             others = bootstrap(scenario.truth, rows, rng) if known else []
             # Where all tasks agree a bootstrap has no width at all: it is given ours.
-            found.append([ours, *(ours if low == high else (low, high) for low, high in others)])
-    low, high = np.moveaxis(np.array(found), -1, 0)
+            bounds.append([ours, *(ours if low == high else (low, high) for low, high in others)])
+    low, high = np.moveaxis(np.array(bounds), -1, 0)
     hits = ((low - 1e-9 <= truth) & (truth <= high + 1e-9)).mean(axis=0)
     widths = np.minimum(high, family.limits[1]) - np.maximum(low, family.limits[0])
     scale = truth if family.relative else 1.0

@@ -1,6 +1,6 @@
-"""Household games without end: drawn by seed, in ALFWorld's format, each certified solvable.
+"""Endless household games in ALFWorld's format, drawn by seed, each certified solvable.
 
-`generate("train", 7)` is the same game on every machine; `games("train")` goes on for ever. Every
+`generate("train", 7)` is the same game on every machine; `games("train")` never ends. Every
 game is certified by the exact oracle. To play them as an environment, start any seed's task:
 
     env = envs.get_suite("household").make(envs.get_panel("household/train"))
@@ -8,10 +8,10 @@ game is certified by the exact oracle. To play them as an environment, start any
 
 `cotgap games export household/id DIR` writes games as files that the stock engine plays.
 
-What trains and what measures never meet: a game is for `train` if, and only if, the SHA-256 of its
-`pddl_problem` (the house, what is where, the goal) begins with an odd hexadecimal digit. One that
-falls into the wrong half is drawn again. So no seed of `train`, however far one goes, is a game of
-another panel, and be it with other numbers on its objects or another sentence for its task.
+No training game is a game of another panel. A game is for `train` if and only if the SHA-256 of its
+`pddl_problem` (the house, what is where, the goal) begins with an odd hexadecimal digit; a game in
+the wrong half is drawn again. So no seed of `train` gives a game of another panel, not even with
+other numbers on its objects or another sentence for its task.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Generated:
 
     @property
     def receptacles(self) -> int:
-        """How many there are."""
+        """How many receptacles there are."""
         return len(self.draft.receptacles)
 
 
@@ -81,23 +81,24 @@ def seed_of(task: str) -> int | None:
 
 @lru_cache(maxsize=512)
 def generate(axis: str, seed: int) -> Generated:
-    """The game of a seed (any natural number) along an axis, in the axis' wording.
+    """The game of a seed (0, 1, 2, …) along an axis, in the axis' wording.
 
-    The 512 used last are remembered. Raises `UnknownNameError` and `CoTGapError`.
+    The 512 games used last are kept in memory. Raises `UnknownNameError` for an unknown axis,
+    `CoTGapError` for a negative seed.
     """
     if axis not in AXES:
         raise UnknownNameError("axis", axis, AXES)
     if seed < 0:
         raise CoTGapError(f"bad seed {seed}: seeds are 0, 1, 2, …")
-    rules = AXES[axis]
-    dice = Dice(f"household/{rules.seeds or axis}/{seed}")
-    kind = rules.kinds[seed % len(rules.kinds)]
+    settings = AXES[axis]
+    dice = Dice(f"household/{settings.seeds or axis}/{seed}")
+    kind = settings.kinds[seed % len(settings.kinds)]
     while True:
-        draft = draw(rules, kind, dice)
+        draft = draw(settings, kind, dice)
         text = problem(draft)
         if _is_for_training(text) is (axis == TRAIN):
             break
-    wording = ALL_WORDINGS[rules.wording]
+    wording = ALL_WORDINGS[settings.wording]
     label = f"household/{axis}/{task_id(seed)}"
     game = make_game(text, sentence(draft, wording), wording.name, label)
     oracle = cost_to_go(World(game))

@@ -1,4 +1,4 @@
-"""The axes that games are generated along: each changes one thing against `id`."""
+"""The axes along which games are generated: each changes one thing against `id`."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class Axis:
     kinds: tuple[Kind, ...] = TRAINED
     """The task types, in turns: seed `n` has kind `n mod len(kinds)`."""
     receptacles: tuple[int, int] = (6, 10)
-    """The fewest and the most of them; each number in between is as likely."""
+    """The fewest and the most receptacles of a house; all numbers in between are equally likely."""
     unusual: bool = False
-    """Whether every plan has to get to a receptacle that such rooms have in `ood_layout` only."""
+    """Whether every plan needs a receptacle that such rooms have in `ood_layout` only."""
     held_out_object: bool = False
     """Whether the task is about an object of a held-out type."""
     large: bool = False
-    """Whether rooms are of large houses, with what the task needs behind doors if possible."""
+    """Whether rooms are those of large houses, with what the task needs in closed receptacles."""
     wording: str = "current"
     step_limit: int = 50
     seeds: str = ""
-    """The axis whose worlds these are (another text), if not its own."""
+    """The axis whose worlds are played in another wording; "" for worlds of its own."""
 
 
 AXES: Final[dict[str, Axis]] = {
@@ -66,4 +66,4 @@ AXES: Final[dict[str, Axis]] = {
     ),
     "train": Axis("for training and examples: place, clean, heat, look; any seed is a game"),
 }
-"""In panel order. `train` and `id` are drawn alike, from halves of all games that do not meet."""
+"""In panel order. `train` and `id` are drawn alike, from disjoint halves of all games."""

@@ -93,7 +93,7 @@ class _Errand(NamedTuple):
 
 def draw(axis: Axis, kind: Kind, dice: Dice) -> Draft:
     """A house with a task of `kind`, by the rules of `axis`."""
-    name = dice.pick(kind.rooms)  # once, so that no axis favours a room
+    name = dice.pick(kind.rooms)  # drawn only once, so that no axis favours a room
     room = ROOMS[name]
     errand = None
     while errand is None:
@@ -119,7 +119,7 @@ def fits(thing: str, receptacle: str) -> bool:
 
 
 def _furnish(room: Room, axis: Axis, dice: Dice) -> tuple[Receptacle, ...]:
-    """What such rooms always have, then more of what they may have, up to a number of dice."""
+    """What such rooms always have, then more of what they may have, up to a drawn number."""
     low, high = axis.receptacles
     size = low + dice.below(high - low + 1)
     counts = {row.type: row.least for row in room.furniture}
@@ -144,7 +144,7 @@ def _choose(
     options = [errand for errand in _errands(kind, receptacles, room, axis) if errand.sources]
     if not options:
         return None
-    # The object first, so that those with many places do not come up more often.
+    # The object is drawn first: otherwise objects with many places would come up more often.
     thing = dice.pick(sorted({errand.thing for errand in options}))
     return dice.pick([errand for errand in options if errand.thing == thing])
 
@@ -186,7 +186,7 @@ def _sources(
 def _place_task(
     kind: Kind, errand: _Errand, receptacles: Sequence[Receptacle], dice: Dice
 ) -> list[Placed]:
-    """The objects that the task is about: often one more than it needs."""
+    """Place the objects that the task is about: often one more than it needs."""
     count = 1 + (dice.below(5) < 2) + (kind is TWO)
     sources = [spot for spot in receptacles if spot.type in errand.sources]
     placed = [_place(errand.thing, sources, dice) for _ in range(count)]
@@ -198,7 +198,7 @@ def _place_task(
 def _scatter(
     kind: Kind, errand: _Errand, receptacles: Sequence[Receptacle], room: Room, dice: Dice
 ) -> list[Placed]:
-    """Objects that the task is not about, about one for each receptacle."""
+    """Place other objects, about one for each receptacle."""
     types = _types(receptacles)
     others = [
         thing

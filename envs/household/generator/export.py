@@ -29,7 +29,7 @@ from cotgap.envs.household.wording import CURRENT, OLDER, PACKAGE, WORDINGS
 
 LAYOUT: Final = "json_2.1.1"
 GAME_FILE: Final = "game.tw-pddl"
-# ALFRED's scenes of a room kind are numbered from one above these on.
+# ALFRED numbers the scenes of a room kind from one above these.
 _SCENES: Final = {"kitchen": 0, "living room": 200, "bedroom": 300, "bathroom": 400}
 
 # An action of the grammar; the text's line breaks stand for themselves.
@@ -135,7 +135,7 @@ def trajectory(made: Generated) -> dict[str, object]:
 def export(made: Generated, folder: Path, wording: str = CURRENT.name) -> Path:
     """Write a game below `folder`; returns its `game.tw-pddl`.
 
-    Raises `CoTGapError` where it cannot, and as `rules` does.
+    Raises `CoTGapError` where it cannot be written, and what `rules` raises.
     """
     draft = made.draft
     task = f"{made.kind}-{draft.thing}-None-{draft.target}-{_SCENES[draft.room]}"
@@ -159,7 +159,8 @@ def export_panel(
 
     `panel` is `household/AXIS`. A panel has `SIZE` games, but `household/train` goes on for ever.
     The games of `household/ood_wording` are written in a wording that files can carry, too.
-    Raises `UnknownNameError` and, as `export` does, `CoTGapError`.
+    Raises `UnknownNameError` for an unknown panel, `CoTGapError` for a bad limit, and what
+    `export` raises.
     """
     panels = {f"household/{axis}": axis for axis in AXES}
     if panel not in panels:

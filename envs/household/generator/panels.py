@@ -1,8 +1,8 @@
 """The fixed panels: `panels.tsv` beside this file, so that listing them generates nothing.
 
 A line is axis, task id, content hash, task type, oracle length, number of receptacles.
-`python -m tools.household.generator rewrite` writes it anew; do that only together with a change of
-the generator, which changes the panels' locks.
+`python -m tools.household.generator rewrite` writes it anew, after a change of the generator; that
+changes the panels' locks.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ SIZE: Final = 200
 """Games of a panel: the seeds 0 to 199."""
 
 
-class Row(NamedTuple):
-    """One game of a panel."""
+class PanelGame(NamedTuple):
+    """One game of a panel, as its line in `panels.tsv` lists it."""
 
     axis: str
     task: str
@@ -30,9 +30,9 @@ class Row(NamedTuple):
     receptacles: int
 
 
-def row(game: Generated) -> Row:
-    """A game's line."""
-    return Row(
+def panel_game(game: Generated) -> PanelGame:
+    """What `panels.tsv` lists of a game."""
+    return PanelGame(
         game.axis,
         game.task_id,
         game.game.content_hash,
@@ -42,10 +42,10 @@ def row(game: Generated) -> Row:
     )
 
 
-def read() -> dict[str, list[Row]]:
+def read() -> dict[str, list[PanelGame]]:
     """Axis → the games of its panel, in order."""
-    found: dict[str, list[Row]] = {axis: [] for axis in AXES}
+    games: dict[str, list[PanelGame]] = {axis: [] for axis in AXES}
     for line in FILE.read_text(encoding="ascii").splitlines():
         axis, task, content, kind, oracle, receptacles = line.split("\t")
-        found[axis].append(Row(axis, task, content, kind, int(oracle), int(receptacles)))
-    return found
+        games[axis].append(PanelGame(axis, task, content, kind, int(oracle), int(receptacles)))
+    return games

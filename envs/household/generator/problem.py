@@ -28,7 +28,7 @@ _ABILITIES: Final = (
     ("sliceable", SLICEABLE),
     ("toggleable", frozenset({LAMP})),
 )
-# What an object has to be able to, and what it has to be.
+# What the goal asks of a treated object: the ability, and the state.
 _TREATED: Final = {
     "clean": "(cleanable ?o) (isClean ?o)",
     "heat": "(heatable ?o) (isHot ?o)",
@@ -57,9 +57,9 @@ def sentence(draft: Draft, wording: Wording) -> str:
 
 
 def problem(draft: Draft) -> str:
-    """The game's `pddl_problem`: the same text for the same things in the same places.
+    """The game's `pddl_problem`: the same text for the same objects in the same places.
 
-    It says nothing of what it was drawn from (seed, axis, order).
+    The text does not depend on the seed, the axis or the order of drawing.
     """
     numbers: Counter[str] = Counter()
     objects: list[tuple[str, str, Receptacle]] = []

@@ -1,9 +1,9 @@
 """What is where in generated houses: facts of the ALFRED world, and what each OOD axis holds out.
 
 Names are PDDL names without the suffix "Type"; in lower case they are the classes of a game's text.
-Which objects fit where, and how often they are found there, is `cotgap.envs.household.habits`, the
-table that the expert goes by, too. How common a receptacle is in which room, and what can be done
-to what, was read off ALFWorld's training games.
+`cotgap.envs.household.habits`, which the expert uses too, says which objects fit into a receptacle
+and how often they are found there. The numbers of receptacles per room, and what can be done to
+which object, come from ALFWorld's training games.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Room(NamedTuple):
     unusual: tuple[str, ...]
     """Receptacle types that such a room has in `ood_layout` only, though other rooms have them."""
     objects: tuple[str, ...]
-    """What is found there, held-out types included."""
+    """The object types in such a room, held-out ones included."""
     lamp: bool = False
     """Whether there can be a desk lamp."""
 
@@ -140,7 +140,7 @@ CLEANABLE: Final = frozenset(
 )
 SLICEABLE: Final = frozenset({"Apple", "Bread", "Egg", "Lettuce", "Potato", "Tomato"})
 HOLDERS: Final = frozenset({"Bowl", "Box", "Cup", "Mug", "Pan", "Plate", "Pot"})
-"""Objects that can hold others, which is of no consequence but for looking at them."""
+"""Objects that can hold others, which matters only where they are examined."""
 LOOKED_AT: Final = frozenset(
     {
         *("AlarmClock", "Book", "Bowl", "Box", "CD", "CellPhone", "CreditCard", "KeyChain"),
@@ -158,11 +158,11 @@ class Kind(NamedTuple):
     short: str
     """Its name in `cotgap.envs.household.belief.Task`."""
     rooms: tuple[str, ...]
-    """The rooms it is set in, more often where repeated."""
+    """The rooms it is set in; a repeated room comes up more often."""
     objects: frozenset[str] | None
     """The object types that it can be about (None: any)."""
     appliances: tuple[str, ...] = ()
-    """What the object is treated with, and so not put into."""
+    """Receptacles that treat the object; the task never asks to put it there."""
 
 
 PLACE: Final = Kind("pick_and_place_simple", "place", tuple(ROOMS), None)

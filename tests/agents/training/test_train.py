@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,7 +14,6 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from typer.testing import CliRunner
 
 from cotgap.agents.core import Request, Sampling
 from cotgap.agents.decoding.backend import TransformersBackend
@@ -28,8 +28,8 @@ from cotgap.agents.training.presets import Preset, Stage, geometric, parse_mix
 from cotgap.agents.training.sequences import Objective, encode, prompt_ids
 from cotgap.agents.training.sources import PanelSource
 from cotgap.agents.training.train import train_series
-from cotgap.cli import application
-from cotgap.envs.core import CoTGapError, UnknownNameError
+from cotgap.envs.core import CoTGapError
+from tests.commands import cotgap
 
 STAGE = Stage(steps=4, batch_size=2, learning_rate=1e-3, warmup=1, checkpoints=2)
 SMALL = {
@@ -274,23 +274,18 @@ def test_small_things() -> None:
     assert differences({"a": 1, "b": {"c": 2}}, {"a": 1, "b": {"c": 3}}) == ["b.c: 2 → 3"]
 
 
-def run(*arguments: str) -> Any:
-    return CliRunner().invoke(application(), list(arguments))
-
-
 def test_the_command_line_writes_data(tmp_path: Path) -> None:
     out = tmp_path / "toy.jsonl"
-    done = run(
-        "data", "--panel", "toy/train", "--episodes", "5", "--noise", "0.2", "--out", str(out)
-    )
+    done = cotgap("data", "--panel", "toy/train", "--episodes", "5", "--noise", "0.2", "--out", out)
     assert done.exit_code == 0
     assert f"episodes in {out}" in done.stdout
     assert len(out.read_text().splitlines()) <= 5
 
 
 def test_no_episode_is_written_twice(tmp_path: Path) -> None:
-    done = run("data", "--panel", "toy/train", "--episodes", "500", "--out", str(tmp_path / "x"))
-    assert "has 197 tasks besides those held out" in str(done.exception)
+    done = cotgap("data", "--panel", "toy/train", "--episodes", "500", "--out", tmp_path / "x")
+    assert done.exit_code == 2
+    assert "has 197 tasks besides those held out" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -309,7 +304,9 @@ def test_no_episode_is_written_twice(tmp_path: Path) -> None:
     ],
 )
 def test_bad_options(tmp_path: Path, arguments: list[str], message: str) -> None:
-    done = run("train", "--out", str(tmp_path / "out"), *arguments)
-    assert isinstance(done.exception, CoTGapError)
-    assert message in str(done.exception)
-    assert isinstance(done.exception, UnknownNameError) == message.startswith("unknown")
+    done = cotgap("train", "--out", tmp_path / "out", *arguments)
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: ")
+    assert message in done.stderr
+    named = re.match(r"error: unknown .+ '.+'\.", done.stderr)  # as `UnknownNameError` says it
+    assert bool(named) == message.startswith("unknown")

@@ -1,6 +1,6 @@
 """Our environment and the package, timed on the same actions in the same run.
 
-`pytest tests/benchmarks/test_scienceworld_speed.py --benchmark-only` prints the groups. "package"
+`pytest tests/speed/test_scienceworld_speed.py --benchmark-only` prints the groups. "package"
 is its environment as its users call it (which lists the valid actions at every step), "calls" the
 fewest calls of the simulator that give text and score.
 """

@@ -15,8 +15,8 @@ from cotgap.agents.agent import Agent
 from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.modes import modes
 from cotgap.envs.registry import get_panel
-from tools.decoding_speed.games import Game, game, tiny
-from tools.decoding_speed.ways import Batches, continuous, generate, in_step, streamed
+from tools.decoding_speed.games import GameRequests, play_game, tiny_agent
+from tools.decoding_speed.ways import PaddedBatches, continuous, generate, in_step, streamed
 
 GROUP = "two household games in both modes"
 
@@ -24,24 +24,26 @@ GROUP = "two household games in both modes"
 @pytest.fixture(scope="module")
 def backend() -> TransformersBackend:
     torch.set_num_threads(1)
-    made = tiny("household/id").backend
+    made = tiny_agent("household/id").backend
     assert isinstance(made, TransformersBackend)
     return made
 
 
 @pytest.fixture(scope="module")
-def games(backend: TransformersBackend) -> Sequence[Game]:
+def games(backend: TransformersBackend) -> Sequence[GameRequests]:
     panel, agent = get_panel("household/id"), Agent("tiny", "tiny", backend)
     keys = [panel.key(task.id) for task in panel.tasks[:2]]
     limits = {"prompt": 12, "cot": 48}
-    return [game(agent, key, driver, 6, limits) for key in keys for driver in modes()]
+    return [play_game(agent, key, driver, 6, limits) for key in keys for driver in modes()]
 
 
 @pytest.mark.benchmark(group=GROUP)
 def test_slot_cache(
-    benchmark: BenchmarkFixture, backend: TransformersBackend, games: Sequence[Game]
+    benchmark: BenchmarkFixture, backend: TransformersBackend, games: Sequence[GameRequests]
 ) -> None:
-    def fresh() -> tuple[tuple[TransformersBackend, Sequence[Game], int], dict[str, object]]:
+    def fresh() -> tuple[
+        tuple[TransformersBackend, Sequence[GameRequests], int], dict[str, object]
+    ]:
         made = TransformersBackend(backend.model, backend.renderer.tokenizer, "")
         return (made, games, made.batch_size), {}
 
@@ -50,15 +52,15 @@ def test_slot_cache(
 
 @pytest.mark.benchmark(group=GROUP)
 def test_padded_batches(
-    benchmark: BenchmarkFixture, backend: TransformersBackend, games: Sequence[Game]
+    benchmark: BenchmarkFixture, backend: TransformersBackend, games: Sequence[GameRequests]
 ) -> None:
-    plain = Batches(backend.model, backend.renderer.tokenizer, "")
+    plain = PaddedBatches(backend.model, backend.renderer.tokenizer, "")
     benchmark.pedantic(in_step, (plain, games), rounds=3)
 
 
 @pytest.mark.benchmark(group=GROUP)
 def test_continuous_batching(
-    benchmark: BenchmarkFixture, backend: TransformersBackend, games: Sequence[Game]
+    benchmark: BenchmarkFixture, backend: TransformersBackend, games: Sequence[GameRequests]
 ) -> None:
     answers = streamed(backend, games, backend.batch_size)
     texts = benchmark.pedantic(
@@ -69,7 +71,7 @@ def test_continuous_batching(
 
 @pytest.mark.benchmark(group=GROUP)
 def test_generate(
-    benchmark: BenchmarkFixture, backend: TransformersBackend, games: Sequence[Game]
+    benchmark: BenchmarkFixture, backend: TransformersBackend, games: Sequence[GameRequests]
 ) -> None:
     requests = [one for states in games for state in states for one in state]
     pairs = list(zip(requests, streamed(backend, games, backend.batch_size), strict=True))

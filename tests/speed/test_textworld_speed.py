@@ -1,6 +1,6 @@
 """Our environment and TextWorld's own, timed on the same game in the same run.
 
-`pytest tests/benchmarks/test_textworld_speed.py --benchmark-only` prints the groups. Both list the
+`pytest tests/speed/test_textworld_speed.py --benchmark-only` prints the groups. Both list the
 admissible commands; TextWorld's reads them from its files, ours from the cache.
 """
 
