@@ -131,7 +131,9 @@ class Dialogue:
         prefill = decoding.prefill(self._tags)
         messages, prompt = self._messages, self._prompt
         if self._protocol.asked:
-            messages, prompt = self._ask_for(prefill)
+            turns = self.turns()
+            asked = Turn("user", (*turns[-1].parts, Part("frame", ask_for(prefill))))
+            messages, prompt = (*messages[:-1], asked.message), self._ids((*turns[:-1], asked))
             prefill = ""
         return Request(
             messages=messages,
@@ -159,11 +161,8 @@ class Dialogue:
 
     def turns(self) -> tuple[Turn, ...]:
         """The conversation as it is shown, without dropped steps."""
-        first, rest = self._observations[0], self._observations[1:]
-        dropped = self.dropped_steps
-        if dropped:
-            first = Turn("user", (*first.parts, _left_out(dropped), *rest[dropped - 1].parts))
-        shown = [self._system, *self._shots, first]
+        dropped, rest = self.dropped_steps, self._observations[1:]
+        shown = [self._system, *self._shots, self._first(dropped)]
         for action, observation in zip(self._actions[dropped:], rest[dropped:], strict=False):
             shown += [action, observation]
         return tuple(shown + self._actions[len(rest) :])
@@ -178,30 +177,21 @@ class Dialogue:
         """Render everything that is shown."""
         turns = self.turns()
         self._messages = tuple([turn.message for turn in turns])
-        if self._renderer is not None:
-            segments = self._renderer.segments(turns)
-            self._prompt = tuple([id_ for segment in segments for id_ in segment.ids])
+        self._prompt = self._ids(turns)
 
     def _show_step(self) -> None:
         """Render the last action and the observation that answered it, behind all that was."""
         action, observation = self._actions[-1], self._observations[-1]
         self._messages += (action.message, observation.message)
         if (renderer := self._renderer) is not None:
-            framing = renderer.framing
-            frames = [Part("frame", text) for text in (framing.to_user, framing.to_assistant)]
-            step = renderer.ids([*action.parts, frames[0], *observation.parts, frames[1]])
+            step = renderer.step(action, observation)
             self._sizes.append(len(step))
             self._prompt += tuple(step)
 
-    def _ask_for(self, prefill: str) -> tuple[tuple[Message, ...], tuple[int, ...]]:
-        """(messages, token ids) with a request for the mode of that prefill at their end."""
-        asked, last, renderer = ask_for(prefill), self._messages[-1], self._renderer
-        messages = (*self._messages[:-1], Message(last.role, last.content + asked))
-        if renderer is None:
-            return messages, ()
-        reply = renderer.encode(renderer.framing.to_assistant, True)
-        before = self._prompt[: len(self._prompt) - len(reply)]
-        return messages, (*before, *renderer.encode(asked, True), *reply)
+    def _ids(self, turns: Sequence[Turn]) -> tuple[int, ...]:
+        """A conversation's token ids; none without a tokenizer."""
+        segments = () if self._renderer is None else self._renderer.segments(turns)
+        return tuple([id_ for segment in segments for id_ in segment.ids])
 
     def _drop_what_does_not_fit(self) -> None:
         if self._renderer is None:
@@ -225,16 +215,25 @@ class Dialogue:
 
     def _to_drop(self, room: float) -> int:
         """How many of the oldest steps to leave out, so that what is shown takes `room` tokens."""
-        renderer, dropped = self._renderer, self.dropped_steps
-        assert renderer is not None
-        shown = self._opening + sum(self._sizes[dropped:])
-        while dropped < len(self._actions):
-            parts = [_left_out(dropped), *self._observations[dropped].parts] if dropped else []
-            if shown + len(renderer.ids(parts)) <= room:
-                break
-            shown -= self._sizes[dropped]
+        dropped = self.dropped_steps
+        others = self._opening - self._first_size(0) + sum(self._sizes[dropped:])
+        while dropped < len(self._actions) and others + self._first_size(dropped) > room:
+            others -= self._sizes[dropped]
             dropped += 1
         return dropped
+
+    def _first_size(self, dropped: int) -> int:
+        """How many tokens the first user turn takes where so many steps are left out."""
+        assert self._renderer is not None
+        inner = self._renderer.framing.merged and not self._shots
+        return len(self._renderer.turn(self._first(dropped), inner=inner))
+
+    def _first(self, dropped: int) -> Turn:
+        """The first user turn, in which steps are left out behind a marker."""
+        first = self._observations[0]
+        if not dropped:
+            return first
+        return Turn("user", (*first.parts, _left_out(dropped), *self._observations[dropped].parts))
 
     def _observation(self, text: str, admissible: Sequence[str] | None) -> tuple[Part, ...]:
         if not self._protocol.admissible:

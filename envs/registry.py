@@ -14,7 +14,18 @@ SUITES: Extensions[Suite] = Extensions(
     __package__,
     "SUITE",
     Suite,
-    helpers=("audits", "cache", "cli", "core", "expert", "locks", "plugins", "registry", "spaces"),
+    helpers=(
+        "audits",
+        "cache",
+        "cli",
+        "core",
+        "expert",
+        "locks",
+        "plugins",
+        "registry",
+        "schema",
+        "spaces",
+    ),
 )
 
 

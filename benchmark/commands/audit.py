@@ -194,7 +194,7 @@ def _scheduler(agent: Agent, live: LiveProgress) -> Scheduler[Episode]:
 
 def _summary(episodes: Sequence[Episode], *, with_score: bool) -> Played:
     n, won = len(episodes), sum(episode.success for episode in episodes)
-    score = score_metric.compute(episodes) if with_score else None
+    score = score_metric.METRIC.estimate(episodes, (PROMPT,)) if with_score else None
     return Played(n, won, *((score.value, score.low, score.high) if score else ()))
 
 

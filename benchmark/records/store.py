@@ -6,7 +6,6 @@ costs at most the episodes in flight. `summary.json` is derived and can always b
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -117,11 +116,7 @@ def read_episodes(folder: Path) -> list[Episode]:
 
 def iter_episodes(folder: Path) -> Iterator[Episode]:
     """Every record in the order of writing; see `read_episodes`."""
-    return read_log(folder / EPISODES, _episode, "have the episode played again")
-
-
-def _episode(line: bytes) -> Episode:
-    return Episode.from_json(json.loads(line))
+    return read_log(folder / EPISODES, Episode.parse, "have the episode played again")
 
 
 def versions() -> dict[str, str]:

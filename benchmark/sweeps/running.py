@@ -16,7 +16,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,29 +38,47 @@ from cotgap.benchmark.rollout.runner import RunResult, conclude, run
 from cotgap.benchmark.sweeps.outcomes import Outcome, outcome
 from cotgap.benchmark.sweeps.series import Checkpoint
 from cotgap.envs.registry import get_panel
+from cotgap.envs.schema import FileName, Record
 
 SWEEP, TABLE = "sweep.json", "table.csv"
 LAYOUT = Layout("sweep", SWEEP, grows={"panels": more_panels, "probes": more_names})
 
 
 @dataclass(frozen=True)
-class SweepConfig:
+class SweepConfig(Record):
     """What is measured of every checkpoint; the checkpoints themselves are beside it.
 
     `dtype` is the models' precision, None being the backend's own choice.
     """
 
     panels: tuple[PanelPlan, ...]
-    probes: tuple[str, ...]
+    probes: tuple[FileName, ...]
     states: int
     limits: Limits
     protocol: str | None
     seed: int
     dtype: str | None
 
-    def to_json(self) -> dict[str, Any]:
-        """A JSON-able mapping, the same after a round trip through JSON."""
-        return dict(json.loads(json.dumps(asdict(self))))
+
+@dataclass(frozen=True)
+class ListedCheckpoint(Record):
+    """A checkpoint as `sweep.json` lists it; `trained_on` is all that its card tells of that."""
+
+    label: FileName
+    series: str
+    step: int
+    mask_fraction: float | None
+    path: str
+    trained_on: list[Any]
+
+
+@dataclass(frozen=True)
+class SweepFile(Record):
+    """The content of `sweep.json`."""
+
+    digest: str
+    config: SweepConfig
+    checkpoints: tuple[ListedCheckpoint, ...]
 
 
 @dataclass(frozen=True)
@@ -107,14 +125,14 @@ def open_folder(
     with Folder(folder, LAYOUT, config.to_json()) as opened:
         checkpoints = _relabelled(checkpoints, opened.head.get("checkpoints", []))
         listed = [
-            {
-                "label": one.label,
-                "series": one.series,
-                "step": one.step,
-                "mask_fraction": one.mask_fraction,
-                "path": str(one.path),
-                "trained_on": list(trained_on(one.card)),
-            }
+            ListedCheckpoint(
+                label=one.label,
+                series=one.series,
+                step=one.step,
+                mask_fraction=one.mask_fraction,
+                path=str(one.path),
+                trained_on=list(trained_on(one.card)),
+            ).to_json()
             for one in checkpoints
         ]
         opened.note(checkpoints=listed)
