@@ -18,7 +18,6 @@ from cotgap.benchmark.probes.core import Figure, check_backend, check_environmen
 from cotgap.benchmark.probes.driving import TaskRecord, VisitJob, VisitRollout
 from cotgap.benchmark.probes.states import Visit
 from cotgap.benchmark.records.config import Limits, PanelPlan, digest_of
-from cotgap.benchmark.records.files import write_json
 from cotgap.benchmark.records.folder import Folder, Layout, more_panels, read_head, read_log
 from cotgap.benchmark.records.store import SUMMARY, versions
 from cotgap.benchmark.rollout.budget import Budget
@@ -26,6 +25,7 @@ from cotgap.benchmark.rollout.engines.core import Order, Site
 from cotgap.benchmark.rollout.needs import Failure
 from cotgap.benchmark.rollout.shots import shot_source
 from cotgap.envs.core import CoTGapError, TaskKey
+from cotgap.envs.files import write_json
 from cotgap.envs.registry import get_panel, get_suite
 
 PROBE, TASKS = "probe.json", "tasks.jsonl"

@@ -140,6 +140,8 @@ def run(
         progress.on_start(len(jobs), tally, store.notices)
         begun, episodes, steps, interrupted = perf_counter(), 0, 0, False
         try:
+            if todo:
+                store.begin_session(engine, site.workers)
             for episode in site.play(order, todo, progress.on_step):
                 # Counted first: Ctrl-C while the disk takes it in must not lose the session.
                 episodes, steps = episodes + 1, steps + len(episode.steps)
@@ -153,7 +155,8 @@ def run(
             session = Session(
                 engine, site.workers, episodes, steps, seconds, spent.model, spent.environments
             )
-            store.add_session(session)
+        if todo:
+            store.end_session(session)
         result = conclude(folder, config, store.episodes(), interrupted=interrupted)
         store.write_summary(result.to_json())
     return replace(result, session=session)
