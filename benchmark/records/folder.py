@@ -97,8 +97,9 @@ class Folder:
 
     def note(self, **fields: Any) -> None:
         """Put fields into the head."""
-        self.head |= fields
-        write_json(self.path / self._layout.head, self.head)
+        head = self.head | fields
+        write_json(self.path / self._layout.head, head)
+        self.head = head
 
     def _refuse_other_content(self) -> None:
         head = self._layout.head
@@ -180,6 +181,14 @@ def many_objects() -> Iterator[None]:
     finally:
         if was:
             gc.enable()
+
+
+def ended(end: Callable[[], T]) -> tuple[T, bool]:
+    """What `end` returns, and whether it was to be stopped meanwhile; then it is called again."""
+    try:
+        return end(), False
+    except KeyboardInterrupt:
+        return end(), True
 
 
 def widened(

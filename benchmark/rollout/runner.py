@@ -12,6 +12,7 @@ from typing import Any
 from cotgap.benchmark.metrics.summary import PanelSummary, summarise
 from cotgap.benchmark.records.config import RunConfig
 from cotgap.benchmark.records.episode import Episode, Status
+from cotgap.benchmark.records.folder import ended
 from cotgap.benchmark.records.sessions import Session
 from cotgap.benchmark.records.store import RunStore
 from cotgap.benchmark.rollout.budget import Budget
@@ -155,11 +156,16 @@ def run(
             session = Session(
                 engine, site.workers, episodes, steps, seconds, spent.model, spent.environments
             )
-        if todo:
-            store.end_session(session)
-        result = conclude(folder, config, store.episodes(), interrupted=interrupted)
-        store.write_summary(result.to_json())
-    return replace(result, session=session)
+
+        def end() -> RunResult:
+            if todo:
+                store.end_session(session)
+            found = conclude(folder, config, store.episodes(), interrupted=interrupted)
+            store.write_summary(found.to_json())
+            return found
+
+        result, stopped = ended(end)
+    return replace(result, session=session, interrupted=interrupted or stopped)
 
 
 def _on_disk(
