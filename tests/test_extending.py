@@ -45,7 +45,7 @@ def files() -> dict[str, str]:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project with every file of the document in its place."""
     folder = tmp_path_factory.mktemp("extended")
-    ignored = shutil.ignore_patterns("__pycache__", "*.zip", "*.safetensors")
+    ignored = shutil.ignore_patterns("__pycache__", "*.xz", "*.safetensors")
     for name in COPIED:
         shutil.copytree(ROOT / name, folder / name, ignore=ignored, symlinks=True)
     (folder / "pyproject.toml").symlink_to(ROOT / "pyproject.toml")

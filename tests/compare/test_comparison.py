@@ -235,5 +235,5 @@ def test_configuration_survives_the_folder(good: Path) -> None:
     assert read.to_json() == content["config"]
     assert read.digest == content["digest"]
     assert isinstance(read.panels[0], PanelPlan)
-    with pytest.raises(CoTGapError, match="malformed run configuration"):
+    with pytest.raises(CoTGapError, match="modes: None should be a valid array"):
         RunConfig.from_json({**content["config"], "modes": None})

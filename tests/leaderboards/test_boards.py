@@ -12,6 +12,7 @@ import cotgap.leaderboards.boards
 from cotgap.agents.core import NO_USAGE
 from cotgap.benchmark.metrics.core import metrics
 from cotgap.benchmark.metrics.summary import summarise
+from cotgap.benchmark.records.config import Limits
 from cotgap.benchmark.records.episode import Episode, Status
 from cotgap.benchmark.stats import intervals
 from cotgap.envs.audits import audits
@@ -183,7 +184,8 @@ def test_who_played_on_what_divides_nothing() -> None:
 
 def test_greedy_decoding_has_no_top_p() -> None:
     runs = [run_of(results("10")) for _ in range(2)]
-    runs[1].config["sampling"]["top_p"] = 0.9  # type: ignore[index]
+    sampling = replace(runs[1].config.sampling, top_p=0.9)
+    runs[1] = replace(runs[1], config=replace(runs[1].config, sampling=sampling))
     (table,) = filled("success", entry_of("a", runs[0]), entry_of("b", runs[1])).tables
     assert len(table.rows) == 2
 
@@ -318,7 +320,10 @@ def test_the_largest_in_domain_run_of_the_same_kind_is_the_inside() -> None:
     hasty = run_of(results("0" * 6), step_limit=3)
     (table,) = filled("ood", entry_of("a", hasty, *own, card=CARD)).tables
     assert table.inside is not None
-    assert (len(table.inside.tasks), table.inside.step_limit) == (4, own[0].plans[0].step_limit)
+    assert (len(table.inside.tasks), table.inside.step_limit) == (
+        4,
+        own[0].config.panels[0].step_limit,
+    )
 
 
 def test_what_was_trained_on_is_not_held_out() -> None:
@@ -348,7 +353,7 @@ def test_a_mode_of_ones_own_has_its_tables() -> None:
 def test_other_token_limits_make_another_table() -> None:
     """With one token for the prompt action, the CoT gap is what anybody likes."""
     runs = [run_of(results("10", modes=("prompt", "cot"))) for _ in range(2)]
-    short = {**runs[1].config, "limits": {**runs[1].config["limits"], "action_tokens": 1}}
+    short = replace(runs[1].config, limits=Limits(action_tokens=1))
     entries = [entry_of("a", runs[0]), entry_of("b", replace(runs[1], config=short))]
     tables = filled("cot_gap", *entries).tables
     assert [len(table.rows) for table in tables] == [1] * len(tables)
