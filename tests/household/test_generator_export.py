@@ -46,7 +46,7 @@ def told(game: Game) -> dict[str, object]:
 
 @pytest.mark.parametrize("wording", WORDINGS)
 @pytest.mark.parametrize("axis", AXES)
-def test_a_file_is_the_game(axis: str, wording: str, tmp_path: Path) -> None:
+def test_a_file_holds_the_generated_game(axis: str, wording: str, tmp_path: Path) -> None:
     for seed in range(8):
         made = generate(axis, seed)
         path = export(made, tmp_path, wording)
