@@ -40,9 +40,9 @@ class Played:
 class Audit:
     """A panel's floor and ceiling under one lock.
 
-    `agents` maps `expert`, `random` and `noop` to what they did; where `n` is less than `size`,
-    they played the panel's first `n` tasks. `beyond_expert` are the tasks that the expert played
-    and did not win.
+    `agents` maps `expert` (if the suite has one), `random` and `noop` to what they did; where `n`
+    is less than `size`, they played the panel's first `n` tasks. `beyond_expert` are the tasks that
+    the expert played and did not win.
     """
 
     panel: str

@@ -1,4 +1,7 @@
-"""`cotgap audit`: the floor and ceiling of panels, and what the expert cannot pass."""
+"""`cotgap audit`: the floor and ceiling of panels, and what the expert cannot pass.
+
+A suite without an expert has a floor alone.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +27,13 @@ from cotgap.benchmark.rollout.episode import Decoding, Job
 from cotgap.benchmark.rollout.planning import check_usable
 from cotgap.envs import audits
 from cotgap.envs.audits import Audit, Played
-from cotgap.envs.core import CoTGapError, Panel
+from cotgap.envs.core import CoTGapError, Expert, Panel, Task
 from cotgap.envs.registry import get_panel, get_suite, suites
 
-AGENTS = ("expert", "random", "noop")
-ACTING = ("expert", "random")  # whose steps say what a step costs
+EXPERT = "expert"
+AGENTS = (EXPERT, "random", "noop")
+ACTING = (EXPERT, "random")  # whose steps say what a step costs
+NONE = "–"
 DECODING = Decoding(Sampling(), Limits(), seed=0)
 
 
@@ -44,11 +49,12 @@ class Audited:
 def execute(options: AuditOptions) -> int:
     """Audit panels (none named: all that are playable); the exit code says whether all were.
 
-    A panel that has an audit under its current lock is left as it is, unless forced. The file is
-    rewritten after each panel, so that a stopped audit goes on where it was.
+    A panel that has an audit under its current lock is left as it is, unless forced (as when its
+    suite has got an expert since). The file is rewritten after each panel, so that a stopped audit
+    goes on where it was.
 
-    The expert plays all tasks (or the first so many), because each one that it cannot pass is
-    named; random and do-nothing, which are near 0, only the first `floor_tasks` of them.
+    The suite's expert, if it has one, plays all tasks (or the first so many), because each one that
+    it cannot pass is named; random and do-nothing, which are near 0, only the first `floor_tasks`.
     """
     watch, out = Console(stderr=True), options.out
     if options.episodes is not None and out.resolve() == audits.FILE.resolve():
@@ -58,7 +64,7 @@ def execute(options: AuditOptions) -> int:
     known, done, complete = audits.read(out), [], True
     for panel in panels:
         before = known.get(panel.name)
-        if before and not options.force and _covers(before, panel, options.episodes):
+        if before and not options.force and auditor.covered(before, panel, options.episodes):
             done.append(Audited(before, [], []))
             continue
         check_usable([plan_panel(panel, options.episodes, None)])
@@ -100,36 +106,52 @@ class Auditor:
 
     def __init__(self, watch: Console, floor_tasks: int, *, quiet: bool) -> None:
         self._watch, self._quiet = watch, quiet
-        self._most = {name: None if name == "expert" else floor_tasks for name in AGENTS}
+        self._most = {name: None if name == EXPERT else floor_tasks for name in AGENTS}
         self._known: dict[tuple[str, str], Episode] = {}
 
     def audit(self, panel: Panel, episodes: int | None) -> Audited:
         """Audit the first `episodes` tasks; raises `UnscoredError` where one has no score."""
         tasks = panel.tasks[:episodes]
         locks = {task.id: replace(panel, tasks=(task,)).lock for task in tasks}
-        chosen = {name: tasks[:most] for name, most in self._most.items()}
+        chosen = self._chosen(panel, episodes)
         plans = {
             name: [
                 Job(panel.key(task.id), panel.lock, PROMPT, (), 0, task.kind)
-                for task in chosen[name]
+                for task in own
                 if (name, locks[task.id]) not in self._known
             ]
-            for name in AGENTS
+            for name, own in chosen.items()
         }
         resets, steps = self._play(panel, plans, locks)
         played = {
-            name: [self._known[name, locks[task.id]] for task in chosen[name]] for name in AGENTS
+            name: [self._known[name, locks[task.id]] for task in own]
+            for name, own in chosen.items()
         }
-        expert = zip(tasks, played["expert"], strict=True)
+        beyond = (e.task_key.task for e in played.get(EXPERT, ()) if not e.success)
         with_score = score_metric.says_more([e for found in played.values() for e in found])
         audit = Audit(
             panel=panel.name,
             lock=panel.lock,
             size=len(panel),
             agents={name: _summary(found, with_score=with_score) for name, found in played.items()},
-            beyond_expert=tuple(task.id for task, episode in expert if not episode.success),
+            beyond_expert=tuple(beyond),
         )
         return Audited(audit, resets, steps)
+
+    def covered(self, audit: Audit, panel: Panel, episodes: int | None) -> bool:
+        """Whether an audit is of this lock, and of as many tasks as are wanted."""
+        first = EXPERT if EXPERT in audit.agents else "random"
+        wanted = panel.tasks[:episodes][: self._most[first]]
+        return audit.lock == panel.lock and audit.agents[first].n >= len(wanted)
+
+    def _chosen(self, panel: Panel, episodes: int | None) -> dict[str, Sequence[Task]]:
+        """The agents that can play a panel, and the tasks that they play."""
+        env = get_suite(panel.suite).make(panel, list_actions=False)
+        try:
+            names = [name for name in AGENTS if name != EXPERT or isinstance(env, Expert)]
+        finally:
+            env.close()
+        return {name: panel.tasks[:episodes][: self._most[name]] for name in names}
 
     def _play(
         self, panel: Panel, plans: Mapping[str, Sequence[Job]], locks: Mapping[str, str]
@@ -173,21 +195,17 @@ def _summary(episodes: Sequence[Episode], *, with_score: bool) -> Played:
     return Played(n, won, *((score.value, score.low, score.high) if score else ()))
 
 
-def _covers(audit: Audit, panel: Panel, episodes: int | None) -> bool:
-    """Whether an audit is of this lock and of as many tasks as are wanted."""
-    return audit.lock == panel.lock and audit.agents["expert"].n >= len(panel.tasks[:episodes])
-
-
 def _print(done: Sequence[Audited], console: Console) -> None:
     table = _table("panel", "tasks", "expert", "beyond", "random", "noop", "n")
     times = _table("panel", "reset ms", "p95", "step ms", "p95")
     for audited in done:
         agents, name = audited.audit.agents, audited.audit.panel
         expert, random, noop = (
-            show(agents[agent].won / agents[agent].n, "rate") for agent in AGENTS
+            show(agents[agent].won / agents[agent].n, "rate") if agent in agents else NONE
+            for agent in AGENTS
         )
-        beyond = str(len(audited.audit.beyond_expert))
-        played, floor = str(agents["expert"].n), str(agents["random"].n)
+        beyond = str(len(audited.audit.beyond_expert)) if EXPERT in agents else NONE
+        played, floor = str(max(own.n for own in agents.values())), str(agents["random"].n)
         table.add_row(name, played, expert, beyond, random, noop, floor)
         if audited.steps:
             times.add_row(name, *_times(audited.resets), *_times(audited.steps))

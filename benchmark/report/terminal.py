@@ -72,11 +72,11 @@ def time_line(session: Session) -> str:
 
 
 def bounds_line(audit: Audit | None) -> str:
-    """A panel's floor and ceiling in one line."""
+    """A panel's floor, and its ceiling if its suite has an expert, in one line."""
     if audit is None:
         return "floor and ceiling: not audited under this lock"
     shown = ", ".join(f"{name} {_played(played)}" for name, played in audit.agents.items())
-    return f"floor and ceiling: {shown}"
+    return f"{'floor and ceiling' if 'expert' in audit.agents else 'floor'}: {shown}"
 
 
 def _played(played: Played) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from cotgap.envs.household.game import members
-
-if TYPE_CHECKING:
-    from cotgap.envs.household.engine import World
+from cotgap.envs.household.state import State
 
 
 class Action(NamedTuple):
@@ -18,36 +17,39 @@ class Action(NamedTuple):
     receptacle: int | None = None
 
 
-def list_actions(world: World) -> dict[str, Action]:
-    """Every valid command of a world's state, with its meaning."""
-    game, words, here, held = world.game, world.game.wording, world.location, world.held
-    actions = {command: action for command, action, place in world.gotos if place != here}
+def list_actions(state: State, gotos: Iterable[tuple[str, Action, int]]) -> dict[str, Action]:
+    """Every valid command of a state, with its meaning.
+
+    `gotos`: per placed receptacle the command that goes there, its meaning, and its location.
+    """
+    game, words, here, held = state.game, state.game.wording, state.location, state.held
+    actions = {command: action for command, action, place in gotos if place != here}
     actions[words.look] = Action("look")
     actions[words.inventory] = Action("inventory")
     if words.help is not None:
         actions[words.help] = Action("help")
     for r in game.receptacles_at[here]:
-        _list_receptacle(world, r, actions)
+        _list_receptacle(state, r, actions)
     if held is not None:
         name = game.object_names[held]
         actions[words.examine.format(x=name)] = Action("examine", held)
         if game.knives >> held & 1:
-            for o in members(world.lying[here] & game.sliceable):
+            for o in members(state.lying[here] & game.sliceable):
                 command = words.slice.format(o=game.object_names[o], k=name)
                 actions[command] = Action("slice", o)
     return actions
 
 
-def _list_receptacle(world: World, r: int, actions: dict[str, Action]) -> None:
-    game, words, held = world.game, world.game.wording, world.held
+def _list_receptacle(state: State, r: int, actions: dict[str, Action]) -> None:
+    game, words, held = state.game, state.game.wording, state.held
     name = game.receptacle_names[r]
     actions[words.examine.format(x=name)] = Action("examine", None, r)
     visible = True
     if game.openable >> r & 1:
-        visible = bool(world.opened >> r & 1)
+        visible = bool(state.opened >> r & 1)
         verb, form = ("close", words.close) if visible else ("open", words.open)
         actions[form.format(r=name)] = Action(verb, None, r)
-    names, contents = game.object_names, world.contents[r]
+    names, contents = game.object_names, state.contents[r]
     if held is not None:
         held_name = names[held]
         if visible and game.accepts[r] >> held & 1:

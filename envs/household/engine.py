@@ -23,74 +23,23 @@ What the rules say, where one would guess otherwise:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from cotgap.envs.household.actions import Action, list_actions
-from cotgap.envs.household.facts import FACTS
 from cotgap.envs.household.game import Game, members
-
-Snapshot: TypeAlias = tuple[Any, ...]
-"""What `World.snapshot` returns. Opaque, immutable, hashable, and good for one `Game` only."""
+from cotgap.envs.household.state import Snapshot, State
 
 
-class World:
+class World(State):
     """A game being played. All attributes but `game` change; read them, and call the methods."""
 
-    __slots__ = (
-        "_actions",
-        "checked",
-        "clean",
-        "contents",
-        "cool",
-        "game",
-        "gotos",
-        "held",
-        "hot",
-        "last_valid",
-        "location",
-        "lying",
-        "moves",
-        "on",
-        "opened",
-        "sliced",
-        "taken",
-        "toggled",
-        "won",
-    )
+    __slots__ = ("_actions", "gotos")
 
-    game: Game
     gotos: list[tuple[str, Action, int]]
     """Per placed receptacle the command that goes there, its meaning, and its location."""
-    location: int
-    """The number of the agent's location."""
-    held: int | None
-    """The held object."""
-    contents: tuple[tuple[int, ...], ...]
-    """Receptacle → the objects in it, ascending, whether it is open or not."""
-    lying: tuple[int, ...]
-    """Location → mask of the objects that lie there and can be sliced from there."""
-    taken: tuple[int, ...]
-    """Receptacle → mask of the objects that were taken from it and not put back."""
-    opened: int
-    """Mask of receptacles."""
-    clean: int
-    """Mask of objects, as are `hot`, `cool`, `sliced`, `toggled` (ever used) and `on`."""
-    hot: int
-    cool: int
-    sliced: int
-    toggled: int
-    on: int
-    checked: int
-    """Mask of symbols (as the goal numbers them) that were looked at. Matters to goals only."""
-    moves: int
-    """Valid commands so far."""
-    won: bool
-    """Whether the goal holds now."""
-    last_valid: bool
-    """Whether the last command was valid; True after a reset."""
 
     def __init__(self, game: Game) -> None:
-        self.game = game
+        super().__init__(game)
         goto = game.wording.goto
         self.gotos = [
             (goto.format(r=name), Action("goto", None, r), place)
@@ -99,21 +48,12 @@ class World:
             )
             if place >= 0
         ]
-        self.reset()
+        self._actions: dict[str, Action] | None = None
 
     def reset(self) -> str:
         """Start over. Returns the text that the game opens with, task sentence included."""
-        start = self.game.initial
-        self.location, self.held = start.location, None
-        self.contents, self.lying = start.contents, start.lying
-        self.taken = (0,) * len(start.contents)
-        self.opened = start.opened
-        self.clean, self.hot, self.cool = start.clean, start.hot, start.cool
-        self.sliced, self.toggled, self.on = start.sliced, start.toggled, start.on
-        self.checked = self.moves = 0
-        self.last_valid = True
-        self._actions: dict[str, Action] | None = None
-        self.won = self.game.goal.holds(self)
+        self.start_over()
+        self._actions = None
         return self.game.intro
 
     def step(self, command: str) -> str:
@@ -125,7 +65,7 @@ class World:
         self.moves += 1
         self._actions = None
         reply = _DO[action.verb](self, action)
-        self.won = self.game.goal.holds(self)
+        self.won = self.game.goal.holds(self.fact)
         return reply
 
     def admissible(self) -> list[str]:
@@ -137,67 +77,16 @@ class World:
         """1 if `won`, else 0."""
         return int(self.won)
 
-    def snapshot(self) -> Snapshot:
-        """The whole state, to be handed to `restore`. Takes constant time."""
-        return (
-            self.location,
-            self.held,
-            self.contents,
-            self.lying,
-            self.taken,
-            self.opened,
-            self.clean,
-            self.hot,
-            self.cool,
-            self.sliced,
-            self.toggled,
-            self.on,
-            self.checked,
-            self.moves,
-            self.won,
-            self.last_valid,
-        )
-
     def restore(self, state: Snapshot) -> None:
-        """Go back to a state that a `World` of the same game was in. Takes constant time."""
-        (
-            self.location,
-            self.held,
-            self.contents,
-            self.lying,
-            self.taken,
-            self.opened,
-            self.clean,
-            self.hot,
-            self.cool,
-            self.sliced,
-            self.toggled,
-            self.on,
-            self.checked,
-            self.moves,
-            self.won,
-            self.last_valid,
-        ) = state
+        """Go back to a state of the same game. Takes constant time."""
+        super().restore(state)
         self._actions = None
 
     def actions(self) -> dict[str, Action]:
         """Every valid command with its meaning. Not to be changed; made once per state."""
         if self._actions is None:
-            self._actions = list_actions(self)
+            self._actions = list_actions(self, self.gotos)
         return self._actions
-
-    def visible(self, receptacle: int) -> bool:
-        """Whether the contents of a receptacle can be seen and reached by an agent at it."""
-        return not self.game.openable >> receptacle & 1 or bool(self.opened >> receptacle & 1)
-
-    def trait(self, name: str, obj: int) -> bool:
-        """Whether an object is "clean", "hot", "cool", "sliced", "toggled", "toggleable", …"""
-        mask: int = getattr(self if name in self.__slots__ else self.game, name)
-        return bool(mask >> obj & 1)
-
-    def fact(self, predicate: str, *symbols: int) -> bool:
-        """Whether a predicate that actions can change holds; symbols as the goal numbers them."""
-        return FACTS[predicate](self, *symbols)
 
     # What it does, and what is said.
 

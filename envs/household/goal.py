@@ -11,9 +11,9 @@ fact).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from cotgap.envs.household.errors import BadGame
 from cotgap.envs.household.pddl import ARITY, Facts, Tree, typed_list
@@ -40,11 +40,8 @@ FLUENTS: Final = frozenset(
 _MAX_DEPTH: Final = 60
 
 
-class State(Protocol):
-    """What a goal is checked against."""
-
-    def fact(self, predicate: str, *symbols: int) -> bool:
-        """Whether a predicate of `FLUENTS` holds of these symbols."""
+Fact: TypeAlias = Callable[..., bool]
+"""`fact(predicate, *symbols)`: whether a predicate of `FLUENTS` holds of these symbols."""
 
 
 class Node(Protocol):
@@ -54,7 +51,7 @@ class Node(Protocol):
     def free(self) -> frozenset[int]:
         """The variable slots that must be bound in `env`."""
 
-    def holds(self, state: State, env: list[int]) -> bool:
+    def holds(self, fact: Fact, env: list[int]) -> bool:
         """Whether the condition is true."""
 
 
@@ -66,9 +63,9 @@ class Fluent:
     slots: tuple[int, ...]
     free: frozenset[int]
 
-    def holds(self, state: State, env: list[int]) -> bool:
+    def holds(self, fact: Fact, env: list[int]) -> bool:
         """Whether the predicate holds now."""
-        return state.fact(self.predicate, *[env[slot] for slot in self.slots])
+        return fact(self.predicate, *[env[slot] for slot in self.slots])
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +76,7 @@ class Static:
     slots: tuple[int, ...]
     free: frozenset[int]
 
-    def holds(self, state: State, env: list[int]) -> bool:
+    def holds(self, fact: Fact, env: list[int]) -> bool:
         """Whether the facts are in the table."""
         return tuple([env[slot] for slot in self.slots]) in self.table
 
@@ -92,7 +89,7 @@ class Same:
     right: int
     free: frozenset[int]
 
-    def holds(self, state: State, env: list[int]) -> bool:
+    def holds(self, fact: Fact, env: list[int]) -> bool:
         """Whether both sides are the same symbol."""
         return env[self.left] == env[self.right]
 
@@ -104,9 +101,9 @@ class Negation:
     part: Node
     free: frozenset[int]
 
-    def holds(self, state: State, env: list[int]) -> bool:
+    def holds(self, fact: Fact, env: list[int]) -> bool:
         """Whether the part is false."""
-        return not self.part.holds(state, env)
+        return not self.part.holds(fact, env)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +114,10 @@ class Junction:
     nodes: tuple[Node, ...]
     free: frozenset[int]
 
-    def holds(self, state: State, env: list[int]) -> bool:
+    def holds(self, fact: Fact, env: list[int]) -> bool:
         """Whether all nodes (or any) are true."""
         for node in self.nodes:
-            if node.holds(state, env) is not self.every:
+            if node.holds(fact, env) is not self.every:
                 return not self.every
         return self.every
 
@@ -129,34 +126,50 @@ Link: TypeAlias = tuple[int, Mapping[int, tuple[int, ...]]]
 """A slot that is bound earlier, and the candidates for each of its symbols."""
 
 
+class Level(NamedTuple):
+    """A variable's slot, its candidates, and the conditions that can be checked once it is bound.
+
+    `link` is a shortcut to the candidates, where an unchanging fact links it to another variable.
+    """
+
+    slot: int
+    candidates: tuple[int, ...]
+    conditions: tuple[Node, ...]
+    link: Link | None
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
-    """`exists`: per variable its slot, its candidates, and the conditions bound with it."""
+    """`exists`: its variables, in the order in which they are bound."""
 
-    levels: tuple[tuple[int, tuple[int, ...], tuple[Node, ...]], ...]
-    links: tuple[Link | None, ...]
-    """Per variable a shortcut to its candidates, where an unchanging fact links it to another."""
+    levels: tuple[Level, ...]
     free: frozenset[int]
 
-    def holds(self, state: State, env: list[int]) -> bool:
+    def holds(self, fact: Fact, env: list[int]) -> bool:
         """Whether there are candidates that make all conditions true."""
-        return self._from(0, state, env)
+        return self.bind(fact, env, _stop)
 
-    def _from(self, depth: int, state: State, env: list[int]) -> bool:
+    def bind(self, fact: Fact, env: list[int], each: Callable[[], bool], depth: int = 0) -> bool:
+        """Call `each` with the variables bound, in `env`, in each way that makes all conditions
+        true, until it returns True; returns whether it did.
+        """
         if depth == len(self.levels):
-            return True
-        slot, candidates, conditions = self.levels[depth]
-        link = self.links[depth]
+            return each()
+        slot, candidates, conditions, link = self.levels[depth]
         if link is not None:
             candidates = link[1].get(env[link[0]], ())
         for env[slot] in candidates:
             for condition in conditions:
-                if not condition.holds(state, env):
+                if not condition.holds(fact, env):
                     break
             else:
-                if self._from(depth + 1, state, env):
+                if self.bind(fact, env, each, depth + 1):
                     return True
         return False
+
+
+def _stop() -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +180,9 @@ class Goal:
     root: Node
     env: tuple[int, ...]
 
-    def holds(self, state: State) -> bool:
+    def holds(self, fact: Fact) -> bool:
         """Whether the goal is reached. Not sticky: it can become false again."""
-        return self.root.holds(state, list(self.env))
+        return self.root.holds(fact, list(self.env))
 
 
 @dataclass
@@ -292,15 +305,15 @@ class _Compiler:
             return Junction(True, tuple(nodes), _free(nodes))
         candidates, rest = self._narrow(types, nodes)
         order = sorted(types, key=lambda slot: len(candidates[slot]))
-        levels, links = [], []
+        levels = []
         known = _free(nodes) - types.keys()
         for slot in order:
             known |= {slot}
             ready = tuple(node for node in rest if node.free <= known)
             rest = [node for node in rest if not node.free <= known]
-            levels.append((slot, tuple(candidates[slot]), ready))
-            links.append(_link(slot, candidates[slot], ready))
-        return Search(tuple(levels), tuple(links), _free(nodes) - types.keys())
+            link = _link(slot, candidates[slot], ready)
+            levels.append(Level(slot, tuple(candidates[slot]), ready, link))
+        return Search(tuple(levels), _free(nodes) - types.keys())
 
     def _gather(
         self,

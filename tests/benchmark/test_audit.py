@@ -76,6 +76,7 @@ def test_what_tables_show() -> None:
         "floor and ceiling: expert 100.0% (70.1…100.0, n 9) score 100.00, "
         "noop 25.0% (7.1…59.1, n 8) score 30.00 (10.00…50.50)"
     )
+    assert bounds_line(Audit("a/b", "0" * 64, 8, {"noop": Played(8, 0)})).startswith("floor: noop")
     assert "not audited" in bounds_line(None)
 
 

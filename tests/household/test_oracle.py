@@ -144,6 +144,10 @@ UNUSUAL = [
     "(exists (?o - object ?p - object ?r - receptacle ?s - receptacle) (and (inReceptacle ?o ?r) "
     "(inReceptacle ?p ?s) (objectType ?o MugType) (isHot ?o) (objectType ?p BookType) "
     "(isClean ?p) (receptacleType ?r DeskType) (receptacleType ?s ShelfType)))",
+    "(and (inReceptacle Mug_bar_0 Desk_bar_0) (holds agent1 Book_bar_0))",
+    "(exists (?o - object) (isClean ?o))",
+    "(exists (?o - object ?r - receptacle) (and (inReceptacle ?o ?r) (objectType ?o BookType) "
+    "(not (receptacleType ?r DeskType))))",
 ]
 
 
@@ -166,7 +170,7 @@ def kitchenette(goal: str) -> World:
 
 
 @pytest.mark.parametrize(
-    ("goal", "cost"), list(zip(UNUSUAL, [5, 5, 3, 4, None, 9, 12], strict=True))
+    ("goal", "cost"), list(zip(UNUSUAL, [5, 5, 3, 4, None, 9, 12, 5, 4, 4], strict=True))
 )
 def test_unusual_goals(goal: str, cost: int | None) -> None:
     world = kitchenette(goal)
