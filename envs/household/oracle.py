@@ -175,7 +175,7 @@ def _objects(way: Way) -> set[int]:
 
 @lru_cache(maxsize=_GAMES_KEPT)
 def _ways(game: Game) -> _Ways | None:
-    """None for a goal that has no list of ways."""
+    """A game's ways to its goal; None where they cannot be listed."""
     try:
         ways = _Ways(game)
     except NotListable:
