@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, runtime_checkable
+
+from pydantic import Field
 
 from cotgap.envs.core import CoTGapError, TextEnv
+from cotgap.envs.schema import Count, Label, Real, Record, Seconds
 
 if TYPE_CHECKING:
     from cotgap.agents.rendering import Renderer
@@ -35,11 +38,11 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
+class Sampling(Record):
     """How tokens are chosen. `temperature` 0 is greedy decoding (and then `top_p` is not used)."""
 
-    temperature: float = 0.0
-    top_p: float = 1.0
+    temperature: Real = 0.0
+    top_p: Real = 1.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature <= 10:
@@ -51,7 +54,7 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Record):
     """What decisions cost: tokens read (prompt and prefill) and written, and wall seconds.
 
     `seconds` is the decision's share of the batch it was decoded in, or how long a server took to
@@ -61,11 +64,11 @@ class Usage:
     it depends on what else was decoded, and nothing but cost depends on it.
     """
 
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    seconds: float = 0.0
-    dropped_steps: int = 0
-    cached_tokens: int = 0
+    prompt_tokens: Count = 0
+    completion_tokens: Count = 0
+    seconds: Seconds = 0.0
+    dropped_steps: Count = 0
+    cached_tokens: Count = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -78,16 +81,17 @@ class Usage:
 
 
 NO_USAGE = Usage()
+Tag = Annotated[str, Field(pattern=r"^\S.{0,62}\S$")]
 
 
 @dataclass(frozen=True, slots=True)
-class Tags:
+class Tags(Record):
     """The four tags of a protocol; an `Agent` may bring others (its model's own convention)."""
 
-    think_open: str = "<think>"
-    think_close: str = "</think>"
-    action_open: str = "<action>"
-    action_close: str = "</action>"
+    think_open: Tag = "<think>"
+    think_close: Tag = "</think>"
+    action_open: Tag = "<action>"
+    action_close: Tag = "</action>"
 
 
 DEFAULT_TAGS = Tags()
@@ -137,18 +141,18 @@ class Completion:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Record):
     """What an agent decided in one mode at one state.
 
     `raw` is the whole reply, prefill included, byte for byte. `action` is None exactly when
     `parse_error` names the kind of failure. `thought` is the reasoning, where the mode has one.
     """
 
-    mode: str
+    mode: Label
     action: str | None
     thought: str | None
     raw: str
-    parse_error: str | None = None
+    parse_error: Label | None = None
     finish_reason: FinishReason = "stop"
     usage: Usage = Usage()
 

@@ -170,7 +170,7 @@ class RunOptions:
     shadow: Annotated[
         str,
         typer.Option(
-            help="auto: episodes driven by the last mode also record the others' actions; "
+            help="auto: episodes also record the actions of the modes named before theirs; "
             "all: every episode records every other mode."
         ),
     ] = "auto"
@@ -286,7 +286,11 @@ class CompareOptions:
     ] = field(default_factory=list)
     margin: Annotated[
         float | None,
-        typer.Option(help="Gate: by how many percentage points B may be worse.", metavar="PP"),
+        typer.Option(
+            help="Gate: by how many percentage points B may be worse; of steps and tokens, by how "
+            "many per cent of A's.",
+            metavar="PP",
+        ),
     ] = None
     gate: Annotated[
         list[str],
@@ -337,6 +341,9 @@ class PowerOptions:
         str | None,
         typer.Option(help="Its driving mode. [default: its first]", show_default=False),
     ] = None
+    metric: Annotated[
+        str, typer.Option(help="What is to differ: a metric that is a share of episodes.")
+    ] = "success"
     repeats: Annotated[
         int, typer.Option(help="How often each task is to be played.", min=1, metavar="R")
     ] = 1

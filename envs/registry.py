@@ -14,7 +14,7 @@ SUITES: Extensions[Suite] = Extensions(
     __package__,
     "SUITE",
     Suite,
-    helpers=("audits", "cache", "cli", "core", "locks", "plugins", "registry", "spaces"),
+    helpers=("audits", "cache", "cli", "core", "locks", "plugins", "registry", "schema", "spaces"),
 )
 
 

@@ -15,9 +15,7 @@ from cotgap.agents.checkpoints import bundled
 from cotgap.agents.fingerprint import fingerprint as fingerprint_of
 from cotgap.benchmark.domain import panel_facts
 from cotgap.envs.core import CoTGapError
-from cotgap.leaderboards.form import CARD_FIELDS, ENTRANT_FIELDS, PARENT_FIELDS
-from cotgap.leaderboards.schema import FieldError, fields
-from cotgap.leaderboards.submission import Entrant
+from cotgap.leaderboards.submission import Card, Entrant, Parent
 
 CARD = "card.json"
 ADAPTER = "adapter_config.json"  # an agent with an adapter has a fingerprint of its base, too
@@ -85,18 +83,18 @@ def make_entrant(
     content: dict[str, Any] = {"name": agent, "organisation": "", "url": "", "description": ""}
     content |= {name: given[name] for name in TEXTS if given.get(name) is not None}
     content |= {name: value for name, value in options.items() if value is not None}
-    kept = {name: given[name] for name in CARD_FIELDS if given.get(name) is not None}
+    kept = {name: given[name] for name in Card.__annotations__ if given.get(name) is not None}
     if isinstance(parent := kept.get("parent"), dict):
-        kept["parent"] = {name: parent[name] for name in PARENT_FIELDS if name in parent}
+        kept["parent"] = {name: parent[name] for name in Parent.__annotations__ if name in parent}
     for trained in (kept, kept.get("parent")):
         if isinstance(trained, dict) and "trained_on" in trained:
             trained["trained_on"] = _trained_on(trained["trained_on"])
     content["card"] = kept or None
     try:
-        fields(ENTRANT_FIELDS)(content, "")
-    except FieldError as error:
+        entrant = Entrant.from_json(content, foreign=True)
+    except CoTGapError as error:
         raise CoTGapError(f"the entrant's {error}. {EXAMPLE}") from error
-    return Entrant(**content), sorted(set(given) - set(TEXTS) - set(CARD_FIELDS))
+    return entrant, sorted(set(given) - set(TEXTS) - set(Card.__annotations__))
 
 
 def _trained_on(listed: Any) -> Any:

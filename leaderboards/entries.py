@@ -1,24 +1,21 @@
-"""The boards' entries: a folder of submissions, `SLUG.zip`, some with a receipt, `SLUG.json`."""
+"""The boards' entries: a folder of `SLUG.jsonl.xz` (submissions) and `SLUG.json` (receipts)."""
 
 from __future__ import annotations
 
 import datetime
 import hashlib
 import re
-from dataclasses import asdict
 from pathlib import Path
 
 from cotgap.benchmark.records.files import write_json
 from cotgap.benchmark.records.store import versions
 from cotgap.benchmark.stats.intervals import wilson
 from cotgap.envs.core import REPOSITORY, CoTGapError
-from cotgap.leaderboards import form
-from cotgap.leaderboards.reading import SubmissionError, check, parse, read_submission
-from cotgap.leaderboards.schema import fields
-from cotgap.leaderboards.submission import INEXACT, LEAST, Entry, Receipt, Tier
+from cotgap.leaderboards.reading import SubmissionError, check_json, read_submission
+from cotgap.leaderboards.submission import INEXACT, LEAST, SLUG, Entry, Receipt, Tier
 
 FOLDER = Path(__file__).with_name("entries")
-FILE, RECEIPT = ".zip", ".json"
+FILE, RECEIPT = ".jsonl.xz", ".json"
 BESIDE = ("README.md", ".gitignore")  # what may lie in the folder besides
 MAX_RECEIPT = 100_000  # bytes: a receipt takes some 500
 
@@ -44,18 +41,24 @@ def entry_files(folder: Path) -> list[Path]:
         paths = sorted(folder.iterdir())
     except OSError as error:
         raise SubmissionError(f"{folder}: cannot be read: {error}") from error
-    slugs = {path.stem for path in paths if path.suffix == FILE}
+    files = [path for path in paths if path.name.endswith(FILE)]
+    slugs = set(map(entry_slug, files))
     for path in paths:
         if path.name in BESIDE:
             continue
-        if path.suffix not in (FILE, RECEIPT) or not re.fullmatch(form.SLUG, path.stem):
+        if not path.name.endswith((FILE, RECEIPT)) or not re.fullmatch(SLUG, entry_slug(path)):
             raise SubmissionError(
                 f"{folder}: {path.name!r} is neither SLUG{FILE} nor SLUG{RECEIPT}, where SLUG is "
                 "of a-z, 0-9 and hyphens"
             )
-        if path.stem not in slugs:
-            raise SubmissionError(f"{path}: a receipt without its {path.stem}{FILE}")
-    return [path for path in paths if path.suffix == FILE]
+        if entry_slug(path) not in slugs:
+            raise SubmissionError(f"{path}: a receipt without its {entry_slug(path)}{FILE}")
+    return files
+
+
+def entry_slug(path: Path) -> str:
+    """The name of a submission's or a receipt's file without the suffix."""
+    return path.name.removesuffix(FILE).removesuffix(RECEIPT)
 
 
 def read_entry(path: Path) -> Entry:
@@ -68,14 +71,14 @@ def read_entry(path: Path) -> Entry:
             f"{beside}: sha256: is of another file ({receipt.sha256[:12]}...); {path.name} has "
             f"{found[:12]}... Verify it again: cotgap verify {path.name} --receipt"
         )
-    return Entry(path.stem, submission, receipt)
+    return Entry(entry_slug(path), submission, receipt)
 
 
 def receipt_path(path: Path) -> Path:
-    """Where a submission's receipt lies; raises `SubmissionError` for a file that is no `.zip`."""
-    if path.suffix != FILE:
+    """Where a submission's receipt lies; raises `SubmissionError` for another suffix."""
+    if not path.name.endswith(FILE):
         raise SubmissionError(f"{path}: a receipt lies beside SLUG{FILE}: rename the file first")
-    return path.with_suffix(RECEIPT)
+    return path.with_name(entry_slug(path) + RECEIPT)
 
 
 def read_receipt(path: Path) -> Receipt:
@@ -83,17 +86,18 @@ def read_receipt(path: Path) -> Receipt:
     try:
         if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_RECEIPT:
             raise CoTGapError(f"not an ordinary file of at most {MAX_RECEIPT:,} bytes")
-        content = parse(path.read_bytes(), "the receipt")
-        check(fields(form.RECEIPT_FIELDS), content, "the receipt")
-        if content["agreed"] > content["redecoded"]:
-            raise CoTGapError("the receipt: agreed: more than were decoded again")
-        if (content["tier"] == "re-decoded") != (content["redecoded"] > 0):
-            raise CoTGapError("the receipt: redecoded: does not go with its tier")
-        if content["tier"] == "re-decoded" and not _earned(content["redecoded"], content["agreed"]):
-            raise CoTGapError("the receipt: agreed: too few for its tier")
+        text = path.read_bytes()
+        check_json(text)
+        receipt = Receipt.parse(text, foreign=True)
+        if receipt.agreed > receipt.redecoded:
+            raise CoTGapError("agreed: more than were decoded again")
+        if (receipt.tier == "re-decoded") != (receipt.redecoded > 0):
+            raise CoTGapError("redecoded: does not go with its tier")
+        if receipt.tier == "re-decoded" and not _earned(receipt.redecoded, receipt.agreed):
+            raise CoTGapError("agreed: too few for its tier")
     except (OSError, CoTGapError) as error:
         raise SubmissionError(f"{path}: {error}") from error
-    return Receipt(**content)
+    return receipt
 
 
 def _earned(redecoded: int, agreed: int) -> bool:
@@ -116,7 +120,7 @@ def write_receipt(path: Path, receipt: Receipt) -> Path:
     """
     beside = receipt_path(path)
     try:
-        write_json(beside, asdict(receipt))
+        write_json(beside, receipt.to_json())
     except OSError as error:
         raise CoTGapError(f"cannot write {beside}: {error}") from error
     return beside

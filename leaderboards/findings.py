@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from cotgap.benchmark.metrics.summary import PanelSummary
-from cotgap.leaderboards.schema import shown
+from cotgap.envs.schema import shown
 
 Kind = Literal[
     # of a run's configuration

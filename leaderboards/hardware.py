@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from cotgap.leaderboards.form import MAX_LABEL
+from cotgap.envs.schema import LABEL
 
 QUERY = ("--query-gpu=name,memory.total", "--format=csv,noheader")
 PATIENCE = 20.0  # seconds for the GPUs' driver to answer
@@ -24,7 +24,7 @@ def machine() -> dict[str, str]:
         "system": f"{platform.system()} {platform.machine()}".strip(),
     }
     shown = {name: "".join(filter(str.isprintable, text)) for name, text in found.items()}
-    return {name: text.strip()[:MAX_LABEL].strip() for name, text in shown.items() if text.strip()}
+    return {name: text.strip()[:LABEL].strip() for name, text in shown.items() if text.strip()}
 
 
 def _processor() -> str:

@@ -43,7 +43,8 @@ class SubmitOptions:
         ),
     ] = None
     out: Annotated[
-        Path | None, typer.Option(help="The file. [default: NAME.zip here]", show_default=False)
+        Path | None,
+        typer.Option(help="The file. [default: NAME.jsonl.xz here]", show_default=False),
     ] = None
 
 
@@ -67,8 +68,8 @@ class VerifyOptions:
     """Check a submission file: parse every reply and play every action again, and compare."""
 
     EXAMPLES: ClassVar = (
-        "cotgap verify my-agent.zip",
-        "cotgap verify my-agent.zip --redecode 60 --agent path/to/my-checkpoint --receipt",
+        "cotgap verify my-agent.jsonl.xz",
+        "cotgap verify my-agent.jsonl.xz --redecode 60 --agent path/to/my-checkpoint --receipt",
     )
     NOTE: ClassVar = VERIFY_CODES
 

@@ -1,4 +1,4 @@
-"""Pack run folders of one agent into one submission file: a zip of two members.
+"""Pack run folders of one agent into one submission file.
 
 The same runs and the same entrant give the same bytes. `cotgap.leaderboards.reading` reads it back.
 """
@@ -6,13 +6,10 @@ The same runs and the same entrant give the same bytes. `cotgap.leaderboards.rea
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
-import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from cotgap.benchmark.records.config import RunConfig
@@ -21,12 +18,17 @@ from cotgap.benchmark.records.store import read_episodes, read_run
 from cotgap.benchmark.rollout.episode import Job
 from cotgap.benchmark.rollout.runner import plan
 from cotgap.envs.core import CoTGapError
-from cotgap.leaderboards import form
+from cotgap.envs.schema import Record
+from cotgap.leaderboards.archive import compressed
 from cotgap.leaderboards.reading import SubmissionError, read_submission
-from cotgap.leaderboards.submission import Submission, SubmittedRun
+from cotgap.leaderboards.submission import (
+    Header,
+    PlayedEpisode,
+    Submission,
+    SubmittedRun,
+    other_agent,
+)
 
-DATE = (1980, 1, 1, 0, 0, 0)  # a zip's first day: the file shall not depend on when it was made
-UNIX = 3  # which system's permissions a member has
 NAMED = 5  # missing episodes that a message names
 
 
@@ -39,10 +41,10 @@ def load_runs(folders: Sequence[Path], hardware: Mapping[str, str]) -> tuple[Sub
     if not folders:
         raise CoTGapError("no run was given: name at least one run folder")
     runs = tuple(_load(folder, hardware) for folder in folders)
-    first = runs[0].config["agent"]
+    first = runs[0].config.agent
     for folder, run in zip(folders[1:], runs[1:], strict=True):
-        agent = run.config["agent"]
-        if name := form.other_agent(first, agent):
+        agent = run.config.agent
+        if name := other_agent(first, agent):
             raise CoTGapError(
                 f"a submission is of one agent, but {folder} has the {name} {agent.get(name)!r}, "
                 f"and {folders[0]} has {first.get(name)!r}. Submit them in files of their own"
@@ -53,8 +55,8 @@ def load_runs(folders: Sequence[Path], hardware: Mapping[str, str]) -> tuple[Sub
 def write_submission(path: Path, submission: Submission) -> None:
     """Write the file in one piece, and read it back.
 
-    Raises `CoTGapError` where it cannot be written or breaks a limit of `cotgap.leaderboards.form`;
-    there is no file then.
+    Raises `CoTGapError` where it cannot be written or could not be read back; there is no file
+    then.
     """
     fresh = path.with_name(f"{path.name}.tmp")
     try:
@@ -73,43 +75,20 @@ def write_submission(path: Path, submission: Submission) -> None:
 
 def packed(submission: Submission) -> bytes:
     """The file's bytes."""
-    manifest = {
-        "schema": submission.schema,
-        "entrant": asdict(submission.entrant),
-        "runs": [
-            {
-                "digest": run.digest,
-                "config": run.config,
-                "versions": run.versions,
-                "hardware": run.hardware,
-            }
-            for run in submission.runs
-        ],
-    }
-    text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_LZMA) as archive:
-        archive.writestr(_member(form.MANIFEST), text.encode("utf-8"))
-        with archive.open(_member(form.EPISODES), "w") as stream:
-            for line in _lines(submission.runs):
-                stream.write(line)
-    return buffer.getvalue()
+    return compressed(_lines(submission))
 
 
-def _member(name: str) -> zipfile.ZipInfo:
-    member = zipfile.ZipInfo(name, DATE)
-    member.compress_type = zipfile.ZIP_LZMA
-    member.create_system = UNIX
-    member.external_attr = 0o100644 << 16
-    return member
-
-
-def _lines(runs: Sequence[SubmittedRun]) -> Iterator[bytes]:
-    for number, run in enumerate(runs):
+def _lines(submission: Submission) -> Iterator[bytes]:
+    yield _line(Header(submission.entrant, submission.runs))
+    for number, run in enumerate(submission.runs):
         for episode in run.episodes:
-            content = {"run": number, "episode": episode.to_json()}
-            text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-            yield text.encode("utf-8") + b"\n"
+            yield _line(PlayedEpisode(number, episode))
+
+
+def _line(record: Record) -> bytes:
+    content = record.to_json()
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8") + b"\n"
 
 
 def _load(folder: Path, hardware: Mapping[str, str]) -> SubmittedRun:
@@ -122,10 +101,9 @@ def _load(folder: Path, hardware: Mapping[str, str]) -> SubmittedRun:
         raise CoTGapError(f"{folder}: its run.json was changed after the run (another digest)")
     return SubmittedRun(
         digest=config.digest,
-        config=content["config"],
+        config=config,
         versions=tuple(content["versions"]),
         hardware=hardware,
-        plans=config.panels,
         episodes=_complete(folder, config),
     )
 

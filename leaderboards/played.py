@@ -107,7 +107,7 @@ def played(entry: Entry) -> tuple[list[Played], list[LeftOut]]:
     """
     groups: dict[Setting, list[tuple[SubmittedRun, PanelPlan]]] = {}
     for run in entry.submission.runs:
-        for plan in run.plans:
+        for plan in run.config.panels:
             groups.setdefault(_setting(run, plan), []).append((run, plan))
     taken, left = [], []
     for setting, parts in sorted(groups.items(), key=lambda item: item[0]):
@@ -116,23 +116,23 @@ def played(entry: Entry) -> tuple[list[Played], list[LeftOut]]:
         if reason := _reason(planned, episodes):
             left.append(LeftOut(entry.slug, setting.panel, reason))
         else:
-            agent = parts[0][0].config["agent"]
+            agent = parts[0][0].config.agent
             taken.append(Played(entry, setting, agent, tuple(episodes)))
     return taken, left
 
 
 def _setting(run: SubmittedRun, plan: PanelPlan) -> Setting:
-    sampling, limits = run.config["sampling"], run.config["limits"]
-    temperature = float(sampling["temperature"])
+    config = run.config
+    temperature = float(config.sampling.temperature)
     return Setting(
         panel=plan.name,
-        protocol=str(run.config["protocol"]),
+        protocol=config.protocol,
         tasks=plan.tasks,
-        repeats=int(run.config["repeats"]),
+        repeats=config.repeats,
         temperature=temperature,
-        top_p=float(sampling["top_p"]) if temperature else 1.0,
-        action_tokens=int(limits["action_tokens"]),
-        thought_tokens=int(limits["thought_tokens"]),
+        top_p=float(config.sampling.top_p) if temperature else 1.0,
+        action_tokens=config.limits.action_tokens,
+        thought_tokens=config.limits.thought_tokens,
         step_limit=plan.step_limit,
         size=plan.size,
         lock=plan.lock,
@@ -146,10 +146,10 @@ def _of_plan(run: SubmittedRun, plan: PanelPlan) -> Iterable[Episode]:
 def _planned(run: SubmittedRun, plan: PanelPlan) -> Iterable[tuple[str, str, int]]:
     """What a run plays: its tasks with seed 0, in every mode and repeat."""
     return (
-        (f"{plan.name}/{task}#0", str(mode), repeat)
+        (f"{plan.name}/{task}#0", mode, repeat)
         for task in plan.tasks
-        for mode in run.config["modes"]
-        for repeat in range(int(run.config["repeats"]))
+        for mode in run.config.modes
+        for repeat in range(run.config.repeats)
     )
 
 

@@ -104,7 +104,7 @@ def redecode(
     drawn = draw(submission, n, seed)
     if not drawn:
         raise CoTGapError("there is nothing to decode again: no episode has a step")
-    config = RunConfig.from_json(submission.runs[0].config)
+    config = submission.runs[0].config
     agent = _agent(spec, config, dict(options or {}))
     with closing(agent):
         check_same(agent, config)
@@ -113,7 +113,7 @@ def redecode(
             for number in sorted({each.run for each in drawn})
             for pair in _decoded(
                 agent,
-                RunConfig.from_json(submission.runs[number].config),
+                submission.runs[number].config,
                 [each for each in drawn if each.run == number],
                 on_step,
             )
@@ -126,7 +126,7 @@ def draw(submission: Submission, n: int, seed: int) -> list[Drawn]:
     every: list[Drawn] = []
     for number, run in enumerate(submission.runs):
         records = {episode.id: episode for episode in run.episodes}
-        for job in plan(RunConfig.from_json(run.config)):
+        for job in plan(run.config):
             for step in range(len(records[job.id].steps)):
                 modes = (job.mode, *job.shadows)
                 every += [Drawn(number, job, records[job.id], step, mode) for mode in modes]

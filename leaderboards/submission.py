@@ -1,19 +1,28 @@
 """What a submission holds: who entered, the runs' resolved configurations, every episode.
 
 Plain data without a claim that anything of it is true: `cotgap.leaderboards.verifying` replays it.
-A submission says nothing that a run does not record, but for its `Entrant`.
+A submission says nothing that a run does not record, but for its `Entrant`. On disk it is one line
+of JSON with its `Header` and one for each `PlayedEpisode`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from cotgap.benchmark.records.config import PanelPlan
+from pydantic import AfterValidator, Field
+from typing_extensions import NotRequired, TypedDict
+
+from cotgap.agents.core import Tags
+from cotgap.benchmark.records.config import RunConfig, TaskId
 from cotgap.benchmark.records.episode import Episode
+from cotgap.envs.schema import Count, Free, Items, Label, Line, Record, foreign, line, shown
 
-SCHEMA = 1
+# A slug is a file's name and part of a page's address.
+SLUG = "[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?"
 
 Tier = Literal["self-reported", "replayed", "re-decoded"]
 """How far the numbers can be trusted, in ascending order. self-reported: nothing was checked
@@ -31,36 +40,107 @@ LEAST = 30
 # texts that the checkpoint never wrote, not a few forged among many; the receipt says how many
 # agreed.
 INEXACT = 0.5
+# Of these, all runs of a submission hold the same: they are of one agent.
+SAME_AGENT = ("name", "fingerprint", "tags", "backend", "dtype")
+
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+Circumstances = Annotated[Mapping[Label, Line], Field(max_length=32)]
+"""Versions or hardware, by name."""
+
+
+class TrainedOn(TypedDict):
+    """A panel that a checkpoint was trained on."""
+
+    suite: Label
+    panel: Label
+    kinds: Items[Line]
+    wording: Label
+    endless: NotRequired[bool]
+    held_out_tasks: NotRequired[Items[TaskId]]
+    noise: NotRequired[Annotated[float, Field(ge=0, le=1)]]
+    suite_version: NotRequired[Label]
+    lock: NotRequired[Sha256]
+
+
+class Parent(TypedDict, total=False):
+    """The checkpoint that another one started from."""
+
+    name: Label | None
+    fingerprint: Sha256 | None
+    step: Count | None
+    trained_on: Items[TrainedOn]
+
+
+class Card(TypedDict, total=False):
+    """What is kept of a checkpoint's card; its curves and measurements are left out."""
+
+    trained_on: Items[TrainedOn]
+    parent: Parent | None
+    step: Count | None
+    parameters: Annotated[int, Field(ge=0, le=10**14)] | None
+    tokens: Annotated[int, Field(ge=0, le=10**16)] | None
+    data_sha256: Sha256 | None
+    config: Free | None
+
+
+def is_web_address(text: str) -> bool:
+    """Whether it is an http(s) address in ASCII that hides no name or password."""
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
+    except ValueError:
+        return False
+    return bool(good) and text.isascii() and not re.search(r"[\s\"'<>\\`]", text)
+
+
+def _check_address(text: str) -> None:
+    if text and not is_web_address(text):
+        raise ValueError(f"{shown(text)} is no http:// or https:// address in ASCII")
 
 
 @dataclass(frozen=True)
-class Entrant:
+class Entrant(Record):
     """Who entered, in their own words; `name` is the agent's name on the boards.
 
     `card` is the checkpoint's card (see `cotgap.agents.training.checkpoints`): what it was trained
     on decides what is in-domain (`cotgap.benchmark.domain.relate`); None: not told.
     """
 
-    name: str
-    organisation: str = ""
-    url: str = ""
-    description: str = ""
-    card: Mapping[str, Any] | None = None
+    name: Annotated[str, line(80, least=1)]
+    organisation: Annotated[str, line(80)] = ""
+    url: Annotated[str, line(300), foreign(_check_address)] = ""
+    description: Annotated[str, line(1_000)] = ""
+    card: Card | None = None
 
 
 @dataclass(frozen=True)
-class SubmittedRun:
-    """One run: its `run.json` (configuration, versions, sessions), and its episodes.
+class AgentFacts(Record):
+    """What is relied on of an agent's description, which holds more."""
 
-    `config` is `RunConfig.to_json()`, `digest` the SHA-256 over it, `versions` the circumstances
-    under which it was started and resumed.
+    name: Label
+    fingerprint: Sha256
+    protocol: Label
+    tags: Tags
+    backend: Label
+
+
+@dataclass(frozen=True)
+class RunFacts(Record):
+    """A run's `run.json`: the digest over its configuration, and under which versions it was
+    started and resumed; and the hardware that its entrant tells of.
     """
 
-    digest: str
-    config: Mapping[str, Any]
-    versions: tuple[Mapping[str, str], ...]
-    hardware: Mapping[str, str]
-    plans: tuple[PanelPlan, ...]
+    digest: Sha256
+    config: RunConfig
+    versions: Annotated[Items[Circumstances], Field(min_length=1)]
+    hardware: Circumstances
+
+
+@dataclass(frozen=True)
+class SubmittedRun(RunFacts):
+    """A run with its episodes."""
+
     episodes: tuple[Episode, ...]
 
 
@@ -70,24 +150,46 @@ class Submission:
 
     entrant: Entrant
     runs: tuple[SubmittedRun, ...]
-    schema: int = SCHEMA
 
 
 @dataclass(frozen=True)
-class Receipt:
+class Header(Record):
+    """The first line of a submission's file: all of it but the episodes."""
+
+    entrant: Entrant
+    runs: Annotated[Items[RunFacts], Field(min_length=1, max_length=32)]
+    schema: Literal[1] = 1
+
+
+@dataclass(frozen=True)
+class PlayedEpisode(Record):
+    """Every other line: an episode, and the index of its run."""
+
+    run: Count
+    episode: Episode
+
+
+def _check_date(text: str) -> str:
+    if not re.fullmatch("[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])", text):
+        raise ValueError(f"{shown(text)} is no date (YYYY-MM-DD)")
+    return text
+
+
+@dataclass(frozen=True)
+class Receipt(Record):
     """What a verifier found of a submission file with this SHA-256 (hex), kept beside it.
 
     `date` is ISO (YYYY-MM-DD); `versions` are the verifier's. `redecoded` and `agreed` count the
     steps that were decoded again, and of these the equal ones; `seed` drew them.
     """
 
-    sha256: str
+    sha256: Sha256
     tier: Tier
-    date: str
-    versions: Mapping[str, str] = field(default_factory=dict)
-    redecoded: int = 0
-    agreed: int = 0
-    seed: int = 0
+    date: Annotated[str, AfterValidator(_check_date)]
+    versions: Circumstances = field(default_factory=dict)
+    redecoded: Count = 0
+    agreed: Count = 0
+    seed: Annotated[int, Field(ge=0, le=2**63)] = 0
 
 
 @dataclass(frozen=True)
@@ -102,3 +204,8 @@ class Entry:
     def tier(self) -> Tier:
         """That of its receipt; without one, self-reported."""
         return self.receipt.tier if self.receipt else "self-reported"
+
+
+def other_agent(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """The first of `SAME_AGENT` in which two runs' agents differ; empty where they are one."""
+    return next((name for name in SAME_AGENT if one.get(name) != other.get(name)), "")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from cotgap.benchmark.domain import Relation, reference, relate
+from cotgap.benchmark.metrics.core import Part, decided, part_name
 from cotgap.benchmark.report.published import published
 from cotgap.benchmark.stats import intervals
 from cotgap.benchmark.stats.intervals import Estimate
@@ -50,20 +51,27 @@ class Beside:
 
 @dataclass(frozen=True)
 class Table:
-    """Numbers that are comparable. `rows` are in order of the first measure, best first.
+    """Numbers of a mode, or of a pair of modes, that are comparable.
+
+    `rows` are in order of the first measure, best first.
 
     `inside` and `axes` are of boards of held-out panels: the setting that is in-domain (None where
     the suite has none that the entries played), and along what `setting` is out of domain.
     """
 
     board: Board
-    view: str
+    part: Part
     setting: Setting
     measures: tuple[Measure, ...]
     rows: tuple[Row, ...]
     beside: tuple[Beside, ...] = ()
     inside: Setting | None = None
     axes: tuple[str, ...] = ()
+
+    @property
+    def view(self) -> str:
+        """The mode, or the pair as in `prompt-cot`."""
+        return part_name(self.part)
 
 
 @dataclass(frozen=True)
@@ -99,8 +107,8 @@ def fill(board: Board, everything: Sequence[Played]) -> Filled:
     tables = [
         table
         for (setting, inside, axes), contenders in sorted(groups.items(), key=_place)
-        for view in board.views
-        if (table := _table(board, view, setting, inside, axes, contenders, scripted)) is not None
+        for part in board.parts(decided(e for one in contenders for e in one.here.episodes))
+        if (table := _table(board, part, setting, inside, axes, contenders, scripted)) is not None
     ]
     return Filled(board, tuple(tables), untold)
 
@@ -152,7 +160,7 @@ def _as_long(one: Setting, other: Setting) -> bool:
 
 def _table(
     board: Board,
-    view: str,
+    part: Part,
     setting: Setting,
     inside: Setting | None,
     axes: tuple[str, ...],
@@ -160,8 +168,8 @@ def _table(
     scripted: Sequence[Played],
 ) -> Table | None:
     """None where nobody has the first measure."""
-    first, *more = board.views[view]
-    rows = [row for one in contenders if first.name in (row := _row(board, view, one)).estimates]
+    first, *more = board.measures(part)
+    rows = [row for one in contenders if first.name in (row := _row(board, part, one)).estimates]
     if not rows:
         return None
     shown = (first, *(m for m in more if any(m.name in row.estimates for row in rows)))
@@ -169,10 +177,10 @@ def _table(
         rows = _ranked(rows, measure)
     sign = -1 if first.direction == "higher" else 1
     rows.sort(key=lambda row: (sign * row.estimates[first.name].value, row.entry.slug))
-    beside = (*_scripted(board, view, setting, scripted), *_published(first, setting))
+    beside = (*_scripted(board, part, setting, scripted), *_published(first, setting))
     return Table(
         board=board,
-        view=view,
+        part=part,
         setting=setting,
         measures=shown,
         rows=tuple(rows),
@@ -182,10 +190,10 @@ def _table(
     )
 
 
-def _row(board: Board, view: str, contender: Contender) -> Row:
-    found = {measure.name: measure.estimate(contender) for measure in board.views[view]}
+def _row(board: Board, part: Part, contender: Contender) -> Row:
+    found = {measure.name: measure.estimate(contender) for measure in board.measures(part)}
     estimates = {name: value for name, value in found.items() if value is not None}
-    return Row(contender, estimates, {}, board.remark(contender, view))
+    return Row(contender, estimates, {}, board.remark(contender, part))
 
 
 def _ranked(rows: Sequence[Row], measure: Measure) -> list[Row]:
@@ -210,10 +218,10 @@ def _ranked(rows: Sequence[Row], measure: Measure) -> list[Row]:
 
 
 def _scripted(
-    board: Board, view: str, setting: Setting, scripted: Sequence[Played]
+    board: Board, part: Part, setting: Setting, scripted: Sequence[Played]
 ) -> Iterator[Beside]:
     for one in scripted:
-        if one.setting == setting and (row := _row(board, view, Contender(one))).estimates:
+        if one.setting == setting and (row := _row(board, part, Contender(one))).estimates:
             yield Beside(
                 name=one.scripted,
                 kind="floor" if SCRIPTED[one.scripted] == "floor" else "ceiling",

@@ -15,7 +15,7 @@ from typing import Any
 
 from cotgap.benchmark.domain import panel_facts, trained_on
 from cotgap.benchmark.metrics.summary import PanelSummary, summarise
-from cotgap.benchmark.records.config import PanelPlan, RunConfig, digest_of
+from cotgap.benchmark.records.config import PanelPlan, RunConfig
 from cotgap.benchmark.records.episode import Episode
 from cotgap.benchmark.rollout.episode import Job
 from cotgap.benchmark.rollout.runner import plan
@@ -111,9 +111,10 @@ class _Prepared:
         self.unplayable: list[Unplayable] = []
         self.pieces: list[Piece] = []
         self._run, self._where = run, where
-        self._check_digest()
+        config = run.config
+        if config.digest != run.digest:
+            self._add("digest", "", run.digest, config.digest)
         try:
-            config = RunConfig.from_json(run.config)
             rules = Rules.of(config)
         except CoTGapError as error:
             self._add("config", "", "a run's configuration", str(error))
@@ -128,11 +129,6 @@ class _Prepared:
         self.pieces = in_pieces(
             rules, [pair for pair in pairs if pair[0].task_key.panel in playable], where
         )
-
-    def _check_digest(self) -> None:
-        run = self._run
-        if (found := digest_of(run.config)) != run.digest:
-            self._add("digest", "", run.digest, found)
 
     def _check_agent(self, config: RunConfig) -> None:
         if config.agent["protocol"] != config.protocol:
@@ -164,7 +160,7 @@ class _Prepared:
         now = suite.availability()
         if not now.usable:
             config = self._run.config
-            count = len(said.tasks) * config["repeats"] * len(config["modes"])
+            count = len(said.tasks) * config.repeats * len(config.modes)
             self.unplayable.append(Unplayable(said.name, count, now.reason, now.fix))
         return now.usable
 

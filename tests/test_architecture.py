@@ -17,7 +17,7 @@ FOLDERS = ("envs", "agents", "benchmark", "leaderboards")
 # package → what of ours it may import, as prefixes of dotted names
 ARROWS = {
     "envs": ("cotgap.envs",),
-    "agents": ("cotgap.agents", "cotgap.envs.cache", "cotgap.envs.core", "cotgap.envs.plugins"),
+    "agents": ("cotgap.agents", *(f"cotgap.envs.{m}" for m in "cache core plugins schema".split())),
     "benchmark": ("cotgap.benchmark", "cotgap.agents", "cotgap.envs"),
     "leaderboards": ("cotgap.leaderboards", "cotgap.benchmark", "cotgap.envs"),
     "cotgap": ("cotgap",),
@@ -34,6 +34,7 @@ MORE = {
         "cotgap.agents.specs",
     ),
     ROOT / "leaderboards" / "options.py": ("cotgap.agents.options",),
+    ROOT / "leaderboards" / "submission.py": ("cotgap.agents.core",),
     # A checkpoint's card, and whether it is the checkpoint that played.
     ROOT / "leaderboards" / "cards.py": ("cotgap.agents.checkpoints", "cotgap.agents.fingerprint"),
 }

@@ -45,7 +45,7 @@ def files() -> dict[str, str]:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project with every file of the document in its place."""
     folder = tmp_path_factory.mktemp("extended")
-    ignored = shutil.ignore_patterns("__pycache__", "*.zip", "*.safetensors")
+    ignored = shutil.ignore_patterns("__pycache__", "*.xz", "*.safetensors")
     for name in COPIED:
         shutil.copytree(ROOT / name, folder / name, ignore=ignored, symlinks=True)
     (folder / "pyproject.toml").symlink_to(ROOT / "pyproject.toml")
@@ -88,9 +88,47 @@ def test_every_command(project: Path) -> None:
     assert "noisy: 4 episodes" in (project / "runs/report/sizes.html").read_text(encoding="utf-8")
 
 
+def test_the_metric_is_compared_and_gates(project: Path, tmp_path: Path) -> None:
+    runs = [str(tmp_path / name) for name in ("a", "b")]
+    for folder, noise in zip(runs, ("0.5", "0.1"), strict=True):
+        line = f"cotgap run --agent noisy:prompt={noise},cot=0 --mode both --panel toy/id --quiet"
+        run(project, line, "--episodes", "12", "--out", folder)
+    compared = run(project, "cotgap compare", *runs, "--margin", "90", "--gate", "quick")
+    assert "won in five, prompt" in compared
+    assert "quick[prompt]: no worse by 90 pp" in compared
+    planned = run(project, "cotgap power --panel toy/id --metric quick", "--baseline", runs[0])
+    assert "from 12 tasks of the baseline" in planned
+
+
+def test_the_metric_has_a_trend(project: Path) -> None:
+    code = """
+from pathlib import Path
+from cotgap.benchmark.sweeps.outcomes import outcome
+from cotgap.benchmark.sweeps.series import Checkpoint
+from cotgap.benchmark.sweeps.trends import trends
+from cotgap.envs.registry import get_panel
+from tests.benchmark.building import random_run
+played = [
+    outcome(Checkpoint(Path(str(n)), str(n), n), get_panel("toy/id"), random_run(n), {})
+    for n in (1, 2)
+]
+print(*(f"{one.metric}[{one.mode}]" for one in trends(played)))
+"""
+    found = run(project, f"python -c {shlex.quote(code)}").split()
+    assert {"quick[cot]", "quick[prompt]", "success[cot]", "cot_gap[prompt-cot]"} <= set(found)
+
+
 def test_the_board(project: Path) -> None:
-    code = "from cotgap.leaderboards.boards.core import boards; print(*boards())"
-    assert "quick" in run(project, f"python -c {shlex.quote(code)}").split()
+    code = """
+from cotgap.leaderboards.boards.core import get_board
+from cotgap.leaderboards.played import played
+from cotgap.leaderboards.tables import fill
+from tests.leaderboards.building import some_entry
+found = fill(get_board("quick"), played(some_entry("first", 1))[0])
+print(*(f"{table.view}:{m.name}" for table in found.tables for m in table.measures))
+"""
+    shown = run(project, f"python -c {shlex.quote(code)}").split()
+    assert {"cot:quick_cot", "cot:steps_cot", "prompt:quick_prompt"} <= set(shown)
 
 
 def test_the_card(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_a_run_is_played_and_reported(installed: Path, tmp_path: Path) -> None:
 
 
 def test_a_probe_asks(installed: Path, tmp_path: Path) -> None:
-    args = ["probe", "agree", "--agent", "parrot:up", "--panel", "counter/id", "--quiet"]
+    args = ["probe", "agree", "--agent", "parrot:up", "--panel", "toy/id", "--quiet"]
     done = python("-m", "cotgap", *args, site=installed, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert re.search(r"same action.*100\.0%", done.stdout), done.stdout

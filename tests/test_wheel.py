@@ -72,7 +72,7 @@ class Somebody:
     def packages(self) -> Path:
         """The environment's site-packages."""
         scheme = {"base": str(self.prefix), "platbase": str(self.prefix)}
-        return Path(sysconfig.get_path("purelib", "venv", vars=scheme))
+        return Path(sysconfig.get_path("purelib", "posix_prefix", vars=scheme))
 
     def run(self, command: str, *args: str, cwd: Path | None = None, code: int = 0) -> str:
         """The output of one of the environment's commands, which must end with this code."""
@@ -241,8 +241,8 @@ def test_the_bundled_checkpoint(somebody: Somebody) -> None:
         "--max-steps", "2", "--env-workers", "2", "--quiet", "--out", "runs/ckpt",
     )  # fmt: skip
     assert "all 4 episodes have a score" in played
-    somebody.run("cotgap", "submit", "runs/ckpt", "--out", "mine.zip")
-    assert "verified" in somebody.run("cotgap", "verify", "mine.zip", "--quiet")
+    somebody.run("cotgap", "submit", "runs/ckpt", "--out", "mine.jsonl.xz")
+    assert "verified" in somebody.run("cotgap", "verify", "mine.jsonl.xz", "--quiet")
     somebody.run("cotgap", "report", "runs/ckpt", "runs/mine", "--out", "pages")
     assert (somebody.project / "pages" / "index.html").is_file()
 

@@ -15,7 +15,7 @@ from cotgap.envs.core import CoTGapError
 
 NAMES = ("ckpt", "smollm2")
 SLOW_NOTICE = (
-    "This model is decoded in plain batches, which read every prompt from its beginning: {}. "
+    "This model is decoded in {}, which read every prompt from its beginning: {}. "
     "Other architectures are several times faster here."
 )
 
@@ -29,7 +29,7 @@ def open_local(
 
     backend = TransformersBackend.open(path, batch_size=batch_size, **asdict(options))
     reason = backend.fallback_reason
-    notice = SLOW_NOTICE.format(reason) if reason else ""
+    notice = SLOW_NOTICE.format(backend.decoding, reason) if reason else ""
     return Agent(_name(spec, path), spec, backend, protocol or TAGS_1, notice=notice)
 
 

@@ -37,9 +37,14 @@ class Reading:
     spans: Spans
 
 
-def plan(lengths: Sequence[int], common: int = 0) -> Reading:
-    """How to read rows of these lengths that begin with the same `common` tokens."""
-    if KERNEL is None or (len(lengths) - 1) * common < 4 * WASTE:
+def plan(lengths: Sequence[int], common: int = 0, least: int | None = None) -> Reading:
+    """How to read rows of these lengths that begin with the same `common` tokens.
+
+    They are read together where that spares `least` slots (None: as many as take the time that the
+    further calls do).
+    """
+    least = 4 * WASTE if least is None else least
+    if KERNEL is None or (len(lengths) - 1) * common < least:
         common = 0
     return Reading(common, spans(lengths, common))
 
@@ -96,7 +101,8 @@ def _attend(
     reading: Reading | None = getattr(attention_mask, "reading", None)
     if attention_mask is None or reading is None or not (reading.common or reading.spans[1:]):
         return kernel(module, query, key, value, attention_mask, **options)[0], None
-    if reading.common and all(options.get(name) is None for name in UNCOMMON):
+    alike = key.shape[-1] == value.shape[-1]  # the kernel knows one size of both
+    if reading.common and alike and all(options.get(name) is None for name in UNCOMMON):
         scale = options.get("scaling")
         return _attend_in_parts(query, key, value, attention_mask, reading, scale), None
     outputs = [

@@ -11,7 +11,7 @@ import torch
 
 from cotgap.agents.core import BackendError, Completion, Request
 from cotgap.agents.decoding.batched import BatchedDecoder
-from cotgap.agents.decoding.fit import UnfitError, fit
+from cotgap.agents.decoding.fit import UnfitError, check_batches, check_context, check_weights, fit
 from cotgap.agents.decoding.loading import load, resolve_device, resolve_dtype
 from cotgap.agents.decoding.lockstep import LockstepDecoder
 from cotgap.agents.decoding.replies import Decoder, Reply, Rules
@@ -25,16 +25,18 @@ BATCH_SIZE = {"cpu": 32, "cuda": 64}
 # The share of memory that the cache may take by default: of all there is, or of what the weights
 # leave on a CUDA device.
 MEMORY = {"cpu": 0.25, "cuda": 0.8}
+MOST_UNKNOWN = 64  # tokens of a tokenizer that a model may lack, as those for images
 
 
 class TransformersBackend:
     """A causal language model and its tokenizer (of transformers), as they were loaded.
 
     Replies are decoded in lock-step on a slot cache, `batch_size` rows of at most `cache_memory`
-    GiB (None: a share of the machine's, see `MEMORY`), or in plain batches where the model's
-    state does not fit such a cache. Decoding is deterministic for a given batch. A reply does not
-    depend on the others but for rounding: a model's kernels may add in another order at another
-    batch size.
+    GiB (None: a share of the machine's, see `MEMORY`), in plain batches where the model's state
+    does not fit such a cache, or one at a time where a batch would change replies: the model is
+    tried when it is opened (`agents.decoding.fit`). Decoding is deterministic for a given batch. A
+    reply does not depend on the others but for rounding: a model's kernels may add in another order
+    at another batch size. Raises `CoTGapError` for a model that cannot answer.
     """
 
     name = "transformers"
@@ -53,10 +55,14 @@ class TransformersBackend:
         self.fingerprint = fingerprint
         self.batch_size = batch_size or BATCH_SIZE[model.device.type]
         self.renderer = Renderer(tokenizer, context_length(model, tokenizer))
+        check_weights(model)
+        check_context(model, self.renderer.context)
+        vocabulary = model.get_input_embeddings().weight.shape[0]
+        check_vocabulary(self.renderer, vocabulary)
         ends = _end_tokens(model, tokenizer, self.renderer)
-        self._rules = Rules(self.renderer, ends, model.device)
+        self._rules = Rules(self.renderer, ends, model.device, vocabulary)
         self.fallback_reason = ""
-        """Why the slot cache is not used; empty where it is."""
+        """Why the slot cache, or even batches, are not used; empty where the slot cache is."""
         memory = default_memory(model.device) if cache_memory is None else cache_memory * 2**30
         self._decoder = self._make_decoder(int(memory))
         self._tickets: dict[Reply, int] = {}
@@ -86,16 +92,22 @@ class TransformersBackend:
         set_threads(threads, model)
         return cls(model, tokenizer, fingerprint, batch_size, cache_memory)
 
+    @property
+    def decoding(self) -> str:
+        """How replies are decoded: in `slots`, `batches` or `single rows`."""
+        return self._decoder.kind
+
     def describe(self) -> dict[str, Any]:
         """Where, how and in which precision it runs, and the model's size."""
         return {
             "device": self.model.device.type,
             "dtype": str(self.model.dtype).removeprefix("torch."),
-            "decoding": self._decoder.kind,
+            "decoding": self.decoding,
             "architecture": type(self.model).__name__,
             "parameters": self.model.num_parameters(),
             "context": self.renderer.context,
             **({"no_slots_because": self.fallback_reason} if self.fallback_reason else {}),
+            **({"prompts": self.renderer.rewritten} if self.renderer.rewritten else {}),
         }
 
     def circumstances(self) -> dict[str, str]:
@@ -147,10 +159,10 @@ class TransformersBackend:
             return self.model
 
         try:
-            slots = fit(self.model)
+            slots = fit(self.model, self.renderer.context)
         except UnfitError as error:
             self.fallback_reason = str(error)
-            return BatchedDecoder(model, self._rules, self.batch_size)
+            return BatchedDecoder(model, self._rules, self._rows_at_once())
         if memory < (least := slots.slot_bytes * UNIT):
             raise CoTGapError(
                 f"a cache of {memory / 2**30:.3g} GiB holds no conversation: {UNIT} tokens of this "
@@ -164,6 +176,15 @@ class TransformersBackend:
             memory=memory,
             slot_bytes=slots.slot_bytes,
         )
+
+    def _rows_at_once(self) -> int:
+        """How many rows `generate` may decode together."""
+        try:
+            check_batches(self.model, self.renderer.context)
+        except UnfitError as error:
+            self.fallback_reason += f"; in batches {error}"
+            return 1
+        return self.batch_size
 
     def _advance(self) -> None:
         try:
@@ -191,6 +212,27 @@ def default_memory(device: torch.device) -> int:
     else:
         free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return int(free * MEMORY[device.type])
+
+
+def check_vocabulary(renderer: Renderer, known: int) -> None:
+    """Raise `CoTGapError` for a tokenizer with tokens that a model of `known` tokens lacks.
+
+    Some models lack tokens that no conversation uses; those are let pass.
+    """
+    framing = renderer.framing
+    frames = (framing.head, framing.start, framing.to_assistant, framing.to_user, framing.end)
+    used = {id_ for frame in frames for id_ in renderer.encode(frame, True)}
+    total = len(renderer.tokenizer)
+    unknown = max(used, default=0)
+    if unknown < known and total - known > MOST_UNKNOWN:
+        unknown = total - 1
+    if unknown >= known:
+        token = renderer.tokenizer.convert_ids_to_tokens(unknown)
+        raise CoTGapError(
+            f"the tokenizer has token {unknown} ({token!r}), but the model knows {known} tokens. "
+            "Put the tokenizer there that belongs to these weights, or the weights that were saved "
+            "after tokens were added"
+        )
 
 
 def context_length(model: Any, tokenizer: Any) -> int:

@@ -7,12 +7,18 @@ import importlib.util
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from cotgap.agents.decoding.adapters import base_of, both, check_base, is_adapter, merged
-from cotgap.agents.fingerprint import fingerprint
+from cotgap.agents.decoding import adapters
+from cotgap.agents.decoding.weights import (
+    check_complete,
+    check_files,
+    check_no_pointer,
+    check_shards,
+)
+from cotgap.agents.fingerprint import covered, fingerprint
 from cotgap.envs.cache import VARIABLE, cache_dir
 from cotgap.envs.core import CoTGapError
 
@@ -71,10 +77,22 @@ def load(path: Path, *, dtype: str, device: str) -> tuple[Any, Any, str]:
     Raises `CoTGapError` that says what is missing or wrong and how to mend it.
     """
     require("torch", "transformers")
+    model, tokenizer, identity = _load(path, dtype, device, ())
+    if tokenizer is None:
+        raise CoTGapError(
+            f"{path} has no tokenizer (none of {', '.join(TOKENIZER_FILES)}). "
+            "Save it there: tokenizer.save_pretrained(FOLDER)"
+        )
+    check_template(tokenizer, path)
+    return model, tokenizer, identity
+
+
+def _load(path: Path, dtype: str, device: str, above: Sequence[Path]) -> tuple[Any, Any, str]:
+    """As `load`, but the tokenizer may lack a template or be None; `above` are adapters on it."""
     if not path.exists():
         raise CoTGapError(f"there is no checkpoint at {path}: give a folder or a .gguf file")
-    if is_adapter(path):
-        return _load_adapted(path, dtype, device)
+    if adapters.is_adapter(path):
+        return _load_adapted(path, dtype, device, above)
     if path.is_dir():
         check_folder(path)
         identity, folder = fingerprint(path), path
@@ -82,45 +100,48 @@ def load(path: Path, *, dtype: str, device: str) -> tuple[Any, Any, str]:
         check_gguf(path)
         identity = fingerprint(path)
         folder = converted(path, identity)
+    with reading(f"the checkpoint {path}"), covered(folder) as view:
+        return _load_model(view, folder, dtype).to(device), load_tokenizer(view), identity
+
+
+def _load_adapted(
+    folder: Path, dtype: str, device: str, above: Sequence[Path]
+) -> tuple[Any, Any, str]:
+    """`_load` of an adapter's folder: its base with it applied, and the fingerprint of both."""
+    require("peft")
+    base = adapters.base_of(folder)
+    adapters.check_folder(folder, (*above, folder))
+    what = f"the adapter {folder}"
+    for merged in (True, False):
+        model, tokenizer, identity = _load(base, dtype, device, (*above, folder))
+        adapters.check_base(folder, identity)
+        with reading(what), covered(folder) as view:
+            tokenizer = adapters.own_tokenizer(load_tokenizer(view), view, tokenizer)
+            applied = adapters.applied(model, view, merge=merged)
+        if applied is not None:
+            return applied.eval(), tokenizer, adapters.both(identity, fingerprint(folder))
+    raise AssertionError("an adapter that is not merged is returned or raises")
+
+
+@contextlib.contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Within it, what a damaged or foreign checkpoint makes a library raise is `CoTGapError`."""
     try:
         with quiet():
-            return *_load_folder(folder, dtype, device), identity
+            yield
     except CoTGapError:
         raise
-    except Exception as error:  # whatever a damaged or foreign checkpoint makes a library raise
-        raise CoTGapError(
-            f"cannot load the checkpoint {path}: {type(error).__name__}: {error}"
-        ) from error
-
-
-def _load_adapted(folder: Path, dtype: str, device: str) -> tuple[Any, Any, str]:
-    """`load` of an adapter's folder: its base with it merged in, and the fingerprint of both."""
-    require("peft")
-    _check_weights(folder)
-    model, tokenizer, base = load(base_of(folder), dtype=dtype, device=device)
-    check_base(folder, base)
-    try:
-        with quiet():
-            model = merged(model, folder).eval()
-    except Exception as error:  # as for whole checkpoints
-        raise CoTGapError(
-            f"cannot load the adapter {folder}: {type(error).__name__}: {error}"
-        ) from error
-    return model, tokenizer, both(base, fingerprint(folder))
+    except Exception as error:
+        raise CoTGapError(f"cannot load {what}: {type(error).__name__}: {error}") from error
 
 
 def check_folder(folder: Path) -> None:
-    """Raise `CoTGapError` unless config, safetensors and tokenizer are there."""
+    """Raise `CoTGapError` unless config and safetensors are there, whole files all of them."""
     if not (folder / "config.json").is_file():
         raise CoTGapError(
             f"{folder} is no checkpoint: it has no config.json. "
             "Give the folder that a model was saved to with save_pretrained()"
         )
-    _check_weights(folder)
-    check_tokenizer(folder)
-
-
-def _check_weights(folder: Path) -> None:
     if not any(folder.glob("*.safetensors")):
         pickled = any(folder.glob("*.bin")) or any(folder.glob("*.pt"))
         why = "only pickled weights, which can run code when loaded" if pickled else "no weights"
@@ -128,19 +149,22 @@ def _check_weights(folder: Path) -> None:
             f"{folder} has {why}. Save the model there as safetensors: "
             "model.save_pretrained(FOLDER, safe_serialization=True)"
         )
+    check_files(folder)
+    check_shards(folder)
 
 
-def check_tokenizer(folder: Path) -> None:
-    """Raise `CoTGapError` unless a tokenizer is there."""
-    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+def check_template(tokenizer: Any, path: Path) -> None:
+    """Raise `CoTGapError` for a tokenizer without a chat template."""
+    if tokenizer.chat_template is None:
         raise CoTGapError(
-            f"{folder} has no tokenizer (none of {', '.join(TOKENIZER_FILES)}). "
-            "Save it there: tokenizer.save_pretrained(FOLDER)"
+            f"{path} has no chat template (a base model?). Put the template that the model was "
+            "trained with into chat_template.jinja there"
         )
 
 
 def check_gguf(path: Path) -> None:
     """Raise `CoTGapError` unless this is a GGUF file and it can be read here."""
+    check_no_pointer(path)
     with path.open("rb") as file:
         magic = file.read(4)
     if magic != b"GGUF":
@@ -172,6 +196,8 @@ def converted(path: Path, digest: str) -> Path:
         _publish(scratch, folder)
     except OSError as error:
         raise _no_room(path, folder, error) from error
+    except CoTGapError:
+        raise
     except Exception as error:
         raise CoTGapError(
             f"cannot read {path}: {type(error).__name__}: {error}. The file may be cut short or "
@@ -187,12 +213,16 @@ def _convert(path: Path, folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     options: dict[str, Any] = {"gguf_file": path.name, "local_files_only": True}
-    tokenizer = AutoTokenizer.from_pretrained(path.parent, **options)
-    with contextlib.suppress(ImportError):  # newer versions keep blocks packed unless told not to
-        from transformers import GgufConfig
+    with covered(path) as alone:  # without the files beside it
+        tokenizer = AutoTokenizer.from_pretrained(alone, **options)
+        with contextlib.suppress(ImportError):  # newer versions keep blocks packed unless told
+            from transformers import GgufConfig
 
-        options["quantization_config"] = GgufConfig(dequantize=True)
-    model = AutoModelForCausalLM.from_pretrained(path.parent, dtype=torch.float32, **options)
+            options["quantization_config"] = GgufConfig(dequantize=True)
+        model, report = AutoModelForCausalLM.from_pretrained(
+            alone, dtype=torch.float32, output_loading_info=True, **options
+        )
+    check_complete(path, report, model.state_dict())
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
@@ -214,36 +244,28 @@ def _no_room(path: Path, folder: Path, error: OSError) -> CoTGapError:
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer in a folder; raises `CoTGapError` where it has no chat template."""
+    """The tokenizer in a folder, None where there is none."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder, **LOCAL)
-    if tokenizer.chat_template is None:
-        raise CoTGapError(
-            f"{folder} has no chat template (a base model?). Put the template that the model was "
-            "trained with into chat_template.jinja there"
-        )
-    return tokenizer
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        return None
+    return AutoTokenizer.from_pretrained(folder, **LOCAL)
 
 
-def _load_folder(folder: Path, dtype: str, device: str) -> tuple[Any, Any]:
+def _load_model(view: Path, folder: Path, dtype: str) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
-    tokenizer = load_tokenizer(folder)
     model, report = AutoModelForCausalLM.from_pretrained(
-        folder,
+        view,
         dtype=getattr(torch, dtype),
         use_safetensors=True,
+        ignore_mismatched_sizes=True,  # reported, and refused with the two sizes
         output_loading_info=True,
         **LOCAL,
     )
-    if missing := sorted(report["missing_keys"]):
-        raise CoTGapError(
-            f"the weights in {folder} are incomplete: {len(missing)} tensors are missing "
-            f"({', '.join(missing[:3])}, ...). Copy the checkpoint again"
-        )
-    return model.to(device).eval(), tokenizer
+    check_complete(folder, report, model.state_dict())
+    return model.eval()
 
 
 @contextlib.contextmanager

@@ -62,16 +62,31 @@ class Decoder(Protocol):
 
 
 class Rules:
-    """How replies of one model begin and end. `ends` are the tokens that end a turn."""
+    """How replies of one model begin and end.
 
-    def __init__(self, renderer: Renderer, ends: frozenset[int], device: torch.device) -> None:
+    `ends` are the tokens that end a turn, `vocabulary` is how many tokens the model knows.
+    """
+
+    def __init__(
+        self, renderer: Renderer, ends: frozenset[int], device: torch.device, vocabulary: int
+    ) -> None:
         self._renderer, self._ends, self._device = renderer, ends, device
+        self._vocabulary = vocabulary
         self._piece = functools.lru_cache(maxsize=65536)(self._decode_one)
 
     def begin(self, request: Request) -> Reply:
-        """A reply without a token yet; one without room for any has ended by length."""
+        """A reply without a token yet; one without room for any has ended by length.
+
+        Raises `BackendError` for a request that is not rendered or holds a token that the model
+        does not know.
+        """
         if request.token_ids is None:
             raise BackendError("the request was not rendered: make it with this backend's dialogue")
+        largest = max((*request.token_ids, *request.prefill_ids), default=0)
+        if largest >= self._vocabulary:
+            raise BackendError(
+                f"the prompt holds token {largest}, but the model knows {self._vocabulary} tokens"
+            )
         room = self._renderer.context - len(request.token_ids) - len(request.prefill_ids)
         limit = min(request.max_new_tokens, room)
         dice = make_dice(request.sampling, request.seed, self._device)

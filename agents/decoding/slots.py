@@ -33,6 +33,13 @@ class SlotLayer(CacheLayerMixin):  # type: ignore[misc]
         self.keys, self.values = self._empty(key_states), self._empty(value_states)
         self.is_initialized = True
 
+    def fill(self, row: int, keys: torch.Tensor, values: torch.Tensor) -> None:
+        """Write (heads, tokens, dim) to a row's first slots."""
+        if not self.is_initialized:
+            self.lazy_initialization(keys[None], values[None])
+        self.keys[row, :, : keys.shape[1]] = keys
+        self.values[row, :, : values.shape[1]] = values
+
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -88,12 +95,16 @@ class SlotCache(Cache):  # type: ignore[misc]
     """`row_count` rows of `capacity` slots in every layer of a model.
 
     `windows` holds each layer's attention window in tokens (None: unbounded), and `layer_types`
-    the name that the model's own masks go by, where it takes one for each type. Call `place` before
-    each forward pass: it says which rows are read, and where their tokens go.
+    the name that the model's own masks go by, where it takes one for each type. Rows read what they
+    begin with in common together where `shares` is true. Call `place` before each forward pass: it
+    says which rows are read, and where their tokens go.
     """
 
-    def __init__(self, windows: Sequence[int | None], layer_types: Sequence[str]) -> None:
+    def __init__(
+        self, windows: Sequence[int | None], layer_types: Sequence[str], shares: bool = True
+    ) -> None:
         super().__init__(layers=[SlotLayer(self) for _ in windows])
+        self._shares = shares
         self._windows = dict(zip(layer_types, windows, strict=True))
         self.row_count, self.capacity = 0, 0
         self.extent = 0
@@ -127,11 +138,13 @@ class SlotCache(Cache):  # type: ignore[misc]
         widths: Sequence[int],
         model: Any,
         common: int = 0,
+        least: int | None = None,
     ) -> dict[str, Any]:
         """Prepare a forward pass; returns the model's arguments for it but the token ids.
 
         Row `rows[i]`, which holds `lengths[i]` tokens, is continued by `widths[i]` tokens, padded
-        on the left to the widest. All of them begin with the same `common` tokens.
+        on the left to the widest. All of them begin with the same `common` tokens, which are read
+        together where that spares `least` slots (see `plan`).
         """
         width, device = max(widths), model.device
         self.extent = max(map(sum, zip(lengths, widths, strict=True)))
@@ -143,17 +156,23 @@ class SlotCache(Cache):  # type: ignore[misc]
         first, last = min(rows), max(rows)
         whole = list(rows) == list(range(first, last + 1))
         self.rows = slice(first, last + 1) if whole else self.row_index[:, 0]
+        common = common if self._shares else 0
         # Pads attend to the first slot, like everything else; nothing ever attends to pads.
         positions = positions.masked_fill(pads, 0).to(device)
         return {
             "position_ids": positions,
-            "attention_mask": self._masks(positions, model.dtype, ends.tolist(), common),
+            "attention_mask": self._masks(positions, model.dtype, ends.tolist(), common, least),
             "past_key_values": self,
             "use_cache": True,
         }
 
     def _masks(
-        self, positions: torch.Tensor, dtype: torch.dtype, ends: Sequence[int], common: int
+        self,
+        positions: torch.Tensor,
+        dtype: torch.dtype,
+        ends: Sequence[int],
+        common: int,
+        least: int | None,
     ) -> Any:
         """Additive masks (rows, 1, width, extent), one for all layers or one for each type."""
         distance = positions[:, None, :, None] - torch.arange(self.extent, device=positions.device)
@@ -165,7 +184,7 @@ class SlotCache(Cache):  # type: ignore[misc]
             mask = torch.zeros(hidden.shape, dtype=dtype, device=positions.device)
             masks[window] = mask.masked_fill_(hidden, torch.finfo(dtype).min)
             # For our own attention; what a window hides cannot be read for all alike.
-            reading = plan(ends, common if window is None else 0)
+            reading = plan(ends, common if window is None else 0, least)
             masks[window].reading = reading  # type: ignore[attr-defined]
         if len(self._windows) == 1:
             return next(iter(masks.values()))

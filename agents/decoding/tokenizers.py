@@ -5,10 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cotgap.agents.decoding.loading import LOCAL, check_tokenizer, load_tokenizer, quiet, require
-from cotgap.agents.fingerprint import TOKENIZER_PATTERNS, fingerprint
+from cotgap.agents.decoding.loading import (
+    LOCAL,
+    TOKENIZER_FILES,
+    check_template,
+    load_tokenizer,
+    reading,
+    require,
+)
+from cotgap.agents.decoding.weights import check_files
+from cotgap.agents.fingerprint import TOKENIZER_PATTERNS, covered, fingerprint
 from cotgap.agents.rendering import Renderer
 from cotgap.envs.core import CoTGapError
+
+# The model's configuration decides the tokenizer's class where the tokenizer's own does not.
+PATTERNS = (*TOKENIZER_PATTERNS, "config.json")
 
 
 def open_tokenizer(folder: Path, told: int | None) -> tuple[Renderer, str]:
@@ -23,17 +34,16 @@ def open_tokenizer(folder: Path, told: int | None) -> tuple[Renderer, str]:
             f"--tokenizer {folder}: there is no such folder. Give the one that the served model's "
             "tokenizer is in"
         )
-    check_tokenizer(folder)
-    try:
-        with quiet():
-            tokenizer = load_tokenizer(folder)
-            stated = _context(folder, tokenizer)
-    except CoTGapError:
-        raise
-    except Exception as error:  # whatever a damaged or foreign folder makes a library raise
-        raise CoTGapError(
-            f"cannot load the tokenizer in {folder}: {type(error).__name__}: {error}"
-        ) from error
+    check_files(folder, TOKENIZER_PATTERNS)
+    with reading(f"the tokenizer in {folder}"), covered(folder, PATTERNS) as view:
+        tokenizer = load_tokenizer(view)
+        if tokenizer is None:
+            raise CoTGapError(
+                f"{folder} has no tokenizer (none of {', '.join(TOKENIZER_FILES)}). "
+                "Save it there: tokenizer.save_pretrained(FOLDER)"
+            )
+        check_template(tokenizer, folder)
+        stated = _context(view, tokenizer)
     known = [context for context in (told, stated) if context]
     if not known:
         raise CoTGapError(

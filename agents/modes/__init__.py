@@ -26,6 +26,7 @@ def get_mode(name: str) -> Mode:
 def parse_modes(text: str) -> tuple[str, ...]:
     """The modes that `--mode` names: one, several with commas between them, or "both".
 
+    Each is compared with those before it, and all with `prompt`, which therefore comes first.
     Raises `CoTGapError` for an unknown mode or one that is named twice.
     """
     names = PAIR if text == BOTH else tuple(text.split(","))
@@ -35,4 +36,4 @@ def parse_modes(text: str) -> tuple[str, ...]:
         get_mode(name)
     if len(set(names)) < len(names):
         raise CoTGapError(f"--mode {text}: a mode is named twice")
-    return names
+    return tuple(sorted(names, key=lambda name: name != PAIR[0]))

@@ -191,7 +191,7 @@ def _engine(name: str, live: LiveProgress) -> LocalEngine:
 
 def _summary(episodes: Sequence[Episode], *, with_score: bool) -> Played:
     n, won = len(episodes), sum(episode.success for episode in episodes)
-    score = score_metric.compute(episodes) if with_score else None
+    score = score_metric.METRIC.estimate(episodes, (PROMPT,)) if with_score else None
     return Played(n, won, *((score.value, score.low, score.high) if score else ()))
 
 

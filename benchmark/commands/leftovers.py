@@ -42,9 +42,13 @@ def _leads(pth: Path) -> bool:
 
 
 def _packages(distribution: Distribution) -> Iterator[str]:
+    """What an install made importable. (An egg-info lists its sources, which is another matter.)"""
     yield from (distribution.read_text("top_level.txt") or "").split()
-    yield from (file.parts[0] for file in distribution.files or () if len(file.parts) > 1)
+    for line in (distribution.read_text("RECORD") or "").splitlines():
+        yield line.partition("/")[0]
 
 
 def _folder(distribution: Distribution) -> str:
+    if distribution.read_text("RECORD") is None:
+        return f"{distribution.name}.egg-info"
     return f"{distribution.name}-{distribution.version}.dist-info"

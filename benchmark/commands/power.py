@@ -14,7 +14,8 @@ from rich.text import Text
 
 from cotgap.benchmark.compare.gate import check_margin
 from cotgap.benchmark.compare.sides import read_side
-from cotgap.benchmark.metrics.core import by_task
+from cotgap.benchmark.metrics.core import Metric, get_metric, metrics
+from cotgap.benchmark.metrics.kinds import Rate
 from cotgap.benchmark.options import PowerOptions
 from cotgap.benchmark.stats.power import (
     Assumption,
@@ -49,7 +50,7 @@ class Plan:
 
 def execute(options: PowerOptions) -> None:
     """Plan, and print the table; raises `CoTGapError` on a bad panel, run, mode or number."""
-    size = len(get_panel(options.panel))
+    metric, size = _planned(options.metric), len(get_panel(options.panel))
     if not 0 < options.effect <= 100:
         raise CoTGapError(
             f"--effect {options.effect:g}: give percentage points, above 0 and at most 100"
@@ -59,7 +60,7 @@ def execute(options: PowerOptions) -> None:
     margin = None if options.margin is None else check_margin(options.margin)
     mode, successes = options.mode, list[tuple[int, int]]()
     if options.baseline is not None:
-        mode, successes = _successes(options.baseline, options.panel, mode)
+        mode, successes = _counts(options.baseline, options.panel, mode, metric)
     effect = options.effect / 100
     plans = [plan(one, size, effect, margin, options.repeats) for one in assumptions(successes)]
     if options.output.as_json:
@@ -104,7 +105,9 @@ def plan(
     )
 
 
-def _successes(folder: Path, panel: str, mode: str | None) -> tuple[str, list[tuple[int, int]]]:
+def _counts(
+    folder: Path, panel: str, mode: str | None, metric: Metric
+) -> tuple[str, list[tuple[int, int]]]:
     """The mode (by default the first), and (successes, repeats) of each task there."""
     side = read_side(folder)
     modes = side.config.modes
@@ -114,10 +117,22 @@ def _successes(folder: Path, panel: str, mode: str | None) -> tuple[str, list[tu
     if panel not in names:
         raise UnknownNameError(f"panel of {folder}:", panel, names)
     wanted = mode or modes[0]
-    tasks = by_task(e for e in side.episodes if e.mode == wanted and e.task_key.panel == panel)
-    if not tasks:
+    counts = metric.counts((e for e in side.episodes if e.task_key.panel == panel), (wanted,))
+    if not counts:
         raise CoTGapError(f"{folder} has no episode with a score on {panel} in mode {wanted}")
-    return wanted, [(sum(e.success for e in found), len(found)) for found in tasks.values()]
+    return wanted, [(int(x), int(n)) for x, n in counts.values()]
+
+
+def _planned(name: str) -> Metric:
+    """The metric to plan for: one that counts whole episodes, each of which is a trial."""
+    metric = get_metric(name)
+    able = [m.name for m in metrics().values() if type(m) is Rate and m.over == "episodes"]
+    if metric.name not in able:
+        raise CoTGapError(
+            f"--metric {name}: plans are for shares of episodes: {', '.join(able)}. Of any other "
+            "metric, `cotgap compare` says what two runs could have found"
+        )
+    return metric
 
 
 def _print(plans: list[Plan], size: int, options: PowerOptions, source: str) -> None:

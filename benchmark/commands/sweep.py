@@ -36,7 +36,14 @@ from cotgap.benchmark.sweeps.running import (
 )
 from cotgap.benchmark.sweeps.series import Checkpoint, find
 from cotgap.benchmark.sweeps.table import table, write
-from cotgap.benchmark.sweeps.tables import print_alarms, print_answers, print_rescored, print_series
+from cotgap.benchmark.sweeps.tables import (
+    print_alarms,
+    print_answers,
+    print_rescored,
+    print_series,
+    print_trends,
+)
+from cotgap.benchmark.sweeps.trends import Trend, trends
 
 
 def execute(options: SweepOptions) -> int:
@@ -102,8 +109,9 @@ def _conclude(
     path = write(folder, frame)
     found = list(outcomes(folder, config, checkpoints))
     replies, warnings = answers(found, options.margin / 100), alarms(found)
+    changes = list(trends(found))
     rescored = _rescored(folder, config, checkpoints) if options.rescore else {}
-    summary = _summary(replies, warnings, rescored, done=done)
+    summary = _summary(replies, changes, warnings, rescored, done=done)
     write_json(folder / SUMMARY, summary)
     if options.output.as_json:
         print(json.dumps(summary, indent=2, ensure_ascii=False))
@@ -111,6 +119,7 @@ def _conclude(
     console = Console()
     print_series(frame, console)
     print_answers(replies, console)
+    print_trends(changes, console)
     print_alarms(warnings, console)
     print_rescored(rescored, console)
     if not done:
@@ -136,6 +145,7 @@ def _rescored(
 
 def _summary(
     replies: Sequence[Answer],
+    changes: Sequence[Trend],
     warnings: Sequence[Alarm],
     rescored: Mapping[str, Sequence[rescore.Rescored]],
     *,
@@ -144,6 +154,7 @@ def _summary(
     return {
         "complete": done,
         "answers": [{**asdict(answer), "verdict": answer.verdict} for answer in replies],
+        "trends": [asdict(one) for one in changes],
         "alarms": [
             {
                 "checkpoint": alarm.checkpoint.label,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from cotgap.benchmark.compare.pairing import Pairs, mean_of
+from cotgap.benchmark.compare.pairing import Pairs
 from cotgap.benchmark.records.episode import Episode, StepRecord
 
 Direction = Literal["won → lost", "lost → won"]
@@ -80,17 +80,18 @@ def _act(step: StepRecord) -> str | None:
 
 
 def _flip(key: str, mode: str, first: Sequence[Episode], second: Sequence[Episode]) -> Flip | None:
-    before, after = (mean_of(task, lambda e: float(e.success)) for task in (first, second))
-    if before == after:
+    before, after = ((sum(e.success for e in task), len(task)) for task in (first, second))
+    if Fraction(*before) == Fraction(*after):
         return None
-    one, two = _example(first, second, won_before=before > after)
+    lost = Fraction(*before) > Fraction(*after)
+    one, two = _example(first, second, won_before=lost)
     return Flip(
         task=key,
         kind=one.task_kind,
         mode=mode,
-        direction=LOST if before > after else WON,
-        before=(sum(e.success for e in first), len(first)),
-        after=(sum(e.success for e in second), len(second)),
+        direction=LOST if lost else WON,
+        before=before,
+        after=after,
         first=one,
         second=two,
         divergence=diverge(one, two),

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from cotgap.benchmark.compare.comparison import Comparison
 from cotgap.benchmark.compare.gate import Gate, Verdict
-from cotgap.benchmark.compare.words import row, sentence
+from cotgap.benchmark.compare.words import row, sentence, within
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -36,7 +36,7 @@ def junit(found: Comparison) -> str:
 
 
 def _case(suite: ElementTree.Element, gate: Gate, found: Comparison) -> None:
-    name = f"{gate.name} no worse by {100 * gate.margin:g} pp"
+    name = f"{gate.name} no worse by {within(gate)}"
     case = ElementTree.SubElement(
         suite, "testcase", classname=_clean(f"cotgap.{gate.panel}"), name=_clean(name), time="0"
     )

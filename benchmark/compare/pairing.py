@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 from cotgap.benchmark.compare.sides import Shared, SharedPanel, Side
-from cotgap.benchmark.metrics.core import by_task
+from cotgap.benchmark.metrics.core import by_task, decided
 from cotgap.benchmark.records.episode import Episode
 
 Tasks = Mapping[str, Sequence[Episode]]
@@ -18,11 +17,15 @@ Tasks = Mapping[str, Sequence[Episode]]
 class Pairs:
     """A panel's episodes in two runs: by mode, those of tasks that have a score in both.
 
-    `lacking` says how many planned episodes of the shared tasks have no score, in either run.
+    `modes` drive in both runs, `decided` are shadowed there as well. `played` holds every episode
+    of the shared tasks in either run, with a score or without; `lacking` says how many planned ones
+    have none.
     """
 
     panel: SharedPanel
     modes: tuple[str, ...]
+    decided: tuple[str, ...]
+    played: tuple[Sequence[Episode], Sequence[Episode]]
     first: Mapping[str, Tasks]
     second: Mapping[str, Tasks]
     lacking: tuple[int, int]
@@ -32,10 +35,9 @@ class Pairs:
         """Whether every planned episode of the shared tasks has a score."""
         return not any(self.lacking)
 
-    def tasks(self, *modes: str) -> list[str]:
-        """The keys of the tasks with a score in all of these modes in both runs."""
-        kept = [self.first[mode] for mode in modes]
-        return [key for key in kept[0] if all(key in tasks for tasks in kept)]
+    def tasks(self, mode: str) -> list[str]:
+        """The keys of the tasks with a score in this mode in both runs."""
+        return list(self.first[mode])
 
 
 def pair(a: Side, b: Side, shared: Shared) -> list[Pairs]:
@@ -45,30 +47,29 @@ def pair(a: Side, b: Side, shared: Shared) -> list[Pairs]:
 
 def _pair(a: Side, b: Side, panel: SharedPanel, modes: tuple[str, ...]) -> Pairs:
     wanted = set(panel.tasks)
-    played = [
+    one, two = (
         [
             e
             for e in side.episodes
             if e.task_key.panel == panel.name and e.lock == panel.lock and e.task_key.task in wanted
         ]
         for side in (a, b)
-    ]
-    tasks = [{mode: _of_mode(found, mode) for mode in modes} for found in played]
+    )
+    tasks = [{m: by_task(e for e in run if e.mode == m) for m in modes} for run in (one, two)]
     planned = [len(panel.tasks) * len(modes) * side.config.repeats for side in (a, b)]
     scored = [sum(len(e) for t in found.values() for e in t.values()) for found in tasks]
     shared = {mode: [key for key in tasks[0][mode] if key in tasks[1][mode]] for mode in modes}
     first, second = (
         {mode: {key: found[mode][key] for key in shared[mode]} for mode in modes} for found in tasks
     )
-    lacking = (planned[0] - scored[0], planned[1] - scored[1])
-    return Pairs(panel, modes, first, second, lacking)
-
-
-def _of_mode(episodes: Iterable[Episode], mode: str) -> dict[str, list[Episode]]:
-    return by_task(episode for episode in episodes if episode.mode == mode)
-
-
-def mean_of(episodes: Sequence[Episode], amount: Callable[[Episode], float]) -> Fraction:
-    """The mean over a task's repeats, exactly (but for digits beyond the ninth)."""
-    total = sum((Fraction(amount(e)).limit_denominator(10**9) for e in episodes), Fraction(0))
-    return total / len(episodes)
+    either = decided(two)
+    shadowed = [m for m in decided(one, a.config.modes) if m in either and m not in modes]
+    return Pairs(
+        panel=panel,
+        modes=modes,
+        decided=(*modes, *shadowed),
+        played=(one, two),
+        first=first,
+        second=second,
+        lacking=(planned[0] - scored[0], planned[1] - scored[1]),
+    )

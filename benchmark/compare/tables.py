@@ -64,7 +64,7 @@ def print_comparison(
 def _table(panel: PanelComparison) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for number, column in enumerate(SHORT_COLUMNS):
-        table.add_column(column, justify="right" if number else "left", no_wrap=True)
+        table.add_column(column, justify="right" if number else "left", no_wrap=number > 0)
     for difference in panel.differences:
         table.add_row(*map(Text, row(difference)))
     return table

@@ -8,9 +8,8 @@ from cotgap.benchmark.compare.comparison import Comparison, PanelComparison
 from cotgap.benchmark.compare.flips import Flip
 from cotgap.benchmark.compare.gate import Gate, Verdict
 from cotgap.benchmark.compare.quantities import Difference
-from cotgap.benchmark.metrics.core import Unit
-from cotgap.benchmark.metrics.summary import PAIR
-from cotgap.benchmark.report.terminal import p_value, show
+from cotgap.benchmark.metrics.core import get_metric
+from cotgap.benchmark.report.terminal import difference, interval, p_value, show
 from cotgap.benchmark.report.text import clip
 from cotgap.benchmark.stats.intervals import ALPHA
 
@@ -21,29 +20,16 @@ SHORT_COLUMNS = ("", "A", "B", "B − A", "95 % CI", "p", "MDE")
 def row(found: Difference) -> tuple[str, ...]:
     """A difference as text, one cell for each of `COLUMNS`."""
     estimate, unit = found.estimate, found.unit
-    ends = ["?" if x is None else difference(x, unit, bare=True) for x in _bounds(found)]
+    alone = get_metric(found.metric).scope == "mode"
     return (
-        found.title if found.mode == PAIR else f"{found.title}, {clip(found.mode)}",
+        f"{found.title}, {clip(found.mode)}" if alone else found.title,
         show(found.first, unit),
         show(found.second, unit),
         difference(estimate.value, unit),
-        "" if ends == ["?", "?"] else "…".join(ends),
+        interval(estimate, unit, difference),
         "" if estimate.p is None else p_value(estimate.p).lstrip("= ").replace(" ", ""),
         "?" if estimate.mde is None else difference(estimate.mde, unit, bare=True).lstrip("+"),
     )
-
-
-def _bounds(found: Difference) -> tuple[float | None, float | None]:
-    return found.estimate.low, found.estimate.high
-
-
-def difference(value: float, unit: Unit, *, bare: bool = False) -> str:
-    """A difference of two values of this unit, with its sign."""
-    if unit in ("rate", "points"):
-        return show(value, "points", bare=bare)
-    if unit == "score":
-        return f"{value:+.3f}"
-    return f"{value:+,.0f}" if unit == "tokens" else f"{value:+.1f}"
 
 
 def heading(panel: PanelComparison) -> str:
@@ -72,7 +58,8 @@ def headline(found: Comparison) -> str:
     """The verdict over all gates in a few words; empty without gates."""
     if found.verdict is None:
         return ""
-    margin = f"{100 * found.gates[0].margin:g} pp"
+    units = {_unit(gate) for gate in found.gates}
+    margin = " or ".join(f"{100 * found.gates[0].margin:g} {unit}" for unit in sorted(units))
     return {
         Verdict.NO_WORSE: f"no worse: every gate holds within {margin}",
         Verdict.WORSE: f"worse: {_named(found, Verdict.WORSE)}",
@@ -89,21 +76,29 @@ def sentence(gate: Gate) -> str:
     """What a gate found, and for "cannot tell" what would resolve it."""
     if gate.difference is None or gate.bound is None:
         return "incomplete: no task has a score in both runs."
-    value, bound = _points(gate.difference), _points(gate.bound)
-    margin = f"{100 * gate.margin:g} pp"
+    value, bound = _points(gate, gate.difference), _points(gate, gate.bound)
+    least, margin = "at least" if gate.higher else "at most", within(gate)
     if gate.verdict is Verdict.NO_WORSE:
-        lower = " It is significantly lower, by less than the margin." if _lower(gate) else ""
-        return (
-            f"no worse by {margin}: {value}, at least {bound} (one-sided 95 %, n {gate.n}).{lower}"
-        )
+        word = "lower" if gate.higher else "higher"
+        also = f" It is significantly {word}, by less than the margin." if _worse(gate) else ""
+        return f"no worse by {margin}: {value}, {least} {bound} (one-sided 95 %, n {gate.n}).{also}"
     if gate.verdict is Verdict.WORSE:
-        return f"worse: {value}, exact p {p_value(gate.p)}, at least {bound} (n {gate.n})."
+        return f"worse: {value}, exact p {p_value(gate.p)}, {least} {bound} (n {gate.n})."
     if gate.verdict is Verdict.INCOMPLETE:
         return f"incomplete: {value} over the {gate.n} tasks with a score in both runs."
     return (
-        f"cannot tell: {value}, at least {bound}, while the margin is {margin} (n {gate.n}). "
+        f"cannot tell: {value}, {least} {bound}, while the margin is {margin} (n {gate.n}). "
         f"{_outlook(gate, margin)}"
     )
+
+
+def within(gate: Gate) -> str:
+    """A gate's margin with its unit."""
+    return f"{100 * gate.margin:g} {_unit(gate)}"
+
+
+def _unit(gate: Gate) -> str:
+    return "% of the baseline" if gate.relative else "pp"
 
 
 def _outlook(gate: Gate, margin: str) -> str:
@@ -118,15 +113,18 @@ def _outlook(gate: Gate, margin: str) -> str:
     if gate.needed is not None and gate.needed > gate.size:
         text += f" The panel has {gate.size:,}: take a larger one, or a larger margin."
     if gate.resolvable is not None and gate.resolvable > gate.margin:
-        text += f" These tasks can show a margin of {100 * gate.resolvable:.1f} pp."
+        text += f" These tasks can show a margin of {100 * gate.resolvable:.1f} {_unit(gate)}."
     return text
 
 
-def _lower(gate: Gate) -> bool:
-    return gate.difference is not None and gate.difference < 0 and gate.p <= ALPHA
+def _worse(gate: Gate) -> bool:
+    difference = gate.difference or 0.0
+    return (difference < 0 if gate.higher else difference > 0) and gate.p <= ALPHA
 
 
-def _points(value: float) -> str:
+def _points(gate: Gate, value: float) -> str:
+    if gate.relative:
+        return f"{100 * value:+.1f} %" if abs(value) >= 5e-4 else "0.0 %"
     return show(value, "points") if abs(value) >= 5e-4 else "0.0 pp"
 
 

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cotgap.benchmark.metrics.core import Metric, episode_mean, scored
+from cotgap.benchmark.metrics.core import Count, scored
+from cotgap.benchmark.metrics.kinds import Score, score_range
 from cotgap.benchmark.records.episode import Episode
-from cotgap.benchmark.stats.intervals import Estimate
-
-
-def compute(episodes: Sequence[Episode]) -> Estimate | None:
-    """Mean over the scored episodes."""
-    return episode_mean(episodes, final_score)
+from cotgap.envs.core import UnknownNameError
 
 
 def says_more(episodes: Sequence[Episode]) -> bool:
-    """Whether some score is not 1 for a success and 0 else.
+    """Whether some score is neither the highest for a success nor the least for a failure.
 
     Otherwise the mean would say what the success rate says, with a worse interval.
     """
-    return any(final_score(episode) != float(episode.success) for episode in scored(episodes))
+    return any(final_score(e) != ends(e)[e.success] for e in scored(episodes))
+
+
+def ends(episode: Episode) -> tuple[float, float]:
+    """The range of its suite's scores; (0, 1) for a suite that is not here any more."""
+    try:
+        return score_range(str(episode.task_key))
+    except UnknownNameError:
+        return 0.0, 1.0
 
 
 def final_score(episode: Episode) -> float:
@@ -29,15 +33,18 @@ def final_score(episode: Episode) -> float:
     return episode.score
 
 
-METRIC = Metric(
+def count(episode: Episode) -> Count:
+    """Its final score."""
+    return final_score(episode), 1
+
+
+METRIC = Score(
     name="score",
     title="score",
     doc="Mean final score of the scored episodes, in the suite's own range, where the score is "
     "more than success or not.",
-    unit="score",
     direction="higher",
-    scope="mode",
     order=20,
-    compute=compute,
+    count=count,
     applies=says_more,
 )

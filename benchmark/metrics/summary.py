@@ -7,12 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cotgap.benchmark.metrics.core import COT, PROMPT, by_task, metrics, scored
+from cotgap.benchmark.metrics.core import by_task, decided, metrics, part_name, scored
 from cotgap.benchmark.records.episode import Episode
 from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.envs.core import CoTGapError
-
-PAIR = "pair"
 
 
 @dataclass(frozen=True)
@@ -30,9 +28,10 @@ class ModeCounts:
 class PanelSummary:
     """What one agent did on one panel, under one lock and protocol.
 
-    `modes` holds the driving modes. `paired_tasks` have a score in both modes of the CoT gap, and
-    only they enter it; `unpaired_tasks` were played but lack one (0 unless both modes drove).
-    `metrics` maps name → mode, or `"pair"` → estimate; what has nothing to count is absent.
+    `modes` holds the driving modes. `paired_tasks` have a score in all of them, and
+    `unpaired_tasks` were played but lack one (both are 0 unless several modes drove): only tasks
+    with a score in both modes of a gap enter it. `metrics` maps name → mode, or pair of modes
+    (`prompt-cot`) → estimate; what has nothing to count is absent.
     """
 
     panel: str
@@ -45,6 +44,12 @@ class PanelSummary:
     metrics: dict[str, dict[str, Estimate]]
 
     @property
+    def pairs(self) -> list[str]:
+        """The pairs of modes that some metric tells of (`prompt-cot`), in the order of tables."""
+        found = (parts for name, parts in self.metrics.items() if metrics()[name].scope == "pair")
+        return list(dict.fromkeys(pair for parts in found for pair in parts))
+
+    @property
     def complete(self) -> bool:
         """Whether every played episode has a score."""
         return not any(counts.unscored for counts in self.modes.values())
@@ -54,52 +59,61 @@ class PanelSummary:
         return {**asdict(self), "complete": self.complete}
 
 
-def summarise(episodes: Iterable[Episode]) -> list[PanelSummary]:
+def summarise(episodes: Iterable[Episode], order: Sequence[str] = ()) -> list[PanelSummary]:
     """Every metric of every (panel, lock, protocol, agent fingerprint), sorted by these.
 
+    `order` is that of the run's modes, which its pairs are taken in (else that of their names).
     Raises `CoTGapError` where an episode of a group occurs twice.
     """
     groups: dict[tuple[str, str, str, str], list[Episode]] = {}
     for episode in episodes:
         key = (episode.task_key.panel, episode.lock, episode.protocol, episode.fingerprint)
         groups.setdefault(key, []).append(episode)
-    return [_panel(*key, groups[key]) for key in sorted(groups)]
+    return [_panel(*key, groups[key], order) for key in sorted(groups)]
 
 
 def _panel(
-    panel: str, lock: str, protocol: str, fingerprint: str, episodes: Sequence[Episode]
+    panel: str,
+    lock: str,
+    protocol: str,
+    fingerprint: str,
+    episodes: Sequence[Episode],
+    order: Sequence[str],
 ) -> PanelSummary:
     _check_distinct(episodes)
     modes = {
         mode: [episode for episode in episodes if episode.mode == mode]
         for mode in sorted({episode.mode for episode in episodes})
     }
-    tasks = [{str(episode.task_key) for episode in modes.get(mode, ())} for mode in (PROMPT, COT)]
-    paired = set(by_task(modes.get(PROMPT, ()))) & set(by_task(modes.get(COT, ())))
+    paired, unpaired = 0, 0
+    if len(modes) > 1:
+        paired = len(set.intersection(*(set(by_task(driven)) for driven in modes.values())))
+        unpaired = len({str(episode.task_key) for episode in episodes}) - paired
     return PanelSummary(
         panel=panel,
         lock=lock,
         protocol=protocol,
         fingerprint=fingerprint,
         modes={mode: _counts(driven) for mode, driven in modes.items()},
-        paired_tasks=len(paired),
-        unpaired_tasks=len(tasks[0] | tasks[1]) - len(paired) if all(tasks) else 0,
-        metrics=_estimates(episodes, modes),
+        paired_tasks=paired,
+        unpaired_tasks=unpaired,
+        metrics=_estimates(episodes, list(modes), decided(episodes, order)),
     )
 
 
 def _estimates(
-    episodes: Sequence[Episode], modes: dict[str, list[Episode]]
+    episodes: Sequence[Episode], driving: Sequence[str], decided_: Sequence[str]
 ) -> dict[str, dict[str, Estimate]]:
     found = {}
     for name, metric in metrics().items():
-        if not metric.applies(episodes):
-            continue
-        parts = modes if metric.scope == "mode" else {PAIR: episodes}
-        estimates = {part: metric.compute(played) for part, played in parts.items()}
-        present = {part: value for part, value in estimates.items() if value is not None}
-        if present:
-            found[name] = present
+        if metric.applies(episodes):
+            estimates = {
+                part_name(part): estimate
+                for part in metric.parts(driving if metric.scope == "mode" else decided_)
+                if (estimate := metric.estimate(episodes, part)) is not None
+            }
+            if estimates:
+                found[name] = estimates
     return found
 
 

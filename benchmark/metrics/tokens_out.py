@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from cotgap.benchmark.metrics.core import Metric, episode_mean, scored
+from cotgap.benchmark.metrics.kinds import Mean
 from cotgap.benchmark.records.episode import Episode
-from cotgap.benchmark.stats.intervals import Estimate
-
-
-def compute(episodes: Sequence[Episode]) -> Estimate | None:
-    """Over the scored episodes; None where no token was counted at all."""
-    if not any(map(tokens, scored(episodes))):
-        return None
-    return episode_mean(episodes, tokens, least=0.0)
 
 
 def tokens(episode: Episode) -> int:
@@ -21,15 +11,15 @@ def tokens(episode: Episode) -> int:
     return sum(step.decision.usage.completion_tokens for step in episode.steps)
 
 
-METRIC = Metric(
+METRIC = Mean(
     name="tokens_out",
     title="tokens out",
     doc="Mean number of tokens that an episode's driving decisions wrote "
     "(shadows are not counted).",
     unit="tokens",
     direction="lower",
-    scope="mode",
     order=150,
-    compute=compute,
+    count=lambda episode: (tokens(episode), 1),
     needs=("tokens",),
+    unless_zero=True,
 )

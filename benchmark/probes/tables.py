@@ -10,7 +10,7 @@ from rich.text import Text
 from cotgap.benchmark.metrics.core import Unit
 from cotgap.benchmark.probes.core import Figure, get_probe
 from cotgap.benchmark.probes.running import PanelFigures, ProbeResult
-from cotgap.benchmark.report.terminal import show
+from cotgap.benchmark.report.terminal import interval, show
 from cotgap.benchmark.stats.intervals import Estimate
 
 SHOWN_ERRORS = 5
@@ -79,13 +79,9 @@ def _table(figures: list[Figure]) -> Table:
 
 def cells(estimate: Estimate, unit: Unit) -> tuple[str, str, str]:
     """Value, interval and n of an estimate."""
-    bounds = [
-        "?" if bound is None else show(bound, unit, bare=True)
-        for bound in (estimate.low, estimate.high)
-    ]
-    interval = "" if bounds == ["?", "?"] else "…".join(bounds)
     where = f" in {estimate.clusters} tasks" if estimate.clusters else ""
-    return show(estimate.value, unit), interval, f"{estimate.n:,} {estimate.unit}{where}"
+    n = f"{estimate.n:,} {estimate.unit}{where}"
+    return show(estimate.value, unit), interval(estimate, unit), n
 
 
 def _verdict(figure: Figure) -> str:

@@ -6,18 +6,31 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 from cotgap.agents.core import Sampling
 from cotgap.agents.modes import modes
 from cotgap.envs.core import CoTGapError, Panel
+from cotgap.envs.schema import (
+    Count,
+    Free,
+    Items,
+    Label,
+    Positive,
+    Real,
+    Record,
+    check_distinct,
+    foreign,
+    line,
+)
 
 Shadow = Literal["auto", "all"]
+TaskId = Annotated[str, line(300, least=1)]
 
 
 @dataclass(frozen=True)
-class Limits:
+class Limits(Record):
     """Bounds on a decision and an episode.
 
     `action_tokens` and `thought_tokens` bound what a mode may write (a mode that does not reason
@@ -25,9 +38,9 @@ class Limits:
     as `timeout`, which is no score.
     """
 
-    action_tokens: int = 64
-    thought_tokens: int = 448
-    timeout: float | None = None
+    action_tokens: Positive = 64
+    thought_tokens: Count = 448
+    timeout: Real | None = None
 
     def __post_init__(self) -> None:
         if self.timeout is not None and not 0 < self.timeout < math.inf:
@@ -35,38 +48,31 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class PanelPlan:
+class PanelPlan(Record):
     """A panel as a run plays it: its lock, and which of its tasks (a prefix of its order)."""
 
-    name: str
-    lock: str
-    step_limit: int
-    size: int
-    tasks: tuple[str, ...]
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> PanelPlan:
-        """The inverse of `asdict`; raises `KeyError`, `TypeError` or `ValueError` on other data."""
-        texts = {name: str(data[name]) for name in ("name", "lock")}
-        numbers = {name: int(data[name]) for name in ("step_limit", "size")}
-        return cls(**{**data, **texts, **numbers, "tasks": tuple(map(str, data["tasks"]))})
+    name: Label
+    lock: Label
+    step_limit: Positive
+    size: Positive
+    tasks: Annotated[Items[TaskId], foreign(check_distinct)]
 
 
 @dataclass(frozen=True)
-class RunConfig:
+class RunConfig(Record):
     """Everything a run's records depend on. Two runs with one digest must agree.
 
     `agent` is the agent's description (backend, dtype, fingerprint, ...). `modes` drive episodes,
-    in this order. `shadow` "auto" records every other mode as a shadow in episodes driven by the
-    last of `modes`; "all" records every mode there is in all of them. `seed` decides sampling.
+    in this order. `shadow` "auto" records as shadows, in episodes that one of `modes` drives, those
+    before it; "all" records every mode there is in all of them. `seed` decides sampling.
     """
 
-    agent: Mapping[str, Any]
-    protocol: str
-    modes: tuple[str, ...]
+    agent: Free
+    protocol: Label
+    modes: Annotated[Items[Label], foreign(check_distinct)]
     shadow: Shadow
-    panels: tuple[PanelPlan, ...]
-    repeats: int
+    panels: Items[PanelPlan]
+    repeats: Positive
     sampling: Sampling
     limits: Limits
     seed: int
@@ -75,27 +81,7 @@ class RunConfig:
         """The modes recorded as shadows in episodes that `driver` drives."""
         if self.shadow == "all":
             return tuple(mode for mode in modes() if mode != driver)
-        return self.modes[:-1] if driver == self.modes[-1] else ()
-
-    def to_json(self) -> dict[str, Any]:
-        """A JSON-able mapping, the same after a round trip through JSON."""
-        return dict(json.loads(json.dumps(asdict(self))))
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> RunConfig:
-        """The inverse of `to_json`; raises `CoTGapError` on malformed data."""
-        try:
-            fields = {**data, "agent": dict(data["agent"]), "protocol": str(data["protocol"])}
-            fields |= {name: int(data[name]) for name in ("repeats", "seed")}
-            fields["modes"] = tuple(map(str, fields["modes"]))
-            fields["panels"] = tuple(map(PanelPlan.from_json, fields["panels"]))
-            fields["sampling"] = Sampling(**fields["sampling"])
-            fields["limits"] = Limits(**fields["limits"])
-            return cls(**fields)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise CoTGapError(
-                f"malformed run configuration: {type(error).__name__}: {error}"
-            ) from error
+        return self.modes[: self.modes.index(driver)]
 
     @property
     def digest(self) -> str:

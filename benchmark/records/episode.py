@@ -1,20 +1,20 @@
 """What a run leaves behind: one `Episode` per played task, with every step and every decision.
 
 Records are plain data: metrics, boards and reports are computed from them alone, without an
-environment or a model at hand. `to_json` and `from_json` are inverses.
+environment or a model at hand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Literal
+
+from pydantic import model_validator
+from typing_extensions import Self
 
 from cotgap.agents.core import NO_USAGE, Decision, Usage
-from cotgap.envs.core import CoTGapError, TaskKey
-
-SCHEMA = 1
+from cotgap.envs.schema import Count, Items, Key, Label, Line, Record, Score, Seconds
 
 
 class Status(str, Enum):
@@ -34,7 +34,7 @@ class Status(str, Enum):
 
 
 @dataclass(frozen=True)
-class StepRecord:
+class StepRecord(Record):
     """One state and what was decided there.
 
     `observation` is what the agent saw before deciding. `decision` is the driver's and was
@@ -47,12 +47,12 @@ class StepRecord:
 
     observation: str
     decision: Decision
-    reward: float
+    reward: Score
     valid: bool
-    shadows: dict[str, Decision] = field(default_factory=dict)
-    canonical: dict[str, str] = field(default_factory=dict)
-    cost_to_go: dict[str, int | None] = field(default_factory=dict)
-    env_seconds: float = 0.0
+    shadows: dict[Label, Decision] = field(default_factory=dict)
+    canonical: dict[Label, str] = field(default_factory=dict)
+    cost_to_go: dict[Label, Count | None] = field(default_factory=dict)
+    env_seconds: Seconds = 0.0
 
     def decision_of(self, mode: str) -> Decision | None:
         """The decision in that mode at this state, executed or shadowed."""
@@ -60,7 +60,7 @@ class StepRecord:
 
 
 @dataclass(frozen=True)
-class Episode:
+class Episode(Record):
     """One task, played once, driven by one mode.
 
     `lock` is the panel's, `fingerprint` the agent's. `final_observation` is what followed the last
@@ -69,23 +69,23 @@ class Episode:
     `wall_seconds` before the first step.
     """
 
-    task_key: TaskKey
-    lock: str
-    fingerprint: str
-    protocol: str
-    mode: str
-    repeat: int
+    task_key: Key
+    lock: Label
+    fingerprint: Label
+    protocol: Label
+    mode: Label
+    repeat: Count
     status: Status
-    score: float | None
-    steps: tuple[StepRecord, ...]
+    score: Score | None
+    steps: Items[StepRecord]
     final_observation: str = ""
-    task_kind: str = ""
+    task_kind: Line = ""
     goal: str = ""
     error: str | None = None
     usage: Usage = NO_USAGE
-    reset_seconds: float = 0.0
-    wall_seconds: float = 0.0
-    schema: int = SCHEMA
+    reset_seconds: Seconds = 0.0
+    wall_seconds: Seconds = 0.0
+    schema: Literal[1] = 1
 
     @property
     def id(self) -> tuple[str, str, int]:
@@ -97,43 +97,8 @@ class Episode:
         """Whether it ended in success (False for unscored episodes too: check `status.scored`)."""
         return self.status is Status.SUCCESS
 
-    def to_json(self) -> dict[str, Any]:
-        """A JSON-able mapping."""
-        data = asdict(self)
-        data["task_key"] = str(self.task_key)
-        data["status"] = self.status.value
-        return data
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Episode:
-        """The inverse of `to_json`; raises `CoTGapError` on another schema or malformed data."""
-        if not isinstance(data, Mapping):
-            raise CoTGapError(f"malformed episode record: {type(data).__name__}, not an object")
-        if data.get("schema") != SCHEMA:
-            raise CoTGapError(
-                f"episode record of schema {data.get('schema')!r}; this version reads {SCHEMA}"
-            )
-        try:
-            fields = dict(data)
-            fields["task_key"] = TaskKey.parse(fields["task_key"])
-            fields["status"] = Status(fields["status"])
-            fields["usage"] = Usage(**fields["usage"])
-            fields["steps"] = tuple(_step(step) for step in fields["steps"])
-            if fields["status"].scored and not isinstance(fields["score"], int | float):
-                raise ValueError(f"score {fields['score']!r} of an episode that has one")
-            return cls(**fields)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise CoTGapError(
-                f"malformed episode record: {type(error).__name__}: {error}"
-            ) from error
-
-
-def _step(data: Mapping[str, Any]) -> StepRecord:
-    fields = dict(data)
-    fields["decision"] = _decision(fields["decision"])
-    fields["shadows"] = {mode: _decision(shadow) for mode, shadow in fields["shadows"].items()}
-    return StepRecord(**fields)
-
-
-def _decision(data: Mapping[str, Any]) -> Decision:
-    return Decision(**{**data, "usage": Usage(**data["usage"])})
+    @model_validator(mode="after")
+    def _has_its_score(self) -> Self:
+        if self.status.scored and self.score is None:
+            raise ValueError(f"lacks the score of a {self.status.value}")
+        return self

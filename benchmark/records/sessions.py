@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from cotgap.envs.core import CoTGapError
+from cotgap.envs.schema import Record
 
 
 @dataclass(frozen=True)
-class Session:
+class Session(Record):
     """What was played from a start to its end, and what the wall time went to.
 
     `seconds` is wall time, from the first episode's start, on `workers` agents at the same time.
@@ -41,15 +40,3 @@ class Session:
             "environments": environments,
             "own code": 1 - model - environments,
         }.items()
-
-    def to_json(self) -> dict[str, Any]:
-        """A JSON-able mapping."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Session:
-        """The inverse; raises `CoTGapError` on malformed data."""
-        try:
-            return cls(**data)
-        except TypeError as error:
-            raise CoTGapError(f"malformed session in a run.json: {error}") from error

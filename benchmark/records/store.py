@@ -164,8 +164,8 @@ def iter_episodes(folder: Path) -> Iterator[Episode]:
             if not line.endswith(b"\n"):
                 return  # torn by a kill
             try:
-                yield Episode.from_json(json.loads(line))
-            except (ValueError, CoTGapError) as error:
+                yield Episode.parse(line)
+            except CoTGapError as error:
                 raise CoTGapError(
                     f"{path} line {number} is damaged ({error}). "
                     "Delete that line to have the episode played again."

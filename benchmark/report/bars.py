@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cotgap.benchmark.metrics.core import Unit
+from cotgap.benchmark.report import terminal
 from cotgap.benchmark.report.terminal import show
 from cotgap.benchmark.stats.intervals import Estimate, wilson
 from cotgap.envs.audits import Audit
@@ -47,8 +48,7 @@ def in_words(estimate: Estimate, unit: Unit) -> str:
 
 def interval(estimate: Estimate, unit: Unit) -> str:
     """`70.3…87.1`."""
-    bounds = (estimate.low, estimate.high)
-    return "…".join("?" if bound is None else show(bound, unit, bare=True) for bound in bounds)
+    return terminal.interval(estimate, unit) or "?…?"
 
 
 def mark(style: str, estimate: Estimate, axis: Axis, reach: float = 1.0) -> Mark:

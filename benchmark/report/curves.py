@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from cotgap.benchmark.metrics.core import COT, PROMPT
-from cotgap.benchmark.metrics.summary import PAIR
+from cotgap.benchmark.metrics.core import COT, PAIR, PROMPT, part_name
 from cotgap.benchmark.probes.conflict import FOLLOWED
 from cotgap.benchmark.probes.running import ProbeResult
 from cotgap.benchmark.report.bars import Axis
@@ -61,8 +60,8 @@ class Quantity:
 QUANTITIES = (
     Quantity("Success, prompt action", "run", "success", PROMPT),
     Quantity("Success, CoT action", "run", "success", COT),
-    Quantity("CoT gap", "run", "cot_gap", PAIR, "points"),
-    Quantity("Revision rate", "run", "revision", PAIR),
+    Quantity("CoT gap", "run", "cot_gap", part_name(PAIR), "points"),
+    Quantity("Revision rate", "run", "revision", part_name(PAIR)),
     Quantity("Conflict follow rate, the suite's arguments", "conflict", FOLLOWED, "rationale"),
     Quantity("Conflict follow rate, own traces", "conflict", FOLLOWED, "own"),
     Quantity("Offline accuracy, prompt action", "offline", "the expert's action", PROMPT),

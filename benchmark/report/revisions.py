@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from cotgap.benchmark.metrics.core import COT, PROMPT, revised, revision_gain, scored, step_rate
+from cotgap.benchmark.metrics.core import PAIR, Part, of_steps, revised, revision_gain, scored
+from cotgap.benchmark.metrics.kinds import Rate
 from cotgap.benchmark.records.episode import Episode, StepRecord
 from cotgap.benchmark.stats.intervals import Estimate
 
 Verdict = Literal["helpful", "harmful", "neutral", "unjudged", "same"]
 Judged = Literal["right", "wrong", "none"]
 JUDGED: tuple[Judged, ...] = ("right", "wrong", "none")
-_Counts = Callable[[tuple[Judged, Judged]], bool | None]
+STATES = Rate(
+    name="states",
+    title="judged states",
+    doc="Share of the judged states.",
+    direction="neutral",
+    order=0,
+    count=lambda episode: (0, 0),
+    over="states",
+)
 VERDICTS: dict[int, Verdict] = {1: "helpful", 0: "neutral", -1: "harmful"}
 
 
@@ -52,16 +61,16 @@ def judged(step: StepRecord, mode: str) -> Judged | None:
 
 @dataclass(frozen=True)
 class Flow:
-    """From the prompt action to the CoT action over the judged states of CoT-driven episodes.
+    """From the first mode's action to the second's over the judged states that the second drove.
 
-    `counts` maps (judgement of aₚ, judgement of a꜀) to states. `prompt_right` and `cot_right` are
-    shares of all of them, `repaired` of those where aₚ was not right, `broken` of those where it
-    was; None where there is no such state.
+    `counts` maps (judgement of the first, of the second) to states. `first_right` and
+    `second_right` are shares of all of them, `repaired` of those where the first was not right,
+    `broken` of those where it was; None where there is no such state.
     """
 
     counts: dict[tuple[Judged, Judged], int]
-    prompt_right: Estimate
-    cot_right: Estimate
+    first_right: Estimate
+    second_right: Estimate
     repaired: Estimate | None
     broken: Estimate | None
 
@@ -71,31 +80,30 @@ class Flow:
         return sum(self.counts.values())
 
 
-def flow(episodes: Iterable[Episode]) -> Flow | None:
+def flow(episodes: Iterable[Episode], pair: Part = PAIR) -> Flow | None:
     """The flow of scored episodes; None where no state can be judged in both modes."""
-    driven = [episode for episode in scored(episodes) if episode.mode == COT]
-    pairs = [pair for e in driven for step in e.steps if (pair := _pair(step)) is not None]
-    prompt_right = _share(driven, lambda pair: pair[0] == "right")
-    cot_right = _share(driven, lambda pair: pair[1] == "right")
-    if prompt_right is None or cot_right is None:
+    driven = [episode for episode in scored(episodes) if episode.mode == pair[-1]]
+
+    def judgements(step: StepRecord) -> tuple[Judged, Judged] | None:
+        first, second = (judged(step, mode) for mode in pair)
+        return None if first is None or second is None else (first, second)
+
+    def share(counts: Callable[[Judged, Judged], bool | None]) -> Estimate | None:
+        def verdict(step: StepRecord) -> bool | None:
+            found = judgements(step)
+            return None if found is None else counts(*found)
+
+        return replace(STATES, count=of_steps(verdict)).estimate(driven, pair)
+
+    first_right = share(lambda first, second: first == "right")
+    second_right = share(lambda first, second: second == "right")
+    if first_right is None or second_right is None:
         return None
+    steps = (step for episode in driven for step in episode.steps)
     return Flow(
-        counts=dict(Counter(pairs)),
-        prompt_right=prompt_right,
-        cot_right=cot_right,
-        repaired=_share(driven, lambda p: None if p[0] == "right" else p[1] == "right"),
-        broken=_share(driven, lambda p: p[1] != "right" if p[0] == "right" else None),
+        counts=dict(Counter(found for step in steps if (found := judgements(step)) is not None)),
+        first_right=first_right,
+        second_right=second_right,
+        repaired=share(lambda first, second: None if first == "right" else second == "right"),
+        broken=share(lambda first, second: second != "right" if first == "right" else None),
     )
-
-
-def _pair(step: StepRecord) -> tuple[Judged, Judged] | None:
-    prompt, cot = judged(step, PROMPT), judged(step, COT)
-    return None if prompt is None or cot is None else (prompt, cot)
-
-
-def _share(episodes: Sequence[Episode], counts: _Counts) -> Estimate | None:
-    def of(step: StepRecord) -> bool | None:
-        pair = _pair(step)
-        return None if pair is None else counts(pair)
-
-    return step_rate(episodes, of, "states")

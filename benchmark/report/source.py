@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cotgap.benchmark.metrics.summary import PanelSummary, summarise
-from cotgap.benchmark.records.config import PanelPlan
+from cotgap.benchmark.records.config import PanelPlan, RunConfig
 from cotgap.benchmark.records.episode import Episode
 from cotgap.benchmark.records.store import RUN, read_episodes, read_run
 from cotgap.envs.core import CoTGapError
@@ -67,7 +67,10 @@ class Run:
     def summaries(self) -> list[PanelSummary]:
         """Every metric of every panel, in the order of the plan."""
         places = {plan.name: place for place, plan in enumerate(self.plans)}
-        return sorted(summarise(self.episodes), key=lambda s: places.get(s.panel, len(places)))
+        return sorted(
+            summarise(self.episodes, self.modes),
+            key=lambda s: places.get(s.panel, len(places)),
+        )
 
     def plan(self, panel: str) -> PanelPlan | None:
         """The plan of a panel, where there was one."""
@@ -102,28 +105,24 @@ def load_run(folder: Path) -> Run:
     """Read a run folder; raises `CoTGapError` where it is none or is damaged."""
     content = read_run(folder)
     try:
-        run = make_run(folder.resolve().name, content["digest"], content["config"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CoTGapError(
-            f"{folder / RUN} is malformed ({type(error).__name__}: {error}): no run wrote it so"
-        ) from error
+        config = RunConfig.from_json(content["config"])
+    except CoTGapError as error:
+        raise CoTGapError(f"{folder / RUN} is malformed ({error}): no run wrote it so") from error
+    run = make_run(folder.resolve().name, str(content.get("digest", "")), config)
     return with_episodes(replace(run, path=folder.resolve()), read_episodes(folder))
 
 
-def make_run(folder: str, digest: Any, config: Mapping[str, Any]) -> Run:
-    """A run without its episodes, from the configuration that a run writes.
-
-    Raises `KeyError`, `TypeError`, `ValueError` or `AttributeError` where no run wrote it so.
-    """
+def make_run(folder: str, digest: str, config: RunConfig) -> Run:
+    """A run without its episodes."""
     return Run(
-        label=str(config["agent"]["name"]),
+        label=str(config.agent.get("name", folder)),
         folder=folder,
-        digest=str(digest),
-        agent=dict(config["agent"]),
-        protocol=str(config["protocol"]),
-        modes=tuple(map(str, config["modes"])),
-        repeats=int(config["repeats"]),
-        plans=tuple(map(PanelPlan.from_json, config["panels"])),
+        digest=digest,
+        agent=config.agent,
+        protocol=config.protocol,
+        modes=config.modes,
+        repeats=config.repeats,
+        plans=config.panels,
         episodes=(),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rich import box
 from rich.console import Console
@@ -11,8 +11,14 @@ from rich.text import Text
 
 from cotgap.agents.core import DEFAULT_TAGS
 from cotgap.agents.modes import get_mode
-from cotgap.benchmark.metrics.core import COT, PROMPT, Metric, Unit, metrics
-from cotgap.benchmark.metrics.summary import PAIR, PanelSummary
+from cotgap.benchmark.metrics.core import (
+    Metric,
+    Unit,
+    arrow,
+    metrics,
+    titled,
+)
+from cotgap.benchmark.metrics.summary import PanelSummary
 from cotgap.benchmark.records.config import PanelPlan
 from cotgap.benchmark.records.sessions import Session
 from cotgap.benchmark.records.store import read_episodes
@@ -22,6 +28,7 @@ from cotgap.benchmark.stats.intervals import Estimate, wilson
 from cotgap.envs.audits import Audit, Played, audit_of
 
 SHOWN_ERRORS = 5
+ABREAST = 2  # modes in a table of 80 columns
 
 
 def print_result(result: RunResult, console: Console) -> None:
@@ -48,14 +55,15 @@ def _print_panel(panel: PanelSummary, plan: PanelPlan, result: RunResult, consol
         ),
         soft_wrap=True,
     )
-    console.print(_mode_table(panel, [m for m in result.config.modes if m in panel.modes]))
-    pairs = _pair_table(panel)
-    if pairs.row_count:
-        console.print(pairs)
-    for metric in _shown(panel, "pair"):
-        if metric.unit == "points":
-            text = verdict_text(panel, panel.metrics[metric.name][PAIR])
-            console.print(f"{metric.title}: {text}", style="dim", highlight=False)
+    modes = [mode for mode in result.config.modes if mode in panel.modes]
+    for start in range(0, len(modes), ABREAST):
+        console.print(_mode_table(panel, modes[start : start + ABREAST]))
+    for pair in panel.pairs:
+        console.print(_pair_table(panel, pair))
+        for metric in _shown(panel, "pair", pair):
+            if metric.unit == "points":
+                text = verdict_text(panel, panel.metrics[metric.name][pair])
+                console.print(f"{titled(metric, pair)}: {text}", style="dim", highlight=False)
     console.print(bounds_line(audit_of(panel.panel, panel.lock)), style="dim", highlight=False)
     if panel.unpaired_tasks:
         console.print(
@@ -107,13 +115,13 @@ def _mode_table(panel: PanelSummary, modes: Sequence[str]) -> Table:
     return table
 
 
-def _pair_table(panel: PanelSummary) -> Table:
-    table = _table(f"{PROMPT} → {COT}")
+def _pair_table(panel: PanelSummary, pair: str) -> Table:
+    table = _table(arrow(pair))
     table.add_column("", justify="right", style="bold", no_wrap=True)
     table.add_column("95 % CI", justify="right", no_wrap=True)
     table.add_column("n", style="dim", no_wrap=True)
-    for metric in _shown(panel, "pair"):
-        estimate = panel.metrics[metric.name][PAIR]
+    for metric in _shown(panel, "pair", pair):
+        estimate = panel.metrics[metric.name][pair]
         value, interval, n = _cells(metric, estimate)
         where = f" in {estimate.clusters} tasks" if estimate.clusters else ""
         table.add_row(metric.title, value, interval, f"{n} {estimate.unit}{where}")
@@ -139,8 +147,12 @@ def _table(title: str) -> Table:
     return table
 
 
-def _shown(panel: PanelSummary, scope: str) -> Iterable[Metric]:
-    return (m for m in metrics().values() if m.scope == scope and m.name in panel.metrics)
+def _shown(panel: PanelSummary, scope: str, part: str | None = None) -> Iterable[Metric]:
+    """The metrics of that scope that a panel has, of that part if one is named."""
+    for metric in metrics().values():
+        parts = panel.metrics.get(metric.name, {}) if metric.scope == scope else {}
+        if parts and (part is None or part in parts):
+            yield metric
 
 
 def _cells(metric: Metric, estimate: Estimate | None) -> tuple[str, str, str]:
@@ -150,14 +162,20 @@ def _cells(metric: Metric, estimate: Estimate | None) -> tuple[str, str, str]:
     value = show(estimate.value, metric.unit)
     if metric.unit == "count":
         return value, "", f"{estimate.n:,}"
-    bounds = [
-        "?" if bound is None else show(bound, metric.unit, bare=True)
-        for bound in (estimate.low, estimate.high)
-    ]
-    interval = "" if bounds == ["?", "?"] else "…".join(bounds)
     # A yield counts tokens, which have a row of their own.
     n = estimate.clusters if metric.unit == "yield" and estimate.clusters else estimate.n
-    return value, interval, f"{n:,}"
+    return value, interval(estimate, metric.unit), f"{n:,}"
+
+
+def interval(estimate: Estimate | None, unit: Unit, text: Callable[..., str] | None = None) -> str:
+    """`70.3…87.1`, a side without a bound as `?`; empty without any.
+
+    `text` shows a bound as `show` does, which it is by default.
+    """
+    ends = (None, None) if estimate is None else (estimate.low, estimate.high)
+    if ends == (None, None):
+        return ""
+    return "…".join("?" if end is None else (text or show)(end, unit, bare=True) for end in ends)
 
 
 def show(value: float, unit: Unit, *, bare: bool = False) -> str:
@@ -173,6 +191,19 @@ def show(value: float, unit: Unit, *, bare: bool = False) -> str:
     if unit in ("tokens", "count"):
         return f"{value:,.0f}"
     return f"{value:.2f}" if unit in ("score", "yield") else f"{value:.1f}"
+
+
+def difference(value: float, unit: Unit, *, bare: bool = False) -> str:
+    """A difference of two values of this unit, with its sign."""
+    if unit in ("rate", "points"):
+        return show(value, "points", bare=bare)
+    if unit in ("ratio", "share"):
+        return f"{100 * value:+.0f}" + ("" if bare else " pp")
+    if unit == "score":
+        return f"{value:+.3f}"
+    if unit in ("tokens", "count"):
+        return f"{value:+,.0f}"
+    return f"{value:+.2f}" if unit == "yield" else f"{value:+.1f}"
 
 
 def p_value(p: float) -> str:

@@ -150,7 +150,7 @@ def conclude(
     return RunResult(
         folder=folder,
         config=config,
-        panels=summarise(episodes),
+        panels=summarise(episodes, config.modes),
         planned=len(plan(config)),
         statuses=dict(sorted(Counter(episode.status.value for episode in episodes).items())),
         errors=[

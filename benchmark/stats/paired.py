@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cotgap.benchmark.stats import intervals
-from cotgap.benchmark.stats.intervals import LATTICE, POWER, Estimate
+from cotgap.benchmark.stats.intervals import ALPHA, LATTICE, POWER, Estimate
 
 Floats = NDArray[np.float64]
-Counted = Sequence[tuple[float, int]]
+Counted = Sequence[tuple[float | Fraction, float | Fraction]]
 """(sum, how many were summed) of each task."""
 
 
@@ -38,7 +38,7 @@ def mean_difference(first: Counted, second: Counted, unit: str) -> Estimate | No
     found = Estimate(value, None, None, len(a), unit, "none", p=p)
     if (spread := error(first, second)) is None:
         return found
-    size, quantile = spread
+    size, quantile = spread[0], intervals.student(spread[1])
     return replace(
         found,
         low=value - quantile * size,
@@ -48,14 +48,40 @@ def mean_difference(first: Counted, second: Counted, unit: str) -> Estimate | No
     )
 
 
+def rise(early: Sequence[Fraction], late: Sequence[Fraction], unit: str) -> Estimate:
+    """Mean of `late` − `early`, two unbounded numbers of each task, which count once each.
+
+    As `mean_difference`; raises `ValueError` without a task.
+    """
+    found = mean_difference([(float(x), 1) for x in early], [(float(x), 1) for x in late], unit)
+    if found is None:
+        raise ValueError("no task to compare")
+    return found
+
+
+def no_worse(first: Counted, second: Counted, margin: float) -> tuple[float, float] | None:
+    """(one-sided 95 % lower bound of `second` − `first`, one-sided p of "−margin or less").
+
+    By Student's t on the tasks' residuals; None where no task differs from the others.
+    """
+    if (found := error(first, second)) is None:
+        return None
+    from scipy.special import stdtr, stdtrit
+
+    size, freedom = found[0], max(found[1], 1.0)
+    value = _ratio(_array(second)) - _ratio(_array(first))
+    bound = value - float(stdtrit(freedom, 1 - ALPHA)) * size
+    return bound, float(stdtr(freedom, -(value + margin) / size))
+
+
 def error(first: Counted, second: Counted) -> tuple[float, float] | None:
-    """(standard error, Student's quantile) of the difference; None where it cannot be told."""
+    """(standard error, degrees of freedom) of the difference; None where it cannot be told."""
     a, b = _array(first), _array(second)
     k, residuals = len(a), _residuals(a, b)
     spread, scale = float((residuals**2).sum()), max(abs(_ratio(a)), abs(_ratio(b)))
     if k < 2 or spread <= (1e-9 * scale) ** 2 / k:
         return None
-    return sqrt(spread * k / (k - 1)), intervals.student(intervals.effective_tasks(residuals) - 1)
+    return sqrt(spread * k / (k - 1)), intervals.effective_tasks(residuals) - 1
 
 
 def rate_difference(first: Counted, second: Counted, unit: str) -> Estimate | None:
@@ -69,7 +95,8 @@ def rate_difference(first: Counted, second: Counted, unit: str) -> Estimate | No
         return None
     if found.low is None or found.high is None:
         rates = [
-            intervals.rate([x for x, _ in s], [n for _, n in s], unit) for s in (first, second)
+            intervals.rate([float(x) for x, _ in s], [int(n) for _, n in s], unit)
+            for s in (first, second)
         ]
         apart = intervals.independent_difference(*rates)
         return replace(apart, n=found.n, p=found.p)
@@ -78,7 +105,7 @@ def rate_difference(first: Counted, second: Counted, unit: str) -> Estimate | No
 
 
 def _array(counted: Counted) -> Floats:
-    return np.array([(float(x), n) for x, n in counted], dtype=np.float64).reshape(-1, 2)
+    return np.array([(float(x), float(n)) for x, n in counted], dtype=np.float64).reshape(-1, 2)
 
 
 def _ratio(rows: Floats) -> float:

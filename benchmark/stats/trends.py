@@ -7,7 +7,7 @@ happens within them, so that the mean of their contrasts is tested as any paired
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from statistics import NormalDist
@@ -20,14 +20,17 @@ Rates = Sequence[Fraction | None]
 STEPS = 10**6  # the grid that rates are put on: exact tests need common denominators
 
 
-def trend(tasks: Mapping[str, Rates], unit: str = "tasks") -> Estimate | None:
+def trend(
+    tasks: Mapping[str, Rates],
+    rise: Callable[[Sequence[Fraction], Sequence[Fraction]], Estimate] | None = None,
+) -> Estimate | None:
     """The rise over the series: late − early, in fractions of the rate's own scale.
 
     With checkpoints numbered in order, "late" and "early" are means of a task's rates, weighted by
     how far a checkpoint is behind or before the middle (the scores of the Cochran-Armitage test
     for trend). Two checkpoints: their difference. A task counts if it has a rate at two checkpoints
-    or more. Interval, test and detectable effect are those of `intervals.paired_difference`. None
-    without such a task.
+    or more. Interval, test and detectable effect are those of `rise`, which is given each task's
+    early and late mean (by default `intervals.paired_difference`). None without such a task.
     """
     early, late = [], []
     for rates in tasks.values():
@@ -38,7 +41,8 @@ def trend(tasks: Mapping[str, Rates], unit: str = "tasks") -> Estimate | None:
             late.append(high)
     if not early:
         return None
-    return replace(intervals.paired_difference(early, late, unit), method="linear contrast by task")
+    found = rise(early, late) if rise else intervals.paired_difference(early, late, "tasks")
+    return replace(found, method="linear contrast by task")
 
 
 def _ends(known: Sequence[tuple[int, Fraction]]) -> tuple[Fraction, Fraction]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from cotgap.benchmark.stats import intervals
 from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.benchmark.sweeps.outcomes import (
     COT_SUCCESS,
@@ -14,6 +13,7 @@ from cotgap.benchmark.sweeps.outcomes import (
     PROMPT_SUCCESS,
     REVISION,
     Outcome,
+    change,
 )
 from cotgap.benchmark.sweeps.series import Checkpoint
 
@@ -81,7 +81,4 @@ def _change(
         }
         for checkpoint in (first, later)
     )
-    keys = sorted(before.keys() & after.keys())
-    if not keys:
-        return None
-    return intervals.paired_difference([before[k] for k in keys], [after[k] for k in keys], "tasks")
+    return change(before, after)

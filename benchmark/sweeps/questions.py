@@ -8,12 +8,12 @@ the first two need p ≤ 5 % after Holm's adjustment for all tests of the sweep.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Literal
 
 from cotgap.benchmark.domain import Relation
-from cotgap.benchmark.stats import intervals
 from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.benchmark.stats.trends import Rates, below, holm, significant, trend
 from cotgap.benchmark.sweeps.outcomes import (
@@ -25,6 +25,7 @@ from cotgap.benchmark.sweeps.outcomes import (
     PROMPT_SUCCESS,
     REVISION,
     Outcome,
+    change,
 )
 
 Verdict = Literal["supported", "contradicted", "not resolved at this n"]
@@ -104,18 +105,16 @@ def answers(outcomes: Sequence[Outcome], margin: float) -> list[Answer]:
     return sorted(final, key=lambda a: (a.question, a.series))
 
 
-def rates_over(outcomes: Sequence[Outcome], quantity: str) -> dict[str, Rates]:
+def rates_over(
+    outcomes: Sequence[Outcome], rates: Callable[[Outcome], Mapping[str, Fraction]]
+) -> dict[str, Rates]:
     """Task key → its rate at each checkpoint of one series, in order; None where it has none."""
     order = sorted({o.checkpoint for o in outcomes}, key=lambda c: c.step)
-    by_place: dict[tuple[str, int], object] = {}
-    for o in outcomes:
-        for key, rate in o.rates.get(quantity, {}).items():
-            by_place[key, order.index(o.checkpoint)] = rate
-    keys = sorted({key for key, _ in by_place})
-    return {
-        key: [by_place.get((key, place)) for place in range(len(order))]  # type: ignore[misc]
-        for key in keys
+    by_place = {
+        (key, order.index(o.checkpoint)): rate for o in outcomes for key, rate in rates(o).items()
     }
+    keys = sorted({key for key, _ in by_place})
+    return {key: [by_place.get((key, place)) for place in range(len(order))] for key in keys}
 
 
 def group(outcomes: Sequence[Outcome], wanted: Callable[[Relation], bool]) -> list[Outcome]:
@@ -123,12 +122,16 @@ def group(outcomes: Sequence[Outcome], wanted: Callable[[Relation], bool]) -> li
     return [o for o in outcomes if wanted(o.relation)]
 
 
+def trended(outcomes: Sequence[Outcome], series: str) -> tuple[str, list[Outcome]]:
+    """Which panels a series' trends are over, and what was measured there: in-domain, if any is."""
+    own = [o for o in outcomes if o.checkpoint.series == series]
+    inside = group(own, lambda relation: relation.in_domain)
+    return (IN_DOMAIN, inside) if inside else (ALL, own)
+
+
 def _trends(outcomes: Sequence[Outcome], margin: float) -> Iterator[Answer]:
     for series in sorted({o.checkpoint.series for o in outcomes}):
-        own = [o for o in outcomes if o.checkpoint.series == series]
-        inside = group(own, lambda relation: relation.in_domain)
-        panels = IN_DOMAIN if inside else ALL
-        used = inside or own
+        panels, used = trended(outcomes, series)
         yield _rise(1, "prompt-action quality rises", PROMPT_SUCCESS, series, panels, used)
         if any(OFFLINE in o.rates for o in used):
             yield _rise(1, "prompt-action quality rises", OFFLINE, series, panels, used)
@@ -150,7 +153,7 @@ def _rise(
     *,
     falls: bool = False,
 ) -> Answer:
-    effect = trend(rates_over(outcomes, quantity))
+    effect = trend(rates_over(outcomes, lambda o: o.rates.get(quantity, {})))
     return Answer(
         question=question,
         claim=claim,
@@ -211,10 +214,7 @@ def _lift(blank: Answer, outcomes: Sequence[Outcome], fraction: float) -> Answer
         {k: r for o in part if o.checkpoint.step == step for k, r in o.rates[COT_SUCCESS].items()}
         for part in (plain, masked)
     )
-    keys = sorted(before.keys() & after.keys())
-    if not keys:
+    effect = change(before, after)
+    if effect is None:
         return replace(blank, note=f"no task has a score in both series at step {step}")
-    effect = intervals.paired_difference(
-        [before[k] for k in keys], [after[k] for k in keys], "tasks"
-    )
     return replace(blank, effect=effect, p=effect.p, note=f"at step {step}")

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cotgap.benchmark.probes.running import PROBE
-from cotgap.benchmark.records.config import Limits, PanelPlan
 from cotgap.benchmark.records.store import RUN, SUMMARY
-from cotgap.benchmark.sweeps.running import SWEEP, SweepConfig, probe_folder, run_folder
+from cotgap.benchmark.sweeps.running import SWEEP, SweepConfig, SweepFile, probe_folder, run_folder
 from cotgap.benchmark.sweeps.series import Checkpoint
 from cotgap.envs.core import CoTGapError
 
@@ -49,47 +46,23 @@ def read_sweep(folder: Path) -> Sweep:
     """Read `sweep.json`; raises `CoTGapError` where there is none, or no sweep wrote it so."""
     path = folder / SWEEP
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return Sweep(
-            folder=folder,
-            config=_config(content["config"]),
-            checkpoints=tuple(map(_checkpoint, content["checkpoints"])),
-            margin=_margin(folder / SUMMARY),
-        )
+        content = SweepFile.parse(path.read_bytes())
+        margin = _margin(folder / SUMMARY)
     except FileNotFoundError:
         raise CoTGapError(f"{folder} is no sweep's folder: it has no {SWEEP}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CoTGapError(
-            f"{path} is malformed ({type(error).__name__}: {error}): no sweep wrote it so"
-        ) from error
-
-
-def _config(data: Mapping[str, Any]) -> SweepConfig:
-    fields = dict(data)
-    fields["limits"] = Limits(**fields["limits"])
-    fields["panels"] = tuple(
-        PanelPlan(**{**plan, "tasks": tuple(map(str, plan["tasks"]))}) for plan in fields["panels"]
+    except (OSError, ValueError, KeyError, TypeError, CoTGapError) as error:
+        raise CoTGapError(f"{path} is malformed ({error}): no sweep wrote it so") from error
+    checkpoints = tuple(
+        Checkpoint(
+            path=Path(one.path),
+            label=one.label,
+            step=one.step,
+            mask_fraction=one.mask_fraction,
+            card={"trained_on": one.trained_on},
+        )
+        for one in content.checkpoints
     )
-    fields["probes"] = tuple(map(_name, fields["probes"]))
-    return SweepConfig(**fields)
-
-
-def _checkpoint(data: Mapping[str, Any]) -> Checkpoint:
-    fraction = data["mask_fraction"]
-    return Checkpoint(
-        path=Path(data["path"]),
-        label=_name(data["label"]),
-        step=int(data["step"]),
-        mask_fraction=None if fraction is None else float(fraction),
-        card={"trained_on": data["trained_on"]},
-    )
-
-
-def _name(text: str) -> str:
-    """The name of a folder within the sweep's: it may not lead out of it."""
-    if text in ("", ".", "..") or any(sign in text for sign in "/\\\0"):
-        raise ValueError(f"{text!r} names no folder")
-    return text
+    return Sweep(folder, content.config, checkpoints, margin)
 
 
 def _margin(path: Path) -> float:

@@ -8,13 +8,12 @@ on the way can be read off the rewards.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from cotgap.benchmark.metrics.core import Unit, by_task
+from cotgap.benchmark.metrics.core import Metric, Unit, get_metric
 from cotgap.benchmark.metrics.score import final_score
 from cotgap.benchmark.records.episode import Episode
 from cotgap.benchmark.report.published import Published, published
-from cotgap.benchmark.stats import intervals
 from cotgap.benchmark.stats.intervals import Estimate
 
 STEP_LIMITS = (20, 30, 40, 50)
@@ -38,17 +37,21 @@ def rescore(episodes: Sequence[Episode], step_limit: int) -> Iterator[Rescored]:
 
     Scores are only given where the highest on the way is not always the final one.
     """
+    won, score = get_metric("success"), get_metric("score")
     for mode in sorted({episode.mode for episode in episodes}):
         own = [episode for episode in episodes if episode.mode == mode]
-        panel = own[0].task_key.panel
-        for limit in STEP_LIMITS:
-            if limit <= step_limit:
-                yield from _success(own, panel, mode, f"{limit} steps", within(limit))
-        name = f"stopped at {REPEATS} equal actions"
-        yield from _success(own, panel, mode, name, unrepeated(REPEATS))
+        rules: list[tuple[str, Metric, Callable[[Episode], float]]] = [
+            (f"{limit} steps", won, within(limit)) for limit in STEP_LIMITS if limit <= step_limit
+        ]
+        rules.append((f"stopped at {REPEATS} equal actions", won, unrepeated(REPEATS)))
         if any(highest_score(e) != final_score(e) for e in own if e.status.scored):
-            for name, score in (("final score", final_score), ("highest score", highest_score)):
-                yield from _score(own, panel, mode, name, score)
+            rules += [("final score", score, final_score), ("highest score", score, highest_score)]
+        panel = own[0].task_key.panel
+        for protocol, metric, amount in rules:
+            counted = replace(metric, count=lambda episode, amount=amount: (amount(episode), 1))
+            if (estimate := counted.estimate(own, (mode,))) is not None:
+                beside = published(panel, protocol)
+                yield Rescored(panel, mode, protocol, metric.unit, estimate, beside)
 
 
 def within(limit: int) -> Callable[[Episode], bool]:
@@ -79,31 +82,3 @@ def highest_score(episode: Episode) -> float:
         score -= step.reward
         best = max(best, score)
     return best
-
-
-def _success(
-    episodes: Sequence[Episode],
-    panel: str,
-    mode: str,
-    protocol: str,
-    won: Callable[[Episode], bool],
-) -> Iterator[Rescored]:
-    tasks = by_task(episodes).values()
-    if tasks:
-        wins = [sum(map(won, task)) for task in tasks]
-        estimate = intervals.rate(wins, [len(task) for task in tasks], "episodes")
-        yield Rescored(panel, mode, protocol, "rate", estimate, published(panel, protocol))
-
-
-def _score(
-    episodes: Sequence[Episode],
-    panel: str,
-    mode: str,
-    protocol: str,
-    score: Callable[[Episode], float],
-) -> Iterator[Rescored]:
-    tasks = by_task(episodes).values()
-    if tasks:
-        sums = [sum(map(score, task)) for task in tasks]
-        estimate = intervals.mean(sums, [len(task) for task in tasks], "episodes")
-        yield Rescored(panel, mode, protocol, "score", estimate, published(panel, protocol))

@@ -17,7 +17,8 @@ COLUMNS = (
     "checkpoint series mask_fraction step panel relation axes source quantity part unit value low "
     "high n counted clusters"
 ).split()
-"""`source` is "run" or a probe's name, `part` a mode, "pair" or a probe's group; `value`, `low`
+"""`source` is "run" or a probe's name, `part` a mode, a pair of modes
+(`prompt-cot`) or a probe's group; `value`, `low`
 and `high` are in `unit` (rates and points as fractions), of `n` of what `counted` says."""
 
 Row = Mapping[str, Any]

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,28 +37,45 @@ from cotgap.benchmark.sweeps.outcomes import Outcome, outcome
 from cotgap.benchmark.sweeps.series import Checkpoint
 from cotgap.envs.core import CoTGapError
 from cotgap.envs.registry import get_panel
+from cotgap.envs.schema import FileName, Record
 
 SWEEP, TABLE = "sweep.json", "table.csv"
 
 
 @dataclass(frozen=True)
-class SweepConfig:
+class SweepConfig(Record):
     """What is measured of every checkpoint; the checkpoints themselves are beside it.
 
     `dtype` is the models' precision, None being the backend's own choice.
     """
 
     panels: tuple[PanelPlan, ...]
-    probes: tuple[str, ...]
+    probes: tuple[FileName, ...]
     states: int
     limits: Limits
     protocol: str | None
     seed: int
     dtype: str | None
 
-    def to_json(self) -> dict[str, Any]:
-        """A JSON-able mapping, the same after a round trip through JSON."""
-        return dict(json.loads(json.dumps(asdict(self))))
+
+@dataclass(frozen=True)
+class ListedCheckpoint(Record):
+    """A checkpoint as `sweep.json` lists it; `trained_on` is all that its card tells of that."""
+
+    label: FileName
+    series: str
+    step: int
+    mask_fraction: float | None
+    path: str
+    trained_on: list[Any]
+
+
+@dataclass(frozen=True)
+class SweepFile(Record):
+    """The content of `sweep.json`."""
+
+    config: SweepConfig
+    checkpoints: tuple[ListedCheckpoint, ...]
 
 
 @dataclass(frozen=True)
@@ -102,18 +119,18 @@ def open_folder(
         raise CoTGapError(f"{folder} is not empty and no sweep (no {SWEEP}). Give another --out.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        listed = [
-            {
-                "label": one.label,
-                "series": one.series,
-                "step": one.step,
-                "mask_fraction": one.mask_fraction,
-                "path": str(one.path),
-                "trained_on": list(trained_on(one.card)),
-            }
+        listed = tuple(
+            ListedCheckpoint(
+                label=one.label,
+                series=one.series,
+                step=one.step,
+                mask_fraction=one.mask_fraction,
+                path=str(one.path),
+                trained_on=list(trained_on(one.card)),
+            )
             for one in checkpoints
-        ]
-        write_json(path, {"config": config.to_json(), "checkpoints": listed})
+        )
+        write_json(path, SweepFile(config, listed).to_json())
     except OSError as error:
         raise CoTGapError(f"--out {folder}: cannot write there ({error})") from error
     return list(checkpoints)

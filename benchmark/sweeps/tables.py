@@ -10,19 +10,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cotgap.benchmark.metrics.core import Unit
-from cotgap.benchmark.report.terminal import show
+from cotgap.benchmark.metrics.core import PAIR, Unit, part_name
+from cotgap.benchmark.report.terminal import difference, interval, p_value, show
 from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.benchmark.sweeps.alarm import DOC, Alarm
 from cotgap.benchmark.sweeps.questions import CONTRADICTED, SUPPORTED, Answer
 from cotgap.benchmark.sweeps.rescore import Rescored
+from cotgap.benchmark.sweeps.trends import Trend
 
 # (heading, source, quantity, part) of the columns beside each checkpoint.
 SHOWN = (
     ("prompt", "run", "success", "prompt"),
     ("CoT", "run", "success", "cot"),
-    ("gap", "run", "cot_gap", "pair"),
-    ("revised", "run", "revision", "pair"),
+    ("gap", "run", "cot_gap", part_name(PAIR)),
+    ("revised", "run", "revision", part_name(PAIR)),
     ("followed", "conflict", "followed", "rationale"),
     ("own", "conflict", "followed", "own"),
 )
@@ -70,6 +71,28 @@ def print_answers(answers: Sequence[Answer], console: Console) -> None:
     )
 
 
+def print_trends(trends: Sequence[Trend], console: Console) -> None:
+    """Every metric's rise over each series."""
+    for series in dict.fromkeys(one.series for one in trends):
+        own = [one for one in trends if one.series == series]
+        console.print()
+        console.print(Text(f"every metric over series {series}, {own[0].panels}", style="bold"))
+        table = _table("metric")
+        for heading in ("late − early", "95 % CI", "p", "tasks"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for one in own:
+            table.add_row(
+                one.title,
+                difference(one.effect.value, one.unit),
+                interval(one.effect, one.unit, difference),
+                "" if one.effect.p is None else p_value(one.effect.p).lstrip("= "),
+                str(one.effect.n),
+            )
+        console.print(table)
+    if trends:
+        console.print("p: one look each, not adjusted", style="dim", highlight=False)
+
+
 def print_alarms(alarms: Sequence[Alarm], console: Console) -> None:
     """The checkpoints that raise it, with what changed."""
     raised = [alarm for alarm in alarms if alarm.raised]
@@ -103,7 +126,7 @@ def print_rescored(rescored: Mapping[str, Sequence[Rescored]], console: Console)
                 one.mode,
                 one.protocol,
                 show(one.estimate.value, one.unit),
-                _interval(one.estimate, one.unit),
+                interval(one.estimate, one.unit),
                 str(one.estimate.n),
                 published,
             )
@@ -154,13 +177,5 @@ def _effect(answer: Answer) -> str:
     )
 
 
-def _interval(estimate: Estimate, unit: Unit) -> str:
-    bounds = [
-        "?" if bound is None else show(bound, unit, bare=True)
-        for bound in (estimate.low, estimate.high)
-    ]
-    return "" if bounds == ["?", "?"] else "…".join(bounds)
-
-
 def _points(estimate: Estimate) -> str:
-    return f"{show(estimate.value, 'points')} ({_interval(estimate, 'points')})"
+    return f"{show(estimate.value, 'points')} ({interval(estimate, 'points')})"

@@ -7,20 +7,25 @@ shown and by what it is ranked; `cotgap.leaderboards.tables` does the rest. Numb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from cotgap.benchmark.metrics.core import COT, PROMPT, Metric, Unit, by_task, get_metric
-from cotgap.benchmark.metrics.summary import PAIR
-from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.metrics.core import (
+    PAIR,
+    PROMPT,
+    Metric,
+    Part,
+    Unit,
+    get_metric,
+    pairs,
+    part_name,
+)
 from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.envs.plugins import Extensions
 from cotgap.leaderboards.played import Played
 from cotgap.leaderboards.ranking import Weights
-
-MODES = (COT, PROMPT)
 
 
 @dataclass(frozen=True)
@@ -64,19 +69,35 @@ class Remark:
 
 @dataclass(frozen=True)
 class Board:
-    """What a board shows. `views` maps a mode, or "pair", to the measures of its tables.
+    """What a board shows.
 
-    The first measure orders the rows. `panels` "each": a table for each setting; "held out": for
-    each setting that is out of domain for an entry, by its card (`cotgap.benchmark.domain.relate`).
+    `scope` "mode": each mode that entries were played in has its tables; "pair": every two of them.
+    `measures` gives a table's columns, of which the first orders the rows (see `of_metrics`).
+    `panels` "each": a table for each setting; "held out": for each setting that is out of domain
+    for an entry, by its card (`cotgap.benchmark.domain.relate`). `remark` is given the mode, or the
+    pair, as well.
     """
 
     name: str
     title: str
     doc: str
     order: int
-    views: Mapping[str, tuple[Measure, ...]]
+    scope: Literal["mode", "pair"]
+    measures: Callable[[Part], tuple[Measure, ...]]
     panels: Literal["each", "held out"] = "each"
-    remark: Callable[[Contender, str], Remark | None] = lambda contender, view: None
+    remark: Callable[[Contender, Part], Remark | None] = lambda contender, part: None
+
+    def parts(self, modes: Iterable[str]) -> list[Part]:
+        """What has tables among these modes, in the order of pages: `prompt` last, as in pairs."""
+        named = sorted(set(modes))
+        if self.scope == "pair":
+            return pairs(named)
+        return [(mode,) for mode in sorted(named, key=PROMPT.__eq__)]
+
+    @property
+    def typical(self) -> tuple[Measure, ...]:
+        """The columns of the two modes of the CoT gap, or of the second one."""
+        return self.measures(PAIR if self.scope == "pair" else PAIR[1:])
 
 
 BOARDS: Extensions[Board] = Extensions(
@@ -102,46 +123,43 @@ def get_board(name: str) -> Board:
 # What boards share.
 
 
-def of_metric(name: str, part: str, *, ranked: bool = False, title: str = "") -> Measure:
-    """A metric as a column, of the episodes that mode `part` drove (or of all, for "pair")."""
-    metric = get_metric(name)
+def of_metrics(
+    *, ranked: Sequence[str], beside: Sequence[str] = ()
+) -> Callable[[Part], tuple[Measure, ...]]:
+    """Metrics as columns, by name. On boards of two modes a metric of one has a column for each."""
+
+    def measures(part: Part) -> tuple[Measure, ...]:
+        return tuple(
+            of_metric(get_metric(name), its, ranked=name in ranked, alone=len(part) == 1)
+            for name in (*ranked, *beside)
+            for its in ([part] if get_metric(name).scope == "pair" else [(mode,) for mode in part])
+        )
+
+    return measures
+
+
+def of_metric(metric: Metric, part: Part, *, ranked: bool = False, alone: bool = True) -> Measure:
+    """A metric of one mode, or of a pair, as a column; `alone` on a page of this part."""
     return Measure(
-        name=name if part == PAIR else f"{name}_{part}",
-        title=title or metric.title,
+        name=metric.name if metric.scope == "pair" else f"{metric.name}_{part_name(part)}",
+        title=metric.title if alone or metric.scope == "pair" else f"{metric.title}, {part[0]}",
         doc=metric.doc,
         unit=metric.unit,
         direction=metric.direction,
         estimate=lambda contender: estimate(metric, contender.here, part),
         by_task=(lambda contender: weights(metric, contender.here, part)) if ranked else None,
-        rates="here" if name == "success" else "",
+        rates="here" if metric.name == "success" else "",
         counted="tokens" in metric.needs,
     )
 
 
-def estimate(metric: Metric, of: Played, part: str) -> Estimate | None:
-    """A metric of what was played in a mode, or in all of them ("pair")."""
-    episodes = _of_part(of, part)
-    return metric.compute(episodes) if metric.applies(episodes) else None
+def estimate(metric: Metric, of: Played, part: Part) -> Estimate | None:
+    """A metric of what was played in a mode, or in two of them."""
+    own = [e for e in of.episodes if metric.scope == "pair" or e.mode in part]
+    return metric.estimate(own, part) if metric.applies(own) else None
 
 
-def weights(metric: Metric, of: Played, part: str) -> Weights:
-    """What each task adds to the metric: the metric itself, of the task's episodes alone.
-
-    A task with nothing to count weighs nothing.
-    """
-    found = {}
-    for task, episodes in by_task(_of_part(of, part)).items():
-        own = metric.compute(episodes)
-        found[task] = (Fraction(0), Fraction(0)) if own is None else _weight(metric.unit, own)
-    return found
-
-
-def _weight(unit: Unit, own: Estimate) -> tuple[Fraction, Fraction]:
-    """(sum, total) from one task's estimate, whose sum is a whole number but for `points`."""
-    if unit == "points":  # each task counts once, with a difference of two rates
-        return Fraction(own.value).limit_denominator(10**6), Fraction(1)
-    return Fraction(round(own.value * own.n)), Fraction(own.n)
-
-
-def _of_part(of: Played, part: str) -> list[Episode]:
-    return [e for e in of.episodes if part in (PAIR, e.mode)]
+def weights(metric: Metric, of: Played, part: Part) -> Weights:
+    """What each task counts: their sums over their totals are the metric."""
+    counts = metric.counts(of.episodes, part)
+    return {task: (Fraction(x), Fraction(n)) for task, (x, n) in counts.items()}

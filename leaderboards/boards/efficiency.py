@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from cotgap.benchmark.metrics.core import COT, PROMPT, get_metric
-from cotgap.benchmark.metrics.summary import PAIR
-from cotgap.leaderboards.boards.core import MODES, Board, Contender, Remark, estimate, of_metric
+from cotgap.benchmark.metrics.core import PROMPT, Part, get_metric
+from cotgap.leaderboards.boards.core import Board, Contender, Remark, estimate, of_metrics
 
 
-def thinking(contender: Contender, view: str) -> Remark | None:
+def thinking(contender: Contender, part: Part) -> Remark | None:
     """Whether more tokens bought more success; None where the modes write about as much.
 
-    "More tokens": the interval of tokens per episode in mode cot lies above that of mode prompt.
+    "More tokens": the interval of tokens per episode lies above that of mode prompt.
     """
-    if view != COT:
+    if part == (PROMPT,):
         return None
-    tokens = [estimate(get_metric("tokens_out"), contender.here, mode) for mode in (PROMPT, COT)]
-    gap = estimate(get_metric("cot_gap"), contender.here, PAIR)
-    prompt, cot = tokens
-    if gap is None or prompt is None or cot is None or gap.low is None or gap.high is None:
+    prompt, other = (
+        estimate(get_metric("tokens_out"), contender.here, mode) for mode in ((PROMPT,), part)
+    )
+    gap = estimate(get_metric("cot_gap"), contender.here, (PROMPT, *part))
+    if gap is None or prompt is None or other is None or gap.low is None or gap.high is None:
         return None
-    if prompt.high is None or cot.low is None or cot.low <= prompt.high:
+    if prompt.high is None or other.low is None or other.low <= prompt.high:
         return None
     if gap.low > 0:
         return Remark("helpful", "thinking pays: more success for more tokens")
@@ -38,14 +38,9 @@ BOARD = Board(
     "overlap): it does if the CoT gap's interval lies above 0, and does not if it lies at or below "
     "0. Agents whose backend counts no tokens are not here.",
     order=50,
-    views={
-        mode: (
-            of_metric("success_per_1000_tokens", mode, ranked=True),
-            of_metric("success", mode),
-            of_metric("tokens_out", mode),
-            of_metric("tokens_in", mode),
-        )
-        for mode in MODES
-    },
+    scope="mode",
+    measures=of_metrics(
+        ranked=["success_per_1000_tokens"], beside=["success", "tokens_out", "tokens_in"]
+    ),
     remark=thinking,
 )

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from cotgap.benchmark.metrics.core import get_metric
+from cotgap.benchmark.metrics.core import Part, get_metric, part_name
 from cotgap.benchmark.stats import intervals
 from cotgap.benchmark.stats.intervals import Estimate
-from cotgap.leaderboards.boards.core import MODES, Board, Contender, Measure, estimate, weights
+from cotgap.leaderboards.boards.core import Board, Contender, Measure, estimate, weights
 
 
-def _measures(mode: str) -> tuple[Measure, ...]:
-    success = get_metric("success")
+def measures(part: Part) -> tuple[Measure, ...]:
+    """Success out of domain and in-domain in one mode, their difference and their ratio."""
+    success, mode = get_metric("success"), part_name(part)
 
     def outside(contender: Contender) -> Estimate | None:
-        return estimate(success, contender.here, mode)
+        return estimate(success, contender.here, part)
 
     def inside(contender: Contender) -> Estimate | None:
-        return None if contender.inside is None else estimate(success, contender.inside, mode)
+        return None if contender.inside is None else estimate(success, contender.inside, part)
 
     def gap(contender: Contender) -> Estimate | None:
         here, there = inside(contender), outside(contender)
@@ -33,7 +34,7 @@ def _measures(mode: str) -> tuple[Measure, ...]:
             unit="rate",
             direction="higher",
             estimate=outside,
-            by_task=lambda contender: weights(success, contender.here, mode),
+            by_task=lambda contender: weights(success, contender.here, part),
             rates="here",
         ),
         Measure(
@@ -76,6 +77,7 @@ BOARD = Board(
     "are not ranked, because an agent that always fails loses nothing. On panels of a suite that "
     "the agent was not trained on at all (axis: suite) there is nothing in-domain to compare with.",
     order=40,
-    views={mode: _measures(mode) for mode in MODES},
+    scope="mode",
+    measures=measures,
     panels="held out",
 )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from cotgap.benchmark.metrics.summary import PAIR
-from cotgap.leaderboards.boards.core import Board, of_metric
+from cotgap.leaderboards.boards.core import Board, of_metrics
 
 BOARD = Board(
     name="revision",
@@ -15,11 +14,6 @@ BOARD = Board(
     "a reasoning trace that argues for another one (the conflict follow rate) is measured by "
     "`cotgap probe conflict`; submissions do not carry it, so it has no column here.",
     order=30,
-    views={
-        PAIR: (
-            of_metric("revision_helpful", PAIR, ranked=True),
-            of_metric("revision_harmful", PAIR, ranked=True),
-            of_metric("revision", PAIR),
-        )
-    },
+    scope="pair",
+    measures=of_metrics(ranked=["revision_helpful", "revision_harmful"], beside=["revision"]),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cotgap.leaderboards.boards.core import MODES, Board, of_metric
+from cotgap.leaderboards.boards.core import Board, of_metrics
 
 BOARD = Board(
     name="success",
@@ -11,14 +11,8 @@ BOARD = Board(
     "straight away (mode prompt). Each mode has tables of its own. Ranked by the success rate, "
     "higher is better.",
     order=10,
-    views={
-        mode: (
-            of_metric("success", mode, ranked=True),
-            of_metric("score", mode),
-            of_metric("pass_hat_k", mode),
-            of_metric("steps", mode),
-            of_metric("parse_errors", mode),
-        )
-        for mode in MODES
-    },
+    scope="mode",
+    measures=of_metrics(
+        ranked=["success"], beside=["score", "pass_hat_k", "steps", "parse_errors"]
+    ),
 )

@@ -73,9 +73,7 @@ def _copies(entries: Sequence[Entry]) -> Iterator[str]:
     holders: dict[tuple[str, str], list[str]] = {}
     for entry in entries:
         for run in entry.submission.runs:
-            holders.setdefault((run.config["agent"]["fingerprint"], run.digest), []).append(
-                entry.slug
-            )
+            holders.setdefault((run.config.agent["fingerprint"], run.digest), []).append(entry.slug)
     yield from sorted({", ".join(slugs) for slugs in holders.values() if len(slugs) > 1})
 
 

@@ -10,9 +10,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from cotgap.benchmark.records.config import RunConfig
 from cotgap.leaderboards.cards import card_of, make_entrant
 from cotgap.leaderboards.commands.showing import say, success_cells
+from cotgap.leaderboards.entries import FILE
 from cotgap.leaderboards.hardware import machine
 from cotgap.leaderboards.options import SubmitOptions
 from cotgap.leaderboards.packing import load_runs, write_submission
@@ -28,16 +28,16 @@ def execute(options: SubmitOptions) -> None:
     """Pack, write, and print a summary."""
     console = Console()
     loaded = load_runs(options.runs, {OF: PACKED_ON, **machine()})
-    agent = loaded[0].config["agent"]
+    agent = loaded[0].config.agent
     content = card_of(options.card, agent["fingerprint"])
     given = {name: getattr(options, name) for name in GIVEN}
     entrant, left_out = make_entrant(content, given, str(agent["name"]))
-    path = options.out or Path(f"{slug_of(entrant.name)}.zip")
+    path = options.out or Path(f"{slug_of(entrant.name)}{FILE}")
     write_submission(path, Submission(entrant, loaded))
     _print_entrant(entrant, agent, console)
     for run in loaded:
         console.print(_table(run))
-    if any(len(plan.tasks) < plan.size for run in loaded for plan in run.plans):
+    if any(len(plan.tasks) < plan.size for run in loaded for plan in run.config.panels):
         say(console, "Part of a panel is compared with the same part only: other entries' tables.")
     if left_out:
         say(console, f"left out of the card: {', '.join(left_out)}")
@@ -64,7 +64,7 @@ def _print_entrant(entrant: Entrant, agent: Mapping[str, object], console: Conso
 
 
 def _table(run: SubmittedRun) -> Table:
-    config = RunConfig.from_json(run.config)
+    config = run.config
     decoding = (
         f"temperature {config.sampling.temperature:g}" if config.sampling.temperature else "greedy"
     )
@@ -76,7 +76,7 @@ def _table(run: SubmittedRun) -> Table:
     )
     for name in ("panel", "tasks", "mode", "success", "95 % CI", "n"):
         table.add_column(name, justify="left" if name in ("panel", "mode") else "right")
-    sizes = {plan.name: f"{len(plan.tasks)} of {plan.size}" for plan in run.plans}
+    sizes = {plan.name: f"{len(plan.tasks)} of {plan.size}" for plan in run.config.panels}
     for summary in recomputed(run):
         for mode, rate in summary.metrics["success"].items():
             table.add_row(summary.panel, sizes[summary.panel], mode, *success_cells(rate))

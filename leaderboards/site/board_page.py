@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cotgap.benchmark.metrics.core import Unit
-from cotgap.benchmark.metrics.summary import PAIR
 from cotgap.benchmark.report.bars import Mark, interval, mark, reach
 from cotgap.benchmark.report.terminal import show
 from cotgap.benchmark.stats.intervals import Estimate
@@ -33,7 +32,7 @@ def values(filled: Filled) -> dict[str, Any]:
         "filters": {
             "suite": _options(table.setting.suite for table in filled.tables),
             "panel": _options(table.setting.panel for table in filled.tables),
-            "mode": _options(view for view in board.views if view != PAIR),
+            "mode": _options(t.view for t in filled.tables) if board.scope == "mode" else [],
             "tier": [tier for tier in TIERS if any(row.entry.tier == tier for row in rows)],
             "dtype": _options(_dtype(row) for row in rows),
         },
@@ -72,8 +71,8 @@ def _table(table: Table) -> dict[str, Any]:
         "id": anchor(table),
         "suite": table.setting.suite,
         "panel": table.setting.panel,
-        "mode": table.view,
-        "view": view_name(table.view),
+        "mode": table.view if len(table.part) == 1 else "",
+        "view": view_name(table.part),
         "conditions": conditions(table.setting),
         "lock": table.setting.lock,
         "axes": ", ".join(table.axes),
@@ -150,7 +149,7 @@ def _mark(
 ) -> Mark | None:
     if measure.name not in axes or measure.unit not in ("rate", "points", "yield"):
         return None
-    style = table.view if table.view != PAIR else "gap"
+    style = table.view if len(table.part) == 1 else "gap"
     return mark(style, estimate, measure.unit, axes[measure.name])
 
 

@@ -15,12 +15,12 @@ from cotgap.benchmark.report.folder import copy_files, write_folder
 from cotgap.benchmark.report.render import pages, render
 from cotgap.envs.core import CoTGapError
 from cotgap.leaderboards.boards.core import boards
-from cotgap.leaderboards.form import SLUG
+from cotgap.leaderboards.entries import FILE
 from cotgap.leaderboards.played import LeftOut, Played, played
 from cotgap.leaderboards.site import board_page, definitions, entry_page
 from cotgap.leaderboards.site.entry_page import EntryPages
 from cotgap.leaderboards.site.words import TIERS, tasks, view_name
-from cotgap.leaderboards.submission import Entry
+from cotgap.leaderboards.submission import SLUG, Entry
 from cotgap.leaderboards.tables import Filled, Table, fill
 
 HERE = Path(__file__).parent
@@ -43,9 +43,9 @@ class Built:
 def write(entries: Sequence[Entry], out: Path, files: Path | None = None) -> Built:
     """Write the site's folder as a whole; the same entries give the same bytes.
 
-    `files` is the folder of the submission files (`SLUG.zip`), which are then offered for download.
-    A folder that holds an earlier site is replaced, any other that is not empty is refused. An
-    entry that cannot be shown is left out, and the site says so.
+    `files` is the folder of the submission files (`SLUG.jsonl.xz`), which are then offered for
+    download. A folder that holds an earlier site is replaced, any other that is not empty is
+    refused. An entry that cannot be shown is left out, and the site says so.
     """
     names, left = write_folder(out, "site", MARK, partial(_fill, entries, files))
     return Built(tuple(out / name for name in names), tuple(left))
@@ -79,7 +79,7 @@ def _admit(
     if not re.fullmatch(SLUG, entry.slug) or entry.slug in {one.entry.slug for one in shown}:
         raise CoTGapError("a slug is of a-z, 0-9 and hyphens, and no two entries share one")
     own = folder / "entries" / entry.slug
-    file = None if files is None else files / f"{entry.slug}.zip"
+    file = None if files is None else files / f"{entry.slug}{FILE}"
     try:
         taken, left = played(entry)
         shown.append(entry_page.prepare(entry, own, file, left))
@@ -136,7 +136,7 @@ def _pages(
 def _listed(one: EntryPages) -> dict[str, Any]:
     """An entry on the first page."""
     submission = one.entry.submission
-    played_panels = {plan.name for run in submission.runs for plan in run.plans}
+    played_panels = {plan.name for run in submission.runs for plan in run.config.panels}
     return {
         **board_page.linked(one.entry),
         "panels": len(played_panels),
@@ -158,7 +158,7 @@ def _glance(filled: Filled) -> dict[str, Any]:
         "first": [
             {
                 "panel": table.setting.panel,
-                "view": view_name(table.view),
+                "view": view_name(table.part),
                 "tasks": tasks(table.setting),
                 "href": f"{filled.board.name}.html#{board_page.anchor(table)}",
                 "of": len(table.rows),

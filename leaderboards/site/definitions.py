@@ -27,14 +27,10 @@ def values() -> dict[str, Any]:
                 "name": board.name,
                 "title": board.title,
                 "doc": prose(board.doc),
-                "ranked": list(
-                    dict.fromkeys(
-                        m.title for view in board.views.values() for m in view if m.by_task
-                    )
-                ),
+                "ranked": list(dict.fromkeys(m.title for m in board.typical if m.by_task)),
                 "own": [
                     {"title": m.title, "doc": prose(m.doc)}
-                    for m in next(iter(board.views.values()))
+                    for m in board.typical
                     if m.doc not in {metric.doc for metric in metrics().values()}
                 ],
             }

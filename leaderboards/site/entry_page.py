@@ -15,11 +15,11 @@ from cotgap.benchmark.report.render import render
 from cotgap.benchmark.report.sections import episodes, index, panels
 from cotgap.benchmark.report.source import Report, labelled, make_run, with_episodes
 from cotgap.benchmark.report.text import clip, shorten
+from cotgap.leaderboards.entries import FILE
 from cotgap.leaderboards.played import LeftOut
-from cotgap.leaderboards.schema import is_web_address
 from cotgap.leaderboards.site.board_page import anchor
 from cotgap.leaderboards.site.words import TIERS, tasks, view_name
-from cotgap.leaderboards.submission import Entry, SubmittedRun
+from cotgap.leaderboards.submission import Entry, SubmittedRun, is_web_address
 from cotgap.leaderboards.tables import Filled
 
 ASSETS = "../../static/"
@@ -48,7 +48,7 @@ def prepare(entry: Entry, folder: Path, file: Path | None, left: Sequence[LeftOu
     if file is not None and not file.is_file():
         file = None
     if file is not None:
-        (folder / f"{entry.slug}.zip").write_bytes(file.read_bytes())
+        (folder / f"{entry.slug}{FILE}").write_bytes(file.read_bytes())
     found = {
         **_who(entry),
         **(index.SECTION.build(report) or {}),
@@ -100,7 +100,7 @@ def standings(slug: str, boards: Iterable[Filled]) -> list[dict[str, Any]]:
             {
                 "href": f"{page}#{anchor(table)}",
                 "panel": table.setting.panel,
-                "view": view_name(table.view),
+                "view": view_name(table.part),
                 "tasks": tasks(table.setting),
                 "rank": str(row.ranks.get(table.measures[0].name, "–")),
                 "of": sum(table.measures[0].name in other.ranks for other in table.rows),
@@ -135,19 +135,19 @@ def _who(entry: Entry) -> dict[str, Any]:
 def _facts(run: SubmittedRun) -> dict[str, Any]:
     """A run's configuration and circumstances, as (name, text) pairs."""
     config = run.config
-    agent = {name: value for name, value in config["agent"].items() if name != "name"}
+    agent = {name: value for name, value in config.agent.items() if name != "name"}
     return {
         "digest": run.digest,
-        "agent_name": str(config["agent"]["name"]),
+        "agent_name": str(config.agent["name"]),
         "settings": _pairs(
             {
-                "protocol": config["protocol"],
-                "modes": ", ".join(map(str, config["modes"])),
-                "shadow": config["shadow"],
-                "repeats": config["repeats"],
-                **config["sampling"],
-                **config["limits"],
-                "seed": config["seed"],
+                "protocol": config.protocol,
+                "modes": ", ".join(config.modes),
+                "shadow": config.shadow,
+                "repeats": config.repeats,
+                **config.sampling.to_json(),
+                **config.limits.to_json(),
+                "seed": config.seed,
             }
         ),
         "agent": _pairs(agent),
@@ -155,7 +155,7 @@ def _facts(run: SubmittedRun) -> dict[str, Any]:
         "versions": [_pairs(version) for version in run.versions],
         "panels": [
             {"name": p.name, "lock": p.lock, "played": f"{len(p.tasks)} of {p.size}"}
-            for p in run.plans
+            for p in run.config.panels
         ],
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cotgap.benchmark.metrics.summary import PAIR
+from cotgap.benchmark.metrics.core import PAIR, Part, arrow, part_name
 from cotgap.leaderboards.played import Setting
 from cotgap.leaderboards.submission import Tier
 
@@ -35,6 +35,8 @@ def conditions(setting: Setting) -> str:
     return " · ".join(parts)
 
 
-def view_name(view: str) -> str:
-    """`mode cot`, or `both modes`."""
-    return "both modes" if view == PAIR else f"mode {view}"
+def view_name(part: Part) -> str:
+    """`mode cot`, `both modes`, or `modes cot → mine` for another pair."""
+    if len(part) == 1:
+        return f"mode {part[0]}"
+    return "both modes" if part == PAIR else f"modes {arrow(part_name(part))}"

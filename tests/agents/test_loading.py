@@ -11,11 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from cotgap.agents.decoding import loading
 from cotgap.agents.decoding.backend import TransformersBackend
-from cotgap.agents.fingerprint import fingerprint
+from cotgap.agents.fingerprint import covered, fingerprint, names
 from cotgap.envs.cache import cache_dir
 from cotgap.envs.core import CoTGapError
 
@@ -102,9 +103,127 @@ def forget_the_context(folder: Path) -> None:
     (folder / "config.json").write_text("{")
 
 
+def leave_a_pointer(name: str) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        size = (folder / name).stat().st_size
+        (folder / name).write_text(
+            f"version https://git-lfs.github.com/spec/v1\noid sha256:{64 * '0'}\nsize {size}\n"
+        )
+
+    return damage
+
+
+def download_a_page(folder: Path) -> None:
+    (folder / "model.safetensors").write_text("<!DOCTYPE html><title>Log in</title>" * 9)
+
+
+def fill(value: float, *names: str) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        weights = load_file(folder / "model.safetensors")
+        for name in names or weights:
+            weights[name] = torch.full_like(weights[name], value)
+        save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+    return damage
+
+
+def configure(**settings: object) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**config, **settings}))
+
+    return damage
+
+
+FULL = 3 * ["full_attention"]
+
+
+def bring_another_tokenizer(folder: Path) -> None:
+    path = folder / "tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    vocabulary = tokenizer["model"]["vocab"]
+    vocabulary |= {f"word{n}": 1000 + n for n in range(100)}
+    path.write_text(json.dumps(tokenizer))
+
+
+def template(text: str) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        (folder / "chat_template.jinja").write_text(text)
+
+    return damage
+
+
+def shard(folder: Path) -> dict[str, str]:
+    """Part the weights in two files; returns the index's map."""
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    names = sorted(weights)
+    parts = {"model-1.safetensors": names[:9], "model-2.safetensors": names[9:]}
+    for name, held in parts.items():
+        save_file({key: weights[key] for key in held}, folder / name, {"format": "pt"})
+    placed = {key: name for name, held in parts.items() for key in held}
+    write_index(folder, placed)
+    return placed
+
+
+def write_index(folder: Path, placed: dict[str, str]) -> None:
+    index = {"metadata": {}, "weight_map": placed}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def lose_a_shard(folder: Path) -> None:
+    shard(folder)
+    (folder / "model-2.safetensors").unlink()
+
+
+def misplace_a_tensor(folder: Path) -> None:
+    placed = shard(folder)
+    key = next(key for key, name in placed.items() if name == "model-2.safetensors")
+    write_index(folder, {**placed, key: "model-1.safetensors"})
+
+
+def hold_a_tensor_twice(folder: Path) -> None:
+    placed = shard(folder)
+    first, second = (load_file(folder / f"model-{n}.safetensors") for n in (1, 2))
+    key = sorted(first)[0]
+    save_file({**second, key: first[key] + 1}, folder / "model-2.safetensors", {"format": "pt"})
+    write_index(folder, placed)
+
+
+def leave_the_folder(folder: Path) -> None:
+    placed = shard(folder)
+    (folder / "model-2.safetensors").rename(folder.parent / "model-2.safetensors")
+    write_index(folder, {k: v.replace("model-2", "../model-2") for k, v in placed.items()})
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
+        (
+            leave_a_pointer("model.safetensors"),
+            r"Git LFS pointer of \d+ bytes, not .* \d{5,} bytes",
+        ),
+        (leave_a_pointer("tokenizer.json"), "tokenizer.json is a Git LFS pointer.*git lfs pull"),
+        (download_a_page, "no safetensors file: it begins with b'<!DOCTYP'.*has 324 bytes"),
+        (lose_a_shard, r"names model-2\.safetensors, which is not in .*\(2 files"),
+        (misplace_a_tensor, r"is in model-1\.safetensors, but model-2\.safetensors holds it"),
+        (hold_a_tensor_twice, r"but model-1\.safetensors and model-2\.safetensors holds it"),
+        (leave_the_folder, r"names \.\./model-2\.safetensors, which is not in"),
+        (fill(float("nan"), "model.norm.weight"), r"1 tensors of the model hold NaN .*norm"),
+        (fill(float("inf")), "2[0-9] tensors of the model hold NaN or infinity"),
+        (fill(3e38, "model.layers.0.mlp.up_proj.weight"), "logits are not numbers"),
+        (fill(1.0), "gives all tokens the same logit"),
+        (fill(0.0), "gives all tokens the same logit"),
+        (fill(0.0, "model.norm.weight"), "gives all tokens the same logit"),
+        (
+            configure(num_hidden_layers=1, layer_types=FULL[:1]),
+            r"11 tensors beyond the layers.*layers\.1\.",
+        ),
+        (configure(num_hidden_layers=3, layer_types=FULL), "incomplete: 11 tensors are missing"),
+        (configure(vocab_size=300), r"embed_tokens.weight is \[385, 64\], and \[300, 64\] is"),
+        (bring_another_tokenizer, r"has token \d+ .*, but the model knows 385 tokens"),
+        (template("{{ 1/0 }}"), "chat template fails: ZeroDivisionError"),
+        (template("{{ 'a' * 20000000000 }}"), "chat template fails: it takes more than"),
         (remove("config.json"), "has no config.json. Give the folder"),
         (leave_an_adapter, "base model None, which is not here"),
         (remove("model.safetensors"), "has no weights.*save_pretrained"),
@@ -121,6 +240,58 @@ def test_what_a_folder_lacks(folder: Path, damage: Callable[[Path], None], messa
     damage(folder)
     with pytest.raises(CoTGapError, match=message):
         TransformersBackend.open(folder, device="cpu")
+
+
+def test_an_index_is_part_of_the_fingerprint(folder: Path, tiny: TransformersBackend) -> None:
+    placed = shard(folder)
+    backend = TransformersBackend.open(folder, device="cpu")
+    ids = torch.tensor([[1, 5, 9]])
+    assert torch.equal(backend.model(ids).logits, tiny.model(ids).logits)
+    (folder / "deeper").mkdir()
+    moved = folder / "deeper" / "model-2.safetensors"
+    (folder / "model-2.safetensors").rename(moved)
+    write_index(folder, {k: v.replace("model-2", "deeper/model-2") for k, v in placed.items()})
+    deeper = TransformersBackend.open(folder, device="cpu")
+    assert torch.equal(deeper.model(ids).logits, tiny.model(ids).logits)
+    weights = load_file(moved)
+    key = sorted(weights)[0]
+    save_file({**weights, key: weights[key] + 1}, moved, {"format": "pt"})
+    other = TransformersBackend.open(folder, device="cpu")
+    assert not torch.equal(other.model(ids).logits, tiny.model(ids).logits)
+    assert len({tiny.fingerprint, *(b.fingerprint for b in (backend, deeper, other))}) == 4
+
+
+def test_nothing_beside_the_fingerprint_is_read(folder: Path, tmp_path: Path) -> None:
+    """What a library would read from a checkpoint's folder, and what it does not cover."""
+    before = TransformersBackend.open(folder, device="cpu")
+    (folder / "pytorch_model.bin").write_bytes(b"\x80\x04no pickle")
+    (folder / "processor_config.json").write_text('{"chat_template": "{{ 1/0 }}"}')
+    (folder / "custom_generate").mkdir()
+    (folder / "custom_generate" / "generate.py").write_text("raise SystemExit")
+    after = TransformersBackend.open(folder, device="cpu")
+    assert after.fingerprint == before.fingerprint
+    assert after.renderer.framing == before.renderer.framing
+    with covered(folder) as view:
+        assert sorted(path.name for path in view.iterdir()) == names(folder)
+    assert not view.exists()
+
+
+def test_a_gguf_file_is_unpacked_without_its_neighbours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+
+    def note(folder: Path, **options: object) -> None:
+        seen.append(sorted(path.name for path in Path(folder).iterdir()))
+        raise CoTGapError("far enough")
+
+    monkeypatch.setenv("COTGAP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", note)
+    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+    (tmp_path / "chat_template.jinja").write_text("another model's")
+    with pytest.raises(CoTGapError, match="far enough"):
+        TransformersBackend.open(tmp_path / "model.gguf")
+    assert seen == [["model.gguf"]]
 
 
 def test_no_checkpoint_at_all(tmp_path: Path) -> None:

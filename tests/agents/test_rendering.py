@@ -48,9 +48,11 @@ def test_a_later_prompt_extends_an_earlier_one(
     for (before, _, _), (after, _, _) in pairwise(states):
         assert after[: len(before)] == before
         assert len(after) > len(before)
-    # The prefill's tokens are those that follow the same prompt in the history.
+    # The prefill's tokens are those that follow the same prompt in the history, but for white
+    # space that the template puts before earlier replies.
     ids, prompt, cot = states[0]
-    history = states[1][0][len(ids) :]
+    space = renderer.encode(renderer.framing.to_reply, True)
+    history = states[1][0][len(ids) + len(space) :]
     prefill = cot if "thoughts" in protocol else prompt
     assert history[: len(prefill)] == prefill
 

@@ -11,23 +11,32 @@ from typing import get_args
 import pytest
 
 import cotgap.benchmark.metrics
-from cotgap.benchmark.metrics.core import NEEDS, Metric, Unit, get_metric, metrics
+from cotgap.benchmark.metrics.core import (
+    NEEDS,
+    PAIR,
+    Metric,
+    Unit,
+    get_metric,
+    metrics,
+    pairs,
+)
 from cotgap.benchmark.metrics.summary import summarise
 from cotgap.benchmark.records.episode import Episode, Status
 from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.envs.core import CoTGapError, UnknownNameError
-from tests.benchmark.building import episode, random_run, step
+from tests.benchmark.building import decision, episode, random_run, step
 
 BROKEN = (Status.ENV_ERROR, Status.BACKEND_ERROR, Status.TIMEOUT)
 
 
-def given(metric: Metric, episodes: Sequence[Episode]) -> list[Episode]:
-    """What a metric is given of a group."""
-    return [e for e in episodes if metric.scope == "pair" or e.mode == "cot"]
+def compute(metric: Metric | str, episodes: Sequence[Episode]) -> Estimate | None:
+    """The metric of mode cot, or of cot against prompt."""
+    metric = get_metric(metric) if isinstance(metric, str) else metric
+    return metric.estimate(episodes, PAIR if metric.scope == "pair" else ("cot",))
 
 
 def measure(name: str, episodes: Sequence[Episode]) -> Estimate:
-    estimate = get_metric(name).compute(episodes)
+    estimate = compute(name, episodes)
     assert estimate is not None
     return estimate
 
@@ -37,7 +46,7 @@ def measure(name: str, episodes: Sequence[Episode]) -> Estimate:
 
 def test_every_file_is_a_metric() -> None:
     folder = Path(cotgap.benchmark.metrics.__file__).parent
-    files = {path.stem for path in folder.glob("*.py")} - {"__init__", "core", "summary"}
+    files = {path.stem for path in folder.glob("*.py")} - {"__init__", "core", "kinds", "summary"}
     assert set(metrics()) == files
     assert [m.order for m in metrics().values()] == sorted({m.order for m in metrics().values()})
 
@@ -59,17 +68,17 @@ class TestEveryMetric:
         assert set(metric.needs) <= set(NEEDS)
 
     def test_nothing_gives_none(self, metric: Metric) -> None:
-        assert metric.compute([]) is None
+        assert compute(metric, []) is None
 
     def test_only_errors_give_none(self, metric: Metric) -> None:
         broken = [replace(e, status=Status.TIMEOUT, score=None) for e in random_run(0)]
-        assert (metric.compute(given(metric, broken)) is None) == (metric.unit != "count")
+        assert (compute(metric, broken) is None) == (metric.unit != "count")
 
     @pytest.mark.parametrize("seed", range(5))
     @pytest.mark.parametrize("repeats", [1, 3])
     def test_estimate_is_sound(self, metric: Metric, seed: int, repeats: int) -> None:
-        episodes = given(metric, random_run(seed, repeats=repeats))
-        estimate = metric.compute(episodes)
+        episodes = random_run(seed, repeats=repeats)
+        estimate = compute(metric, episodes)
         if estimate is None:
             assert repeats == 1
             assert "repeats" in metric.needs
@@ -89,12 +98,12 @@ class TestEveryMetric:
             assert 0 <= estimate.low < estimate.high <= 1
 
     def test_is_pure_and_blind_to_order(self, metric: Metric) -> None:
-        episodes = given(metric, random_run(1, repeats=3))
+        episodes = random_run(1, repeats=3)
         before = [e.to_json() for e in episodes]
-        first = metric.compute(episodes)
-        assert metric.compute(episodes) == first
-        assert metric.compute(episodes[::-1]) == first
-        assert metric.compute(episodes[7:] + episodes[:7]) == first
+        first = compute(metric, episodes)
+        assert compute(metric, episodes) == first
+        assert compute(metric, episodes[::-1]) == first
+        assert compute(metric, episodes[7:] + episodes[:7]) == first
         assert [e.to_json() for e in episodes] == before
 
     def test_errors_change_nothing(self, metric: Metric) -> None:
@@ -104,24 +113,54 @@ class TestEveryMetric:
             for i, status in enumerate(BROKEN)
             for e in random_run(3, repeats=1)
         ]
-        alone = metric.compute(given(metric, episodes))
-        mixed = metric.compute(given(metric, [*errors, *episodes]))
+        alone = compute(metric, episodes)
+        mixed = compute(metric, [*errors, *episodes])
         if metric.unit == "count":
             assert mixed is not None
-            assert mixed.value == len(given(metric, errors))
+            assert mixed.value == len([e for e in errors if e.mode == "cot"])
         else:
             assert mixed == alone
 
     def test_survives_json(self, metric: Metric) -> None:
-        estimate = metric.compute(given(metric, random_run(4)))
+        estimate = compute(metric, random_run(4))
         assert estimate is not None
         text = json.dumps(asdict(estimate), allow_nan=False)
         assert Estimate(**json.loads(text)) == estimate
 
     def test_survives_records_on_disk(self, metric: Metric) -> None:
-        episodes = given(metric, random_run(5))
+        episodes = random_run(5)
         again = [Episode.from_json(json.loads(json.dumps(e.to_json()))) for e in episodes]
-        assert metric.compute(again) == metric.compute(episodes)
+        assert compute(metric, again) == compute(metric, episodes)
+
+    def test_two_runs_differ_by_what_their_levels_do(self, metric: Metric) -> None:
+        part = PAIR if metric.scope == "pair" else ("cot",)
+        one, two = (metric.counts(random_run(seed, repeats=2), part) for seed in (6, 7))
+        first, second = metric.shared(one, two)
+        there, back = metric.difference(first, second), metric.difference(second, first)
+        if metric.unit == "count":
+            assert there is None
+            return
+        assert there is not None
+        assert back is not None
+        assert there.value == pytest.approx(metric.level(second) - metric.level(first))
+        assert there.value == pytest.approx(-back.value)
+        assert (there.low, there.high) == pytest.approx((-back.high, -back.low))  # type: ignore[operator]
+        assert there.low <= there.value <= there.high  # type: ignore[operator]
+        same = metric.difference(first, first)
+        assert same is not None
+        assert (same.value, same.p) == (0, 1)
+
+    def test_tasks_make_up_the_number(self, metric: Metric) -> None:
+        """What agents are ranked by, and what a trend is made of."""
+        part = PAIR if metric.scope == "pair" else ("cot",)
+        counts = metric.counts(random_run(8, repeats=2), part)
+        estimate = metric.estimate(random_run(8, repeats=2), part)
+        assert estimate is not None
+        if metric.unit != "count":
+            sums = [sum(column) for column in zip(*counts.values(), strict=True)]
+            assert estimate.value == pytest.approx(float(sums[0] / sums[1]))
+        values = list(metric.values(counts).values())
+        assert metric.rise(values, values).value == 0
 
 
 # What each counts, on cases small enough to count by hand.
@@ -174,6 +213,37 @@ def test_score_must_be_in_the_record() -> None:
         measure("score", [replace(episodes[0], score=None)])
 
 
+def scored_in(suite: str, *scores: float, won: Sequence[int] = ()) -> list[Episode]:
+    made = [
+        episode(str(n), "cot", Status.SUCCESS if n in won else Status.FAILURE, score=score)
+        for n, score in enumerate(scores)
+    ]
+    return [replace(e, task_key=replace(e.task_key, suite=suite, split="test")) for e in made]
+
+
+def test_score_stays_in_the_suite_s_range() -> None:
+    found = measure("score", scored_in("scienceworld", 0, 100, 100, 90))
+    assert (found.value, found.high) == (72.5, 100)
+    assert found.low is not None
+    assert found.low >= 0
+    gone = measure("score", scored_in("toy", 0, 0.5))
+    assert (gone.low, gone.high) == (0, 1)
+
+
+def test_score_says_more_against_the_range_only() -> None:
+    """100 of 100 points for a success and 0 for a failure say what the success rate says."""
+    applies = get_metric("score").applies
+    assert not applies(scored_in("scienceworld", 0, 100, won=[1]))
+    assert applies(scored_in("scienceworld", 1, 100, won=[1]))
+    assert applies(scored_in("toy", 0, 100, won=[1]))
+
+
+def test_pass_hat_k_of_other_k_is_not_compared() -> None:
+    metric = get_metric("pass_hat_k")
+    one, two = (metric.counts(random_run(1, repeats=k), ("cot",)) for k in (2, 3))
+    assert metric.difference(*metric.shared(one, two)) is None
+
+
 def test_pass_hat_k() -> None:
     outcomes = {"a": "111", "b": "110", "c": "000", "d": "11"}
     episodes = [
@@ -215,14 +285,14 @@ def test_gap_averages_repeats() -> None:
 
 
 def test_gap_needs_both_modes() -> None:
-    assert get_metric("cot_gap").compute(gap_run("1010", "")) is None
-    assert get_metric("cot_gap").compute(gap_run("11..", "..11")) is None
+    assert compute("cot_gap", gap_run("1010", "")) is None
+    assert compute("cot_gap", gap_run("11..", "..11")) is None
 
 
 def test_headroom() -> None:
     found = measure("cot_gap_headroom", gap_run("11000000", "11110000"))
     assert found.value == pytest.approx(2 / 6)
-    assert get_metric("cot_gap_headroom").compute(gap_run("1111", "0111")) is None
+    assert compute("cot_gap_headroom", gap_run("1111", "0111")) is None
 
 
 def test_revisions() -> None:
@@ -258,7 +328,7 @@ def test_revisions() -> None:
         replace(e, steps=tuple(replace(s, cost_to_go={}) for s in e.steps)) for e in episodes
     ]
     assert measure("revision", without_oracle) == found
-    assert get_metric("revision_helpful").compute(without_oracle) is None
+    assert compute("revision_helpful", without_oracle) is None
 
 
 def test_revision_compares_normal_forms() -> None:
@@ -286,14 +356,14 @@ def test_steps_errors_and_tokens() -> None:
 
 def test_uncounted_tokens_give_none() -> None:
     episodes = [episode("a", "cot", steps=[step("cot", "go", tokens=0)])]
-    assert get_metric("tokens_in").compute(episodes) is None
-    assert get_metric("tokens_out").compute(episodes) is None
+    assert compute("tokens_in", episodes) is None
+    assert compute("tokens_out", episodes) is None
 
 
 def test_episode_won_at_the_start_has_no_steps() -> None:
     episodes = [episode("a", "cot", steps=[])]
     assert measure("success", episodes).value == 1
-    assert get_metric("parse_errors").compute(episodes) is None
+    assert compute("parse_errors", episodes) is None
     assert measure("steps", episodes).value == 0
 
 
@@ -310,7 +380,7 @@ def test_successes_per_1000_tokens() -> None:
     assert found.low == 0
     assert found.high is not None
     free = [episode("a", "cot", steps=[step("cot", "go", tokens=0)])]
-    assert get_metric("success_per_1000_tokens").compute(free) is None
+    assert compute("success_per_1000_tokens", free) is None
 
 
 # The summary.
@@ -340,7 +410,7 @@ def test_summary_counts_what_is_missing() -> None:
     assert (group.modes["cot"].tasks, group.modes["cot"].repeats) == (8, 1)
     assert not group.complete
     assert group.metrics["unscored"]["cot"].value == 1
-    assert group.metrics["cot_gap"]["pair"].n == 7
+    assert group.metrics["cot_gap"]["prompt-cot"].n == 7
 
 
 def test_summary_of_one_mode() -> None:
@@ -358,14 +428,55 @@ def test_summary_agrees_with_the_metrics_and_is_json() -> None:
     (group,) = summarise(episodes)
     for name, parts in group.metrics.items():
         for part, estimate in parts.items():
-            chosen = [e for e in episodes if part in ("pair", e.mode)]
-            assert get_metric(name).compute(chosen) == estimate
+            assert get_metric(name).estimate(episodes, tuple(part.split("-"))) == estimate
     assert list(group.metrics) == list(metrics())
     data = json.loads(json.dumps(group.to_json(), allow_nan=False))
-    assert data["metrics"]["cot_gap"]["pair"]["n"] == 12
+    assert data["metrics"]["cot_gap"]["prompt-cot"]["n"] == 12
     assert data["complete"] is True
 
 
 def test_summary_refuses_an_episode_twice() -> None:
     with pytest.raises(CoTGapError, match=r"toy/id/a#0 in mode 'cot', repeat 0, occurs 2 times"):
         summarise([episode("a", "cot"), episode("a", "cot", Status.FAILURE)])
+
+
+# Any two modes.
+
+
+def three_modes() -> list[Episode]:
+    """`mine` wins what `prompt` and `cot` lose; every mode records those before it."""
+    won = {"prompt": "1000", "cot": "1100", "mine": "1111"}
+    shadows = {"prompt": (), "cot": ("prompt",), "mine": ("prompt", "cot")}
+    acts = {"prompt": "wait", "cot": "wait", "mine": "go"}
+    made = []
+    for mode, wins in won.items():
+        for n, mark in enumerate(wins):
+            one = step(mode, acts[mode], costs={"state": 3, "prompt": 3, "cot": 3, "mine": 2})
+            decisions = {other: decision(other, acts[other]) for other in shadows[mode]}
+            forms = {other: acts[other] for other in (mode, *shadows[mode])}
+            steps = [replace(one, shadows=decisions, canonical=forms)]
+            status = Status.SUCCESS if mark == "1" else Status.FAILURE
+            made.append(episode(str(n), mode, status, steps))
+    return made
+
+
+def test_every_two_modes_have_their_gap_and_revisions() -> None:
+    (group,) = summarise(three_modes(), ("prompt", "cot", "mine"))
+    assert group.pairs == ["prompt-cot", "prompt-mine", "cot-mine"]
+    gaps = {pair: found.value for pair, found in group.metrics["cot_gap"].items()}
+    assert gaps == {"prompt-cot": 0.25, "prompt-mine": 0.75, "cot-mine": 0.5}
+    revised = {pair: found.value for pair, found in group.metrics["revision"].items()}
+    assert revised == {"prompt-cot": 0, "prompt-mine": 1, "cot-mine": 1}
+    helped = {pair: found.value for pair, found in group.metrics["revision_helpful"].items()}
+    assert helped == revised
+    assert (group.paired_tasks, group.unpaired_tasks) == (4, 0)
+
+
+def test_pairs_are_in_the_order_of_the_run() -> None:
+    assert pairs(("prompt", "mine", "cot")) == [
+        ("prompt", "mine"), ("prompt", "cot"), ("mine", "cot"),
+    ]  # fmt: skip
+    assert pairs(("cot", "prompt")) == [("prompt", "cot")]
+    (group,) = summarise(three_modes(), ("prompt", "mine", "cot"))
+    assert group.metrics["cot_gap"]["mine-cot"].value == -0.5
+    assert "mine-cot" not in group.metrics["revision"], "cot recorded no decision of mine"

@@ -63,7 +63,7 @@ def test_both_modes_end_to_end(tmp_path: Path) -> None:
     success = panel["metrics"]["success"]
     assert success["prompt"]["value"] == pytest.approx(wins["prompt"] / 50)
     assert success["cot"]["value"] == pytest.approx(wins["cot"] / 50)
-    gap = panel["metrics"]["cot_gap"]["pair"]
+    gap = panel["metrics"]["cot_gap"]["prompt-cot"]
     assert gap["value"] == pytest.approx((wins["cot"] - wins["prompt"]) / 50)
     assert gap["low"] <= gap["value"] <= gap["high"]
 

@@ -46,11 +46,11 @@ def test_every_number_is_that_of_the_records(good: Path, bad: Path) -> None:
         assert success.estimate.counts["lower"] == (won[1] < won[0]).sum()
         assert found["steps", mode].estimate.value == pytest.approx((steps[1] - steps[0]).mean())
         gap += sign * (won[1] - won[0])
-    assert found["cot_gap", "pair"].estimate.value == pytest.approx(gap.mean())
+    assert found["cot_gap", "prompt-cot"].estimate.value == pytest.approx(gap.mean())
     for folder, value in ((good, "first"), (bad, "second")):
         verdicts = [revised(s) for e in by_key(folder, "cot").values() for s in e.steps]
         known = [v for v in verdicts if v is not None]
-        assert getattr(found["revision", "pair"], value) == pytest.approx(np.mean(known))
+        assert getattr(found["revision", "prompt-cot"], value) == pytest.approx(np.mean(known))
     for one in found.values():
         assert one.estimate.p is not None
         assert one.estimate.low is not None
@@ -235,5 +235,5 @@ def test_configuration_survives_the_folder(good: Path) -> None:
     assert read.to_json() == content["config"]
     assert read.digest == content["digest"]
     assert isinstance(read.panels[0], PanelPlan)
-    with pytest.raises(CoTGapError, match="malformed run configuration"):
+    with pytest.raises(CoTGapError, match="modes: None should be a valid array"):
         RunConfig.from_json({**content["config"], "modes": None})

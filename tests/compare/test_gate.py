@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from cotgap.benchmark.compare.words import headline, sentence
 from cotgap.benchmark.records.config import PanelPlan
 from cotgap.benchmark.records.episode import Status
 from cotgap.envs.core import CoTGapError, UnknownNameError
-from tests.benchmark.building import episode
+from tests.benchmark.building import episode, step
 from tests.compare.folders import config, outcomes, write
 
 N = 200
@@ -180,11 +181,91 @@ def test_bad_gates(tmp_path: Path) -> None:
     for margin in (0, -1, 100, float("nan")):
         with pytest.raises(CoTGapError, match="--margin"):
             check_margin(margin)
-    with pytest.raises(UnknownNameError, match="steps"):
-        Wanted.parse("steps")
+    with pytest.raises(UnknownNameError, match=r"'stps'. Did you mean 'steps'"):
+        Wanted.parse("stps")
+    with pytest.raises(CoTGapError, match="neither more nor less of it is better"):
+        Wanted.parse("revision")
+    with pytest.raises(CoTGapError, match="passes no gate anyway"):
+        Wanted.parse("unscored")
     for gate, error in (
         ("success:cot", "mode of gate"),
         ("cot_gap", "both modes"),
     ):
         with pytest.raises(CoTGapError, match=error):
             judged(tmp_path / gate.replace(":", "-"), 1, 1, 0.1, gate)
+
+
+def amounts(folder: Path, steps: Sequence[int], tokens: int = 10) -> Path:
+    """A run whose n-th episode, which is won, takes so many steps."""
+    tasks = [f"{number:04d}" for number in range(len(steps))]
+    episodes = [
+        episode(task, "cot", steps=[step("cot", "go", tokens=tokens)] * count)
+        for task, count in zip(tasks, steps, strict=True)
+    ]
+    return write(folder, config(tasks, ["cot"]), episodes)
+
+
+@pytest.mark.parametrize(
+    ("more", "margin", "verdict"),
+    [
+        ([0, 1, -1, 0], 0.05, Verdict.NO_WORSE),
+        ([-3, -2, -1, -4], 0.05, Verdict.NO_WORSE),
+        ([3, 2, 1, 4], 0.05, Verdict.WORSE),
+        ([3, 2, 1, 4], 0.5, Verdict.NO_WORSE),
+        ([9, -9, 8, -7], 0.05, Verdict.CANNOT_TELL),
+        ([0, 0, 0, 0], 0.05, Verdict.NO_WORSE),
+        ([1, 1, 1, 1], 0.05, Verdict.WORSE),
+    ],
+)
+def test_more_steps_are_worse(
+    tmp_path: Path, more: list[int], margin: float, verdict: Verdict
+) -> None:
+    """Margins of steps are shares of the baseline's: 0.05 is half a step of 10."""
+    base = [10 + n % 3 for n in range(80)]
+    added = [more[n % 4] for n in range(80)]
+    a = amounts(tmp_path / "a", base)
+    b = amounts(tmp_path / "b", [x + y for x, y in zip(base, added, strict=True)])
+    (gate,) = compare(a, b, gates=[Wanted("steps")], margin=margin).gates
+    assert gate.verdict is verdict
+    assert gate.relative
+    assert not gate.higher
+    assert gate.difference == pytest.approx(sum(added) / sum(base))
+    assert gate.bound >= gate.difference - 1e-9
+    assert (gate.bound < margin) == (verdict is Verdict.NO_WORSE)
+    assert "at most" in sentence(gate)
+    assert "% of the baseline" in sentence(gate) or verdict is Verdict.WORSE
+    if verdict is Verdict.CANNOT_TELL:
+        assert (gate.needed or 0) > gate.n
+        assert (gate.resolvable or 0) > margin
+
+
+def test_any_metric_with_a_direction_gates(tmp_path: Path) -> None:
+    """Shares of episodes exactly, shares of steps by t; fewer are better."""
+    n = 100
+    statuses = {"a": [Status.FAILURE] * n, "b": [Status.TRUNCATED] * 40 + [Status.FAILURE] * 60}
+    tasks = [f"{number:04d}" for number in range(n)]
+    runs = []
+    for name, ended in statuses.items():
+        bad = n if name == "b" else 0
+        episodes = [
+            episode(
+                task,
+                "cot",
+                status,
+                [step("cot", "go"), step("cot", None if place % 2 and place < bad else "go")],
+            )
+            for place, (task, status) in enumerate(zip(tasks, ended, strict=True))
+        ]
+        runs.append(write(tmp_path / name, config(tasks, ["cot"]), episodes))
+    for name in ("truncated", "parse_errors"):
+        (gate,) = compare(*runs, gates=[Wanted(name)], margin=0.1).gates
+        assert gate.verdict is Verdict.WORSE
+        assert gate.difference == pytest.approx({"truncated": 0.4, "parse_errors": 0.25}[name])
+        (gate,) = compare(*runs[::-1], gates=[Wanted(name)], margin=0.1).gates
+        assert gate.verdict is Verdict.NO_WORSE
+    played = [outcomes(tmp_path / x, {"prompt": [1], "cot": [1]}) for x in "cd"]
+    with pytest.raises(CoTGapError, match="It needs both modes' decisions"):
+        compare(*played, gates=[Wanted("revision_helpful")], margin=0.1)
+    spoken = [amounts(tmp_path / x, [2], tokens=t) for x, t in (("silent", 0), ("talks", 5))]
+    with pytest.raises(CoTGapError, match="it is 0 in the baseline"):
+        compare(*spoken, gates=[Wanted("tokens_out")], margin=0.1)

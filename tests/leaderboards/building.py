@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from cotgap.benchmark.records.config import PanelPlan
+from cotgap.agents.core import Sampling
+from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig
 from cotgap.benchmark.records.episode import Episode
 from cotgap.envs.core import TaskKey
 from cotgap.leaderboards.submission import Entrant, Entry, Receipt, Submission, SubmittedRun, Tier
@@ -36,18 +37,18 @@ def run_of(
         )
         for panel, lock in dict.fromkeys((e.task_key.panel, e.lock) for e in episodes)
     )
-    config = {
-        "agent": {"name": "agent", "fingerprint": "f" * 64, "backend": "made", **(agent or {})},
-        "protocol": episodes[0].protocol,
-        "modes": list(dict.fromkeys(e.mode for e in episodes)),
-        "shadow": "auto",
-        "panels": [{**vars(plan), "tasks": list(plan.tasks)} for plan in plans],
-        "repeats": repeats or max(e.repeat for e in episodes) + 1,
-        "sampling": {"temperature": temperature, "top_p": 1.0},
-        "limits": {"action_tokens": 64, "thought_tokens": 448, "timeout": None},
-        "seed": 0,
-    }
-    return SubmittedRun("d" * 64, config, ({"cotgap": "0"},), {}, plans, tuple(episodes))
+    config = RunConfig(
+        agent={"name": "agent", "fingerprint": "f" * 64, "backend": "made", **(agent or {})},
+        protocol=episodes[0].protocol,
+        modes=tuple(dict.fromkeys(e.mode for e in episodes)),
+        shadow="auto",
+        panels=plans,
+        repeats=repeats or max(e.repeat for e in episodes) + 1,
+        sampling=Sampling(temperature),
+        limits=Limits(),
+        seed=0,
+    )
+    return SubmittedRun("d" * 64, config, ({"cotgap": "0"},), {}, tuple(episodes))
 
 
 def entry_of(

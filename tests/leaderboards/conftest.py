@@ -20,4 +20,4 @@ def noisy_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def honest(noisy_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A submission of the noisy expert on two suites in both modes."""
-    return submit(tmp_path_factory.mktemp("honest") / "noisy.zip", noisy_run)
+    return submit(tmp_path_factory.mktemp("honest") / "noisy.jsonl.xz", noisy_run)

@@ -51,11 +51,9 @@ def hostile_episodes(text: str) -> list[Episode]:
 
 def hostile_entry(slug: str = "hostile", text: str = LONG) -> Entry:
     run = run_of(hostile_episodes(text))
-    config = dict(run.config)
-    config["agent"] = {
-        **attacked(config["agent"], text), "name": text, "backend": text, "dtype": text,
-    }  # fmt: skip
-    config["shadow"] = text
+    agent = attacked(dict(run.config.agent), text)
+    agent |= {"name": text, "backend": text, "dtype": text}
+    config = replace(run.config, agent=agent, shadow=text)
     run = replace(
         run,
         config=config,
@@ -73,7 +71,7 @@ def hostile_entry(slug: str = "hostile", text: str = LONG) -> Entry:
 def unshowable() -> list[Entry]:
     """Entries with names that lead elsewhere, or with what no run writes."""
     good = run_of(moved(random_run(4, tasks=2, repeats=1), "toy/id"))
-    broken = replace(good, config={**good.config, "repeats": "many"})
+    broken = replace(good, config=replace(good.config, repeats="many"))
     scoreless = replace(good, episodes=tuple(replace(e, score=None) for e in good.episodes))
     return [
         *(entry_of(slug, good) for slug in ("../up", "/etc/x", "A", "", "a/b", "..", "-x", ATTACK)),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-import struct
-import zipfile
+import lzma
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from cotgap.benchmark.commands.run import execute
 from cotgap.benchmark.options import RunOptions
 from cotgap.benchmark.records.config import digest_of
 from cotgap.cli import make
-from cotgap.leaderboards import form
+from cotgap.leaderboards.archive import compressed
 from cotgap.leaderboards.packing import load_runs, write_submission
 from cotgap.leaderboards.submission import Entrant, Submission
 
@@ -43,24 +42,22 @@ def submit(path: Path, *folders: Path, entrant: Entrant | None = None) -> Path:
 class Content:
     """A submission file's content as plain JSON, to be changed."""
 
-    manifest: dict[str, Any]
+    header: dict[str, Any]
     lines: list[LINE]
 
     @classmethod
     def of(cls, path: Path) -> Content:
-        with zipfile.ZipFile(path) as archive:
-            manifest = json.loads(archive.read(form.MANIFEST))
-            text = archive.read(form.EPISODES).decode()
-        return cls(manifest, [json.loads(line) for line in text.splitlines()])
+        header, *lines = map(json.loads, text_of(path).split(b"\n")[:-1])
+        return cls(header, lines)
 
     @property
     def config(self) -> dict[str, Any]:
-        config: dict[str, Any] = self.manifest["runs"][0]["config"]
+        config: dict[str, Any] = self.header["runs"][0]["config"]
         return config
 
     def redigest(self) -> None:
         """What a careful forger does last."""
-        for run in self.manifest["runs"]:
+        for run in self.header["runs"]:
             run["digest"] = digest_of(run["config"])
 
     def episode(self, panel: str, mode: str, n: int = 0) -> dict[str, Any]:
@@ -74,8 +71,8 @@ class Content:
         return found[n]
 
     def write(self, path: Path) -> Path:
-        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in self.lines)
-        return write_zip(path, json.dumps(self.manifest, ensure_ascii=False), text)
+        lines = (json.dumps(line, ensure_ascii=False) + "\n" for line in (self.header, *self.lines))
+        return write_text(path, *lines)
 
 
 Tamper = Callable[[Content], None]
@@ -90,7 +87,7 @@ JSON = st.recursive(
 
 def mutate(content: Content, data: st.DataObject) -> None:
     """Replace a value anywhere by another, remove it, or put a strange one beside it."""
-    parent: Any = {"manifest": content.manifest, "lines": content.lines}
+    parent: Any = {"header": content.header, "lines": content.lines}
     key: Any = data.draw(st.sampled_from(sorted(parent)))
     while True:
         parent = parent[key]
@@ -123,38 +120,12 @@ def _like(value: Any) -> list[Any]:
     return [{}, None]
 
 
-def write_zip(path: Path, manifest: str | bytes, episodes: str | bytes) -> Path:
-    """A zip in the form of a submission, of any content."""
-    return write_members(path, [(form.MANIFEST, manifest), (form.EPISODES, episodes)])
-
-
-def write_members(
-    path: Path,
-    members: Sequence[tuple[str, str | bytes]],
-    compression: int = zipfile.ZIP_LZMA,
-    mode: int = 0o100644,
-) -> Path:
-    with zipfile.ZipFile(path, "w", compression) as archive:
-        for name, content in members:
-            member = zipfile.ZipInfo(name)
-            member.compress_type = compression
-            member.external_attr = mode << 16
-            archive.writestr(member, content)
+def write_text(path: Path, *parts: str | bytes) -> Path:
+    """A file in the container of a submission, of any content."""
+    path.write_bytes(compressed(p.encode() if isinstance(p, str) else p for p in parts))
     return path
 
 
-def patched(path: Path, old: bytes, new: bytes, count: int = -1) -> Path:
-    """The same file with bytes replaced, which must be there."""
-    data = path.read_bytes()
-    assert old in data
-    path.write_bytes(data.replace(old, new, count))
-    return path
-
-
-def declared(path: Path, size: int) -> Path:
-    """The same file, whose directory says another decompressed size of the last member."""
-    data = bytearray(path.read_bytes())
-    entry = data.rindex(b"PK\1\2")
-    struct.pack_into("<L", data, entry + 24, size)
-    path.write_bytes(bytes(data))
-    return path
+def text_of(path: Path) -> bytes:
+    """What a submission's container holds."""
+    return lzma.decompress(path.read_bytes())

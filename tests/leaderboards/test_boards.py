@@ -11,7 +11,8 @@ import pytest
 import cotgap.leaderboards.boards
 from cotgap.agents.core import NO_USAGE
 from cotgap.benchmark.metrics.core import metrics
-from cotgap.benchmark.metrics.summary import PAIR, summarise
+from cotgap.benchmark.metrics.summary import summarise
+from cotgap.benchmark.records.config import Limits
 from cotgap.benchmark.records.episode import Episode, Status
 from cotgap.benchmark.stats import intervals
 from cotgap.envs.audits import audits
@@ -69,8 +70,9 @@ class TestEveryBoard:
         assert board.title
         assert board.doc.endswith(".")
         assert "anked by" in board.doc
-        for view, measures in board.views.items():
-            assert view == PAIR or view in ("prompt", "cot")
+        for part in board.parts(("cot", "mine", "prompt")):
+            assert len(part) == {"mode": 1, "pair": 2}[board.scope]
+            measures = board.measures(part)
             assert measures[0].by_task is not None, "the first measure orders and ranks"
             assert measures[0].direction in ("higher", "lower")
             assert len({m.name for m in measures}) == len(measures)
@@ -144,8 +146,7 @@ def test_numbers_are_the_metrics() -> None:
                 for measure in table.measures:
                     name = measure.name.removesuffix(f"_{table.view}")
                     if name in metrics() and measure.name in row.estimates:
-                        part = table.view if table.view in summary.metrics[name] else PAIR
-                        assert row.estimates[measure.name] == summary.metrics[name][part]
+                        assert row.estimates[measure.name] == summary.metrics[name][table.view]
 
 
 # What is comparable.
@@ -183,7 +184,8 @@ def test_who_played_on_what_divides_nothing() -> None:
 
 def test_greedy_decoding_has_no_top_p() -> None:
     runs = [run_of(results("10")) for _ in range(2)]
-    runs[1].config["sampling"]["top_p"] = 0.9  # type: ignore[index]
+    sampling = replace(runs[1].config.sampling, top_p=0.9)
+    runs[1] = replace(runs[1], config=replace(runs[1].config, sampling=sampling))
     (table,) = filled("success", entry_of("a", runs[0]), entry_of("b", runs[1])).tables
     assert len(table.rows) == 2
 
@@ -318,7 +320,10 @@ def test_the_largest_in_domain_run_of_the_same_kind_is_the_inside() -> None:
     hasty = run_of(results("0" * 6), step_limit=3)
     (table,) = filled("ood", entry_of("a", hasty, *own, card=CARD)).tables
     assert table.inside is not None
-    assert (len(table.inside.tasks), table.inside.step_limit) == (4, own[0].plans[0].step_limit)
+    assert (len(table.inside.tasks), table.inside.step_limit) == (
+        4,
+        own[0].config.panels[0].step_limit,
+    )
 
 
 def test_what_was_trained_on_is_not_held_out() -> None:
@@ -327,13 +332,28 @@ def test_what_was_trained_on_is_not_held_out() -> None:
     assert [table.setting.panel for table in tables] == ["toy/id"]
 
 
+# Other modes.
+
+
+def test_a_mode_of_ones_own_has_its_tables() -> None:
+    entry = entry_of("a", run_of(results("1100", modes=("prompt", "cot", "mine"))))
+    views = {name: [t.view for t in filled(name, entry).tables] for name in ("success", "cot_gap")}
+    assert views == {
+        "success": ["cot", "mine", "prompt"],
+        "cot_gap": ["prompt-cot", "prompt-mine", "cot-mine"],
+    }
+    gap = filled("cot_gap", entry).tables[-1]
+    assert [m.title for m in gap.measures][:3] == ["CoT gap", "success, cot", "success, mine"]
+    assert set(gap.rows[0].ranks) == {"cot_gap"}
+
+
 # Token limits.
 
 
 def test_other_token_limits_make_another_table() -> None:
     """With one token for the prompt action, the CoT gap is what anybody likes."""
     runs = [run_of(results("10", modes=("prompt", "cot"))) for _ in range(2)]
-    short = {**runs[1].config, "limits": {**runs[1].config["limits"], "action_tokens": 1}}
+    short = replace(runs[1].config, limits=Limits(action_tokens=1))
     entries = [entry_of("a", runs[0]), entry_of("b", replace(runs[1], config=short))]
     tables = filled("cot_gap", *entries).tables
     assert [len(table.rows) for table in tables] == [1] * len(tables)
@@ -372,9 +392,9 @@ def test_where_thinking_pays(
     prompt: str, cot: str, tokens: tuple[int, int], expected: str | None
 ) -> None:
     contender = spent(prompt, cot, tokens)
-    remark = thinking(contender, "cot")
+    remark = thinking(contender, ("cot",))
     assert (remark.style if remark else None) == expected
-    assert thinking(contender, "prompt") is None
+    assert thinking(contender, ("prompt",)) is None
 
 
 def test_agents_without_token_counts_are_not_on_it() -> None:

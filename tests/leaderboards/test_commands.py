@@ -52,7 +52,7 @@ def entries(honest: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "entries"
     folder.mkdir()
     (folder / "README.md").write_text("Entries")
-    shutil.copy(honest, folder / "noisy.zip")
+    shutil.copy(honest, folder / "noisy.jsonl.xz")
     return folder
 
 
@@ -61,7 +61,7 @@ def test_the_way_onto_the_boards(tmp_path: Path) -> None:
     play(tmp_path / "run", "expert", ["household/id"], 3)
     card = tmp_path / "agent.yaml"
     card.write_text("name: The Expert\ntrained_on: [household/train]\n")
-    path = tmp_path / "the-expert.zip"
+    path = tmp_path / "the-expert.jsonl.xz"
     done = process("submit", tmp_path / "run", "--card", card, "--out", path)
     assert done.returncode == 0, done.stderr
     assert f"cotgap verify {path}" in done.stdout
@@ -84,24 +84,24 @@ def test_an_incomplete_run_is_one_message(noisy_run: Path, tmp_path: Path) -> No
     folder = shutil.copytree(noisy_run, tmp_path / "run")
     lines = (folder / "episodes.jsonl").read_text().splitlines(keepends=True)
     (folder / "episodes.jsonl").write_text("".join(lines[:-1]))
-    done = process("submit", folder, "--out", tmp_path / "x.zip")
+    done = process("submit", folder, "--out", tmp_path / "x.jsonl.xz")
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {folder} is incomplete: 1 episodes have no score.")
     assert "Traceback" not in done.stderr
-    assert not (tmp_path / "x.zip").exists()
+    assert not (tmp_path / "x.jsonl.xz").exists()
 
 
 def test_a_file_that_is_none(tmp_path: Path) -> None:
-    (tmp_path / "x.zip").write_text("hello")
-    done = process("verify", tmp_path / "x.zip")
+    (tmp_path / "x.jsonl.xz").write_text("hello")
+    done = process("verify", tmp_path / "x.jsonl.xz")
     assert done.returncode == 2
-    assert done.stderr.startswith(f"error: {tmp_path / 'x.zip'}: no submission")
+    assert done.stderr.startswith(f"error: {tmp_path / 'x.jsonl.xz'}: no submission")
 
 
 def test_findings_are_a_table(honest: Path, tmp_path: Path) -> None:
     content = Content.of(honest)
     content.lines[0]["episode"]["goal"] = "[bold]win[/]\x1b[31m"
-    path = content.write(tmp_path / "x.zip")
+    path = content.write(tmp_path / "x.jsonl.xz")
     code, output = run("verify", path, "--receipt", "--workers", "1")
     assert code == 1
     assert "not verified: 1 findings (goal 1)" in output
@@ -116,7 +116,7 @@ def test_a_suite_that_cannot_be_replayed_here(
 ) -> None:
     monkeypatch.setenv("ALFWORLD_DATA", str(alfworld_data))
     run_folder = play(tmp_path / "run", "expert", ["alfworld/valid_seen"], 1)
-    path = submit(tmp_path / "x.zip", run_folder)
+    path = submit(tmp_path / "x.jsonl.xz", run_folder)
     monkeypatch.setenv("ALFWORLD_DATA", str(tmp_path))
     code, output = run("verify", path, "--receipt")
     assert code == 3
@@ -126,7 +126,7 @@ def test_a_suite_that_cannot_be_replayed_here(
 
 
 def test_a_receipt_of_decoding_again(honest: Path, tmp_path: Path) -> None:
-    path = Path(shutil.copy(honest, tmp_path / "x.zip"))
+    path = Path(shutil.copy(honest, tmp_path / "x.jsonl.xz"))
     agent = "noisy:prompt=0.5,cot=0.3"
     code, output = run("verify", path, "--redecode", "5", "--agent", agent, "--receipt")
     assert code == 0
@@ -149,7 +149,7 @@ def test_redecode_and_agent_go_together(honest: Path) -> None:
 
 def receipt(folder: Path, **changes: Any) -> Path:
     """The receipt of the folder's entry, changed."""
-    path = folder / "noisy.zip"
+    path = folder / "noisy.jsonl.xz"
     assert run("verify", path, "--receipt", "--quiet")[0] == 0
     content = json.loads(receipt_path(path).read_text())
     receipt_path(path).write_text(json.dumps({**content, **changes}))
@@ -181,7 +181,7 @@ def test_a_receipt_that_claims_more_than_replaying_shows(entries: Path) -> None:
 
 def test_what_cannot_be_replayed_here_is_no_lie(entries: Path) -> None:
     """Nor a reason to call a receipt false."""
-    shutil.copy(FOLDER / "tiny.zip", entries)
+    shutil.copy(FOLDER / "tiny.jsonl.xz", entries)
     shutil.copy(FOLDER / "tiny.json", entries)
     code, output = run("check", entries)
     alfworld = "not replayed: alfworld/" in output
@@ -190,14 +190,14 @@ def test_what_cannot_be_replayed_here_is_no_lie(entries: Path) -> None:
 
 
 def test_a_run_that_two_entries_hold(entries: Path) -> None:
-    shutil.copy(entries / "noisy.zip", entries / "mine.zip")
+    shutil.copy(entries / "noisy.jsonl.xz", entries / "mine.jsonl.xz")
     code, output = run("check", entries)
     assert code == 0
     assert "the same run of the same agent: mine, noisy" in output
 
 
 def test_a_receipt_never_takes_the_submission_s_place(entries: Path) -> None:
-    path = (entries / "noisy.zip").rename(entries.parent / "noisy.json")
+    path = (entries / "noisy.jsonl.xz").rename(entries.parent / "noisy.json")
     before = path.read_bytes()
     code, output = run("verify", path, "--receipt")
     assert (code, "rename the file first" in output) == (2, True)
@@ -213,9 +213,9 @@ def test_nobody_knows_what_will_be_decoded_again(honest: Path) -> None:
 
 
 def test_a_receipt_for_what_is_not_so(entries: Path) -> None:
-    content = Content.of(entries / "noisy.zip")
+    content = Content.of(entries / "noisy.jsonl.xz")
     content.lines[0]["episode"]["score"] = 0.5
-    path = content.write(entries / "noisy.zip")
+    path = content.write(entries / "noisy.jsonl.xz")
     write_receipt(path, make_receipt(path, "replayed"))
     code, output = run("check", entries)
     assert code == 1
@@ -267,11 +267,11 @@ def _strange_file(folder: Path) -> None:
 
 
 def _strange_slug(folder: Path) -> None:
-    (folder / "No<b>.zip").write_bytes(b"")
+    (folder / "No<b>.jsonl.xz").write_bytes(b"")
 
 
 def _linked_entry(folder: Path) -> None:
-    (folder / "link.zip").symlink_to(folder / "noisy.zip")
+    (folder / "link.jsonl.xz").symlink_to(folder / "noisy.jsonl.xz")
 
 
 def _folder(folder: Path) -> None:
@@ -285,13 +285,13 @@ BAD: list[tuple[Callable[[Path], None], str]] = [
     (_too_few_steps, "agreed: too few for its tier"),
     (_too_few_agreed, "agreed: too few for its tier"),
     (_unknown_field, "unknown field 'stars'"),
-    (_unknown_tier, "tier: 'perfect' is none of"),
+    (_unknown_tier, "tier: 'perfect' should be 'self-reported', 'replayed' or 're-decoded'"),
     (_bad_date, "date: 'yesterday' is no date"),
     (_linked_receipt, "noisy.json: not an ordinary file"),
-    (_receipt_alone, "a receipt without its other.zip"),
+    (_receipt_alone, "a receipt without its other.jsonl.xz"),
     (_strange_file, "'run.sh' is neither"),
-    (_strange_slug, "'No<b>.zip' is neither"),
-    (_linked_entry, "link.zip: not an ordinary file"),
+    (_strange_slug, "'No<b>.jsonl.xz' is neither"),
+    (_linked_entry, "link.jsonl.xz: not an ordinary file"),
     (_folder, "'more' is neither"),
 ]
 
@@ -309,7 +309,7 @@ def test_bad_entries(spoil: Callable[[Path], None], message: str, entries: Path)
 def test_only_changed_entries_are_checked(entries: Path, tmp_path: Path) -> None:
     before = shutil.copytree(entries, tmp_path / "before")
     assert "entries: 0, all verified" in run("check", entries, "--since", before)[1]
-    shutil.copy(entries / "noisy.zip", entries / "newer.zip")
+    shutil.copy(entries / "noisy.jsonl.xz", entries / "newer.jsonl.xz")
     assert "entries: 1, all verified" in run("check", entries, "--since", before)[1]
     receipt(entries, tier="re-decoded", redecoded=60, agreed=60)
     code, output = run("check", entries, "--since", before)
@@ -319,7 +319,7 @@ def test_only_changed_entries_are_checked(entries: Path, tmp_path: Path) -> None
 
 def test_a_removed_entry_is_no_trouble(entries: Path, tmp_path: Path) -> None:
     before = shutil.copytree(entries, tmp_path / "before")
-    (entries / "noisy.zip").unlink()
+    (entries / "noisy.jsonl.xz").unlink()
     assert run("check", entries, "--since", before)[0] == 0
 
 

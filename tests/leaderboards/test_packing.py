@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import lzma
 import shutil
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from cotgap.agents.checkpoints import bundled_path
 from cotgap.agents.fingerprint import fingerprint
@@ -16,13 +17,12 @@ from cotgap.benchmark.domain import relate
 from cotgap.benchmark.records.store import EPISODES, RUN
 from cotgap.envs.core import CoTGapError
 from cotgap.envs.registry import get_panel
-from cotgap.leaderboards import form
 from cotgap.leaderboards.cards import card_of, make_entrant, read_card
 from cotgap.leaderboards.commands.submit import slug_of
 from cotgap.leaderboards.hardware import machine
 from cotgap.leaderboards.packing import load_runs, write_submission
 from cotgap.leaderboards.reading import read_submission
-from cotgap.leaderboards.submission import Entrant
+from cotgap.leaderboards.submission import Circumstances, Entrant
 from tests.leaderboards.making import HARDWARE, Content, play, submit
 
 NONE = dict.fromkeys(("name", "organisation", "url", "description"))
@@ -44,22 +44,21 @@ def rewritten(folder: Path, change: Any) -> None:
 
 def test_the_same_run_gives_the_same_bytes(run: Path, honest: Path, tmp_path: Path) -> None:
     rewritten(run, lambda records: records[::-1])  # episodes end in no particular order
-    assert submit(tmp_path / "again.zip", run).read_bytes() == honest.read_bytes()
+    assert submit(tmp_path / "again.jsonl.xz", run).read_bytes() == honest.read_bytes()
 
 
-def test_the_file_has_two_members_and_no_date(honest: Path) -> None:
-    with zipfile.ZipFile(honest) as archive:
-        members = archive.infolist()
-    assert tuple(member.filename for member in members) == form.MEMBERS
-    for member in members:
-        assert member.date_time == (1980, 1, 1, 0, 0, 0)
-        assert member.compress_type == zipfile.ZIP_LZMA
+def test_the_file_is_one_xz_stream_of_lines(honest: Path) -> None:
+    stream = lzma.LZMADecompressor(lzma.FORMAT_XZ)
+    header, *episodes = stream.decompress(honest.read_bytes()).splitlines()
+    assert (stream.eof, stream.unused_data) == (True, b"")
+    assert set(json.loads(header)) == {"schema", "entrant", "runs"}
+    assert [set(json.loads(line)) for line in episodes] == [{"run", "episode"}] * 12
 
 
 def test_everything_that_was_recorded_is_there(run: Path, honest: Path) -> None:
     content = Content.of(honest)
     recorded = json.loads((run / RUN).read_text(encoding="utf-8"))
-    assert content.manifest["runs"][0] == {
+    assert content.header["runs"][0] == {
         "digest": recorded["digest"],
         "config": recorded["config"],
         "versions": recorded["versions"],
@@ -108,7 +107,7 @@ def test_two_agents_are_refused(run: Path, tmp_path: Path) -> None:
 
 
 def test_the_same_run_twice_is_refused(run: Path, tmp_path: Path) -> None:
-    path = tmp_path / "twice.zip"
+    path = tmp_path / "twice.jsonl.xz"
     with pytest.raises(CoTGapError, match="holds a run twice"):
         submit(path, run, run)
     assert not path.exists()
@@ -124,9 +123,9 @@ def test_several_runs_of_one_agent(run: Path, tmp_path: Path) -> None:
     other = play(
         tmp_path / "other", "noisy:prompt=0.5,cot=0.3", ["toy/id"], 2, protocol="tags-1+admissible"
     )
-    submission = read_submission(submit(tmp_path / "two.zip", run, other))
+    submission = read_submission(submit(tmp_path / "two.jsonl.xz", run, other))
     assert [len(each.episodes) for each in submission.runs] == [12, 4]
-    assert [each.config["protocol"] for each in submission.runs] == ["tags-1", "tags-1+admissible"]
+    assert [each.config.protocol for each in submission.runs] == ["tags-1", "tags-1+admissible"]
 
 
 # Cards.
@@ -177,7 +176,7 @@ def test_another_checkpoints_card_is_refused() -> None:
         ("on: true\n2024: note\n", "not a list of fields with names"),
         ("a: [", "agent.yaml"),
         ("!!python/object/apply:os.system ['true']", "could not determine a constructor"),
-        ("name: [1]\n", r"entrant's name: a list of 1 is no text"),
+        ("name: [1]\n", r"entrant's name: a list of 1 should be a valid string"),
         ("name: ''\n", "entrant's name: empty"),
         ("trained_on: [household/trian]\n", "Did you mean 'train'"),
         ("trained_on: [{suite: household}]\n", r"card.trained_on\[0\]: lacks the field 'panel'"),
@@ -199,7 +198,7 @@ def test_a_missing_card(tmp_path: Path) -> None:
 def test_the_machine_is_described() -> None:
     found = machine()
     assert found["cores"].isdecimal()
-    form.CIRCUMSTANCES(found, "")
+    TypeAdapter(Circumstances).validate_python(found, context=True)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +221,7 @@ def test_a_card_without_a_bottom(tmp_path: Path) -> None:
         read_card(path)
 
 
-@pytest.mark.parametrize("place", ["file/x.zip", "x" * 300 + ".zip"])
+@pytest.mark.parametrize("place", ["file/x.jsonl.xz", "x" * 300 + ".jsonl.xz"])
 def test_where_nothing_can_be_written(place: str, honest: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CoTGapError, match="cannot write"):

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
+import bz2
+import gzip
+import json
+import lzma
 import os
-import struct
 import subprocess
 import sys
 import tempfile
 import tracemalloc
-import zipfile
+import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cotgap.agents.core import Decision, Tags, Usage
-from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig, Sampling
-from cotgap.benchmark.records.episode import Episode, StepRecord
 from cotgap.envs.core import CoTGapError
-from cotgap.leaderboards import form
+from cotgap.leaderboards import archive, reading
 from cotgap.leaderboards.reading import SubmissionError, read_submission
-from cotgap.leaderboards.submission import Entrant, Receipt, Submission
-from tests.leaderboards.making import (
-    Content,
-    declared,
-    mutate,
-    patched,
-    write_members,
-    write_zip,
-)
+from cotgap.leaderboards.submission import Entrant, Submission
+from tests.leaderboards.making import Content, mutate, text_of, write_text
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,40 +35,19 @@ def refused(path: Path, message: str) -> None:
 
 
 @pytest.fixture
-def good(honest: Path, tmp_path: Path) -> tuple[str, str, Path]:
-    """The members of an honest file, and where to write another."""
-    with zipfile.ZipFile(honest) as archive:
-        texts = [archive.read(name).decode() for name in form.MEMBERS]
-    return texts[0], texts[1], tmp_path / "hostile.zip"
+def good(honest: Path, tmp_path: Path) -> tuple[bytes, bytes, Path]:
+    """The header and the episodes of an honest file, and where to write another."""
+    header, _, episodes = text_of(honest).partition(b"\n")
+    return header + b"\n", episodes, tmp_path / "hostile.jsonl.xz"
 
 
 def test_what_was_written_is_read(honest: Path) -> None:
     submission = read_submission(honest)
     assert submission.entrant == Entrant("Tester")
     (run,) = submission.runs
-    assert [plan.name for plan in run.plans] == ["toy/id", "household/id"]
+    assert [plan.name for plan in run.config.panels] == ["toy/id", "household/id"]
     assert len(run.episodes) == 12
-    assert RunConfig.from_json(run.config).digest == run.digest
-
-
-@pytest.mark.parametrize(
-    ("checks", "record"),
-    [
-        (form.EPISODE_FIELDS, Episode),
-        (form.STEP_FIELDS, StepRecord),
-        (form.DECISION_FIELDS, Decision),
-        (form.USAGE_FIELDS, Usage),
-        (form.CONFIG_FIELDS, RunConfig),
-        (form.ENTRANT_FIELDS, Entrant),
-        (form.RECEIPT_FIELDS, Receipt),
-        (dict.fromkeys(("name", "lock", "step_limit", "size", "tasks")), PanelPlan),
-        (dict.fromkeys(("temperature", "top_p")), Sampling),
-        (dict.fromkeys(("action_tokens", "thought_tokens", "timeout")), Limits),
-        (dict.fromkeys(("think_open", "think_close", "action_open", "action_close")), Tags),
-    ],
-)
-def test_the_form_has_the_fields_of_the_records(checks: dict[str, Any], record: type) -> None:
-    assert set(checks) == {field.name for field in dataclasses.fields(record)}
+    assert run.config.digest == run.digest
 
 
 def test_reading_imports_no_model_and_no_extra() -> None:
@@ -90,134 +61,87 @@ def test_reading_imports_no_model_and_no_extra() -> None:
     assert done.stdout.strip() == "[]", done.stderr
 
 
-# The file and the zip's structure.
+# The file and its stream.
 
 
 def test_no_file(tmp_path: Path) -> None:
-    refused(tmp_path / "none.zip", "cannot be read")
+    refused(tmp_path / "none.jsonl.xz", "cannot be read")
     refused(tmp_path, "not an ordinary file")
 
 
 def test_a_symlink(honest: Path, tmp_path: Path) -> None:
-    link = tmp_path / "link.zip"
+    link = tmp_path / "link.jsonl.xz"
     link.symlink_to(honest)
     refused(link, "not an ordinary file")
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.zip")
-    refused(tmp_path / "pipe.zip", "not an ordinary file")
+    os.mkfifo(tmp_path / "pipe.jsonl.xz")
+    refused(tmp_path / "pipe.jsonl.xz", "not an ordinary file")
 
 
 def test_too_large_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "large.zip"
+    path = tmp_path / "large.jsonl.xz"
     with path.open("wb") as file:
-        file.truncate(form.MAX_FILE + 1)
+        file.truncate(archive.MAX_FILE + 1)
     refused(path, "95,000,001 bytes, where 95,000,000 are allowed")
 
 
 @pytest.mark.parametrize("data", [b"", b"PK", b"hello" * 20, b"PK\5\6" + bytes(18)])
-def test_no_zip(data: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "x.zip"
+def test_no_stream(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl.xz"
     path.write_bytes(data)
-    refused(path, "no submission|members")
+    refused(path, "no submission")
 
 
-@pytest.mark.parametrize(
-    "names",
-    [
-        ("manifest.json",),
-        ("episodes.jsonl", "manifest.json"),
-        ("manifest.json", "manifest.json"),
-        ("manifest.json", "../episodes.jsonl"),
-        ("manifest.json", "/etc/episodes.jsonl"),
-        ("a/manifest.json", "a/episodes.jsonl"),
-        ("manifest.json", "Episodes.jsonl"),
-        ("manifest.json", "episodes\u2024jsonl"),
-        ("manifest.json", "episodes.jsonl", "more.txt"),
-    ],
-)
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_other_members(names: tuple[str, ...], good: tuple[str, str, Path]) -> None:
-    manifest, episodes, path = good
-    contents = [manifest, episodes, ""][: len(names)]
-    write_members(path, list(zip(names, contents, strict=True)))
-    refused(path, "members, where|holds ")
-
-
-def test_a_name_that_goes_on_behind_a_null(good: tuple[str, str, Path]) -> None:
-    manifest, episodes, path = good
-    write_members(path, [("manifest.json", manifest), ("episodes.jsonl_.exe", episodes)])
-    refused(patched(path, b"episodes.jsonl_", b"episodes.jsonl\0"), "holds ")
+def test_nothing_in_a_stream(tmp_path: Path) -> None:
+    refused(write_text(tmp_path / "x.jsonl.xz"), "no submission: empty")
 
 
 def test_a_submission_in_a_submission(honest: Path, tmp_path: Path) -> None:
-    data = honest.read_bytes()
-    path = write_members(tmp_path / "x.zip", [(name, data) for name in form.MEMBERS])
-    refused(path, "not UTF-8")
+    path = write_text(tmp_path / "x.jsonl.xz", honest.read_bytes(), b"\n")
+    refused(path, "line 1: not UTF-8")
 
 
-def test_a_link_as_a_member(good: tuple[str, str, Path]) -> None:
-    manifest, _, path = good
-    members = [("manifest.json", manifest), ("episodes.jsonl", "/etc/passwd")]
-    refused(write_members(path, members, mode=0o120777), "is a link or a folder")
-
-
-@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
-def test_other_compression(method: int, good: tuple[str, str, Path]) -> None:
-    manifest, episodes, path = good
-    members = [("manifest.json", manifest), ("episodes.jsonl", episodes)]
-    refused(write_members(path, members, method), "not compressed as `submit` does it")
-
-
-def test_encrypted(honest: Path, tmp_path: Path) -> None:
-    data = bytearray(honest.read_bytes())
-    for mark, place in ((b"PK\1\2", 8), (b"PK\3\4", 6)):
-        at = data.index(mark) + place
-        data[at] |= 1
-    path = tmp_path / "x.zip"
-    path.write_bytes(bytes(data))
-    refused(path, "manifest.json is encrypted")
+@pytest.mark.parametrize(
+    "compress", [bytes, gzip.compress, bz2.compress, lambda data: lzma.compress(data, 2)]
+)
+def test_other_compression(
+    compress: Callable[[bytes], bytes], honest: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.jsonl.xz"
+    path.write_bytes(compress(text_of(honest)))
+    refused(path, "not an xz stream")
 
 
 def test_something_before_or_behind(honest: Path, tmp_path: Path) -> None:
-    path = tmp_path / "x.zip"
-    path.write_bytes(honest.read_bytes() + b"more")
-    refused(path, "something follows")
-    path.write_bytes(b"MZ" + honest.read_bytes())
-    refused(path, "the zip's directory takes")
+    """Another stream and padding are xz, too, but not what `submit` writes."""
+    path, data = tmp_path / "x.jsonl.xz", honest.read_bytes()
+    for more in (b"more", bytes(4), data):
+        path.write_bytes(data + more)
+        refused(path, "something follows")
+    path.write_bytes(b"MZ" + data)
+    refused(path, "not an xz stream")
 
 
-def test_a_huge_directory_is_not_read(good: tuple[str, str, Path]) -> None:
-    """A million entries would take a gigabyte before the first name is looked at."""
-    manifest, episodes, path = good
-    write_zip(path, manifest, episodes)
-    data = path.read_bytes()
-    start = data.index(b"PK\1\2")
-    entry = data[start : data.index(b"PK\1\2", start + 4)]
-    directory = entry * 200_000
-    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 2, 2, len(directory), start, 0)
-    path.write_bytes(data[:start] + directory + end)
-    assert _memory(path) < 2_000_000
-
-
-def test_zip64(honest: Path, tmp_path: Path) -> None:
-    """Its record would name another directory, anywhere in the file."""
-    data = honest.read_bytes()
-    locator = struct.pack("<4sLQL", b"PK\6\7", 0, 0, 1)
-    fields = list(struct.unpack("<4s4H2LH", data[-22:]))
-    fields[5] += len(locator)
-    path = tmp_path / "x.zip"
-    path.write_bytes(data[:-22] + locator + struct.pack("<4s4H2LH", *fields))
-    refused(path, "zip64")
+@pytest.mark.parametrize("left", [1, 11, 12, 200])
+def test_a_stream_that_is_cut_short(left: int, honest: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl.xz"
+    path.write_bytes(honest.read_bytes()[:-left])
+    refused(path, "cut short|damaged")
 
 
 def test_a_stream_that_asks_for_memory(honest: Path, tmp_path: Path) -> None:
-    """4 GiB of dictionary in five bytes."""
-    path = tmp_path / "x.zip"
-    path.write_bytes(honest.read_bytes())
-    patched(path, b"\x5d\x00\x00\x80\x00", b"\x5d\xff\xff\xff\xff", 1)
-    refused(path, "a dictionary of 4,294,967,295 bytes")
+    """4 GiB of dictionary in a byte of the block's header."""
+    data = bytearray(honest.read_bytes())
+    end = 12 + 4 * data[12]  # of the header, whose checksum follows
+    place = data.index(b"\x21\x01", 12) + 2
+    assert place < end
+    data[place] = 40
+    data[end : end + 4] = zlib.crc32(data[12:end]).to_bytes(4, "little")
+    path = tmp_path / "x.jsonl.xz"
+    path.write_bytes(bytes(data))
+    refused(path, "[Mm]emory usage limit")
 
 
 def _memory(path: Path) -> int:
@@ -231,45 +155,39 @@ def _memory(path: Path) -> int:
         tracemalloc.stop()
 
 
-def test_a_bomb_that_says_what_it_is(good: tuple[str, str, Path]) -> None:
-    manifest, _, path = good
-    write_zip(path, manifest, "")
-    refused(declared(path, form.MAX_EPISODES_SIZE + 1), "episodes.jsonl: 536,870,913 bytes")
-
-
-def test_a_bomb_of_one_line(good: tuple[str, str, Path]) -> None:
+def test_a_bomb_of_one_line(good: tuple[bytes, bytes, Path]) -> None:
     """60 MB of one character in 9 kB; it is given up at the longest line's length."""
-    manifest, _, path = good
-    write_zip(path, manifest, b"x" * 60_000_000)
+    header, _, path = good
+    write_text(path, header, b"x" * 60_000_000)
     assert path.stat().st_size < 100_000
-    refused(path, "episodes.jsonl line 1: more than the 8,388,608 bytes allowed")
+    refused(path, "line 2: more than the 8,388,608 bytes allowed")
     assert _memory(path) < 100_000_000
 
 
-def test_a_bomb_that_says_it_is_small(good: tuple[str, str, Path]) -> None:
-    manifest, _, path = good
-    write_zip(path, manifest, b"x" * 30_000_000)
-    refused(declared(path, 1_000), "damaged|its end is missing")
+def test_a_bomb_of_lines(good: tuple[bytes, bytes, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    header, episodes, path = good
+    monkeypatch.setattr(archive, "MAX_CONTENT", len(header) + len(episodes) - 1)
+    refused(write_text(path, header, episodes), "holds more than the .* bytes allowed")
 
 
 def test_a_bomb_of_short_lines(
-    good: tuple[str, str, Path], monkeypatch: pytest.MonkeyPatch
+    good: tuple[bytes, bytes, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    manifest, episodes, path = good
-    monkeypatch.setattr(form, "MAX_EPISODES", 20)
-    refused(write_zip(path, manifest, episodes * 2), "line 21: more than 20 episodes")
+    header, episodes, path = good
+    monkeypatch.setattr(reading, "MAX_EPISODES", 20)
+    refused(write_text(path, header, episodes * 2), "line 22: more than 20 episodes")
 
 
-def test_a_large_manifest(good: tuple[str, str, Path]) -> None:
-    manifest, episodes, path = good
-    write_zip(path, manifest + " " * form.MAX_MANIFEST, episodes)
-    refused(path, "manifest.json: .* bytes, where 8,388,608 are allowed")
+def test_a_large_header(good: tuple[bytes, bytes, Path]) -> None:
+    header, episodes, path = good
+    write_text(path, b" " * archive.MAX_LINE, header, episodes)
+    refused(path, "line 1: more than the 8,388,608 bytes allowed")
 
 
 def test_damaged_streams(honest: Path, tmp_path: Path) -> None:
     data = honest.read_bytes()
-    path = tmp_path / "x.zip"
-    at = data.rindex(b"PK\1\2") - 60  # in the last stream
+    path = tmp_path / "x.jsonl.xz"
+    at = len(data) // 2
     path.write_bytes(data[:at] + bytes(20) + data[at + 20 :])
     refused(path, "damaged|line ")
 
@@ -293,26 +211,38 @@ def test_damaged_streams(honest: Path, tmp_path: Path) -> None:
         (b'{"run": "\xc0\xaf"}', "not UTF-8"),  # an overlong slash
         (b'\xef\xbb\xbf{"run": 0}', "not JSON"),
         ("", "not JSON"),
-        ("null", "None is no object"),
-        ("[]", "a list of 0 is no object"),
+        ("null", "None should be an object"),
+        ("[]", "a list of 0 should be an object"),
         ("{}", "lacks the field 'run'"),
         ('{"run": 0} {"run": 0}', "not JSON"),
         ('{"run": 0, "episode": {}}', "episode: lacks the field 'task_key'"),
-        ('{"run": true, "episode": {}}', "run: True is no whole number"),
-        ('{"run": 0.0, "episode": {}}', "run: 0.0 is no whole number"),
-        ('{"run": -1, "episode": {}}', "run: -1 is not from 0"),
+        ('{"run": true, "episode": {}}', "run: True should be a valid integer"),
+        ('{"run": 0.0, "episode": {}}', "run: 0.0 should be a valid integer"),
+        ('{"run": -1, "episode": {}}', "run: -1 should be greater than or equal to 0"),
     ],
 )
-def test_lines(text: str | bytes, message: str, good: tuple[str, str, Path]) -> None:
-    manifest, episodes, path = good
-    first = episodes.partition("\n")[0].encode() + b"\n"
-    data = text.encode() if isinstance(text, str) else text
-    refused(write_zip(path, manifest, first + data + b"\n"), f"episodes.jsonl line 2: .*{message}")
+def test_lines(text: str | bytes, message: str, good: tuple[bytes, bytes, Path]) -> None:
+    header, episodes, path = good
+    first = episodes.partition(b"\n")[0] + b"\n"
+    refused(write_text(path, header, first, text, "\n"), f"line 3: .*{message}")
 
 
-def test_a_torn_last_line(good: tuple[str, str, Path]) -> None:
-    manifest, episodes, path = good
-    refused(write_zip(path, manifest, episodes[:-1]), "line 12: its end is missing")
+@pytest.mark.parametrize("place", ["steps", "fields"])
+def test_many_errors_are_one(place: str, good: tuple[bytes, bytes, Path]) -> None:
+    header, episodes, path = good
+    line = json.loads(episodes.partition(b"\n")[0])
+    if place == "steps":
+        line["episode"]["steps"] = [1] * 100_000
+    else:
+        line["episode"] |= {f"x{number}": 1 for number in range(50_000)}
+    write_text(path, header, json.dumps(line), "\n")
+    refused(path, r"line 2: .*(steps\[0\]: 1 should be an object$|an object of 50017 fields)")
+    assert _memory(path) < 20_000_000
+
+
+def test_a_torn_last_line(good: tuple[bytes, bytes, Path]) -> None:
+    header, episodes, path = good
+    refused(write_text(path, header, episodes[:-1]), "line 13: its end is missing")
 
 
 # Anything at all.
@@ -338,7 +268,7 @@ def _outcome(path: Path) -> None:
 @given(st.binary(max_size=300))
 def test_any_bytes(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "x.zip"
+        path = Path(folder) / "x.jsonl.xz"
         path.write_bytes(data)
         _outcome(path)
 
@@ -351,16 +281,16 @@ def test_any_damage_to_a_file(data: st.DataObject, honest: Path) -> None:
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(0, 40)) if data.draw(st.booleans()) else 0
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "x.zip"
+        path = Path(folder) / "x.jsonl.xz"
         path.write_bytes(bytes(content[: len(content) - cut]))
         _outcome(path)
 
 
 @SLOW
 @given(st.binary(max_size=200), st.binary(max_size=200))
-def test_any_members(manifest: bytes, episodes: bytes) -> None:
+def test_any_lines(header: bytes, episodes: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        _outcome(write_zip(Path(folder) / "x.zip", manifest, episodes))
+        _outcome(write_text(Path(folder) / "x.jsonl.xz", header, b"\n", episodes, b"\n"))
 
 
 @SLOW
@@ -370,4 +300,4 @@ def test_any_value_anywhere(data: st.DataObject, honest: Path) -> None:
     del content.lines[3:]
     mutate(content, data)
     with tempfile.TemporaryDirectory() as folder:
-        _outcome(content.write(Path(folder) / "x.zip"))
+        _outcome(content.write(Path(folder) / "x.jsonl.xz"))

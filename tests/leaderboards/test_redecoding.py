@@ -23,7 +23,7 @@ def decoded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A submission of the bundled checkpoint: three short episodes in each mode."""
     folder = tmp_path_factory.mktemp("ckpt")
     run = play(folder / "run", "ckpt", ["household/id"], 3, max_steps=5, threads=1)
-    return submit(folder / "ckpt.zip", run)
+    return submit(folder / "ckpt.jsonl.xz", run)
 
 
 def test_a_checkpoint_agrees_with_itself(decoded: Path) -> None:
@@ -43,7 +43,7 @@ def test_a_reply_that_was_never_decoded(decoded: Path, tmp_path: Path) -> None:
     thought = forged["thought"] or ""
     forged["thought"] = f"{thought} I am sure."
     forged["raw"] = forged["raw"].replace(thought, forged["thought"], 1)
-    submission = read_submission(content.write(tmp_path / "forged.zip"))
+    submission = read_submission(content.write(tmp_path / "forged.jsonl.xz"))
     assert verify(submission, workers=1).verified
     again = redecode(submission, "ckpt", 1_000, seed=0, options={"threads": 1})
     assert again.agreed == again.n - 1
@@ -59,7 +59,7 @@ def test_tokens_that_were_miscounted(decoded: Path, tmp_path: Path) -> None:
     episode = content.episode("household/id", "prompt")
     for usage in (episode["usage"], episode["steps"][0]["decision"]["usage"]):
         usage["prompt_tokens"] -= 1
-    submission = read_submission(content.write(tmp_path / "cheap.zip"))
+    submission = read_submission(content.write(tmp_path / "cheap.jsonl.xz"))
     assert verify(submission, workers=1).verified
     again = redecode(submission, "ckpt", 1_000, seed=0, options={"threads": 1})
     assert again.agreed == again.n - 1
@@ -74,7 +74,7 @@ def test_tokens_that_were_never_counted(decoded: Path, tmp_path: Path) -> None:
         for step in line["episode"]["steps"]:
             step["decision"]["usage"]["completion_tokens"] = 0
         line["episode"]["usage"]["completion_tokens"] = 0
-    findings = verify(read_submission(content.write(tmp_path / "free.zip")), workers=1)
+    findings = verify(read_submission(content.write(tmp_path / "free.jsonl.xz")), workers=1)
     assert set(findings.counts) == {"usage"}
 
 

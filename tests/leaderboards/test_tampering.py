@@ -229,7 +229,7 @@ def lock_of_episode(c: Content) -> None:
 
 
 def digest(c: Content) -> None:
-    c.manifest["runs"][0]["digest"] = "0" * 64
+    c.header["runs"][0]["digest"] = "0" * 64
 
 
 def config_field(c: Content) -> None:
@@ -352,7 +352,7 @@ def card(c: Content) -> None:
     """Trained on a panel of a wording that it does not have, so that it would be OOD."""
     panel = get_panel(HOME)
     facts = {"suite": panel.suite, "panel": panel.name, "kinds": ["look_at_obj_in_light"]}
-    c.manifest["entrant"]["card"] = {"trained_on": [{**facts, "wording": "another"}]}
+    c.header["entrant"]["card"] = {"trained_on": [{**facts, "wording": "another"}]}
 
 
 # What replaying finds; of several findings, the one that says best what was done.
@@ -425,7 +425,7 @@ FOUND: list[tuple[Tamper, str]] = [
 def test_tampering_is_found(tamper: Tamper, kind: str, honest: Path, tmp_path: Path) -> None:
     content = Content.of(honest)
     tamper(content)
-    findings = verified(content.write(tmp_path / "tampered.zip"))
+    findings = verified(content.write(tmp_path / "tampered.jsonl.xz"))
     assert kind in findings.counts, findings.problems
     assert not findings.verified
     problem = next(found for found in findings.problems if found.kind == kind)
@@ -434,7 +434,7 @@ def test_tampering_is_found(tamper: Tamper, kind: str, honest: Path, tmp_path: P
 
 def test_untouched_content_is_verified(honest: Path, tmp_path: Path) -> None:
     """What the tests above write is refused for what was changed, not for how it is written."""
-    findings = verified(Content.of(honest).write(tmp_path / "again.zip"))
+    findings = verified(Content.of(honest).write(tmp_path / "again.jsonl.xz"))
     assert findings.verified, findings.problems
     assert findings.episodes == 12
 
@@ -444,7 +444,7 @@ def test_findings_are_bounded(honest: Path, tmp_path: Path) -> None:
     for line in content.lines:
         for step in line["episode"]["steps"]:
             step["reward"] = 0.25
-    findings = verified(content.write(tmp_path / "tampered.zip"))
+    findings = verified(content.write(tmp_path / "tampered.jsonl.xz"))
     steps = sum(len(line["episode"]["steps"]) for line in content.lines)
     assert findings.counts == {"reward": steps}
     assert len(findings.problems) == 20 < steps
@@ -454,11 +454,11 @@ def test_findings_are_bounded(honest: Path, tmp_path: Path) -> None:
 
 
 def hardware(c: Content) -> None:
-    c.manifest["runs"][0]["hardware"] = ["fast"]
+    c.header["runs"][0]["hardware"] = ["fast"]
 
 
 def versions(c: Content) -> None:
-    c.manifest["runs"][0]["versions"][0]["torch"] = 2
+    c.header["runs"][0]["versions"][0]["torch"] = 2
 
 
 def unscored(c: Content) -> None:
@@ -498,7 +498,7 @@ def unknown_run(c: Content) -> None:
 
 
 def run_twice(c: Content) -> None:
-    c.manifest["runs"].append(copy.deepcopy(c.manifest["runs"][0]))
+    c.header["runs"].append(copy.deepcopy(c.header["runs"][0]))
 
 
 def panel_twice(c: Content) -> None:
@@ -528,60 +528,60 @@ def odd_key(c: Content) -> None:
 
 
 def turned_name(c: Content) -> None:
-    c.manifest["entrant"]["name"] = "Agent \u202etsb"
+    c.header["entrant"]["name"] = "Agent \u202etsb"
 
 
 def invisible_name(c: Content) -> None:
-    c.manifest["entrant"]["name"] = "Te\u200bster"
+    c.header["entrant"]["name"] = "Te\u200bster"
 
 
 def decomposed_name(c: Content) -> None:
-    c.manifest["entrant"]["name"] = "Te\u0301ster"
+    c.header["entrant"]["name"] = "Te\u0301ster"
 
 
 def two_lines(c: Content) -> None:
-    c.manifest["entrant"]["organisation"] = "A\nB"
+    c.header["entrant"]["organisation"] = "A\nB"
 
 
 def empty_name(c: Content) -> None:
-    c.manifest["entrant"]["name"] = ""
+    c.header["entrant"]["name"] = ""
 
 
 def script_address(c: Content) -> None:
-    c.manifest["entrant"]["url"] = "javascript:alert(1)"
+    c.header["entrant"]["url"] = "javascript:alert(1)"
 
 
 def user_in_address(c: Content) -> None:
-    c.manifest["entrant"]["url"] = "https://example.org@evil.example"
+    c.header["entrant"]["url"] = "https://example.org@evil.example"
 
 
 def card_of_nothing(c: Content) -> None:
-    c.manifest["entrant"]["card"] = {"trained_on": ["household/train"]}
+    c.header["entrant"]["card"] = {"trained_on": ["household/train"]}
 
 
 def deep_card(c: Content) -> None:
     deep: Any = 1
     for _ in range(20):
         deep = [deep]
-    c.manifest["entrant"]["card"] = {"config": {"deep": deep}}
+    c.header["entrant"]["card"] = {"config": {"deep": deep}}
 
 
 def another_schema(c: Content) -> None:
-    c.manifest["schema"] = 2
+    c.header["schema"] = 2
 
 
 REFUSED: list[tuple[Tamper, str]] = [
-    (hardware, r"manifest.json: runs\[0\].hardware: a list of 1 is no object"),
-    (versions, r"runs\[0\].versions\[0\].torch: 2 is no text"),
-    (unscored, r"episodes.jsonl line 1: episode.status: 'timeout' is none of success"),
-    (nan_score, r"line 1: not JSON \(NaN"),
-    (infinite_reward, r"line 1: not JSON \(Infinity"),
-    (huge_number, r"line 1: not JSON \(a number of 31 digits"),
-    (true_for_a_number, r"episode.score: True is no number"),
+    (hardware, r"line 1: runs\[0\].hardware: a list of 1 should be an object"),
+    (versions, r"runs\[0\].versions\[0\].torch: 2 should be a valid string"),
+    (unscored, r"line 2: episode.status: 'timeout' is none of success"),
+    (nan_score, r"line 2: not JSON \(NaN"),
+    (infinite_reward, r"line 2: not JSON \(Infinity"),
+    (huge_number, r"line 2: not JSON \(a number of 31 digits"),
+    (true_for_a_number, r"episode.score: True should be a valid number"),
     (unknown_field, r"episode.steps\[0\]: unknown field 'bonus'"),
     (lacking_field, r"episode.steps\[0\]: lacks the field 'valid'"),
     (unknown_setting, r"runs\[0\].config: unknown field 'cheat'"),
-    (unknown_run, r"line 1: run: 1 is not one of the 1 runs"),
+    (unknown_run, r"line 2: run: 1 is not one of the 1 runs"),
     (run_twice, "holds a run twice"),
     (panel_twice, r"runs\[0\].config.panels: lists a panel twice"),
     (task_twice, r"panels\[0\].tasks: lists an item twice"),
@@ -596,9 +596,9 @@ REFUSED: list[tuple[Tamper, str]] = [
     (empty_name, "entrant.name: empty"),
     (script_address, "entrant.url: 'javascript:alert"),
     (user_in_address, "entrant.url: "),
-    (card_of_nothing, r"entrant.card.trained_on\[0\]: .* is no object"),
+    (card_of_nothing, r"entrant.card.trained_on\[0\]: .* should be an object"),
     (deep_card, "entrant.card.config: nested deeper than 6"),
-    (another_schema, "schema: 2 is none of 1"),
+    (another_schema, "schema: 2 should be 1"),
 ]
 
 
@@ -608,7 +608,7 @@ def test_malformed_content_is_refused(
 ) -> None:
     content = Content.of(honest)
     tamper(content)
-    path = content.write(tmp_path / "tampered.zip")
+    path = content.write(tmp_path / "tampered.jsonl.xz")
     with pytest.raises(SubmissionError, match=message) as caught:
         read_submission(path)
     assert str(caught.value).startswith(f"{path}: ")
@@ -618,8 +618,11 @@ def test_malformed_content_is_refused(
 def test_a_run_of_another_agent_is_refused(honest: Path, tmp_path: Path) -> None:
     """Run and episodes are genuine, but of another agent."""
     play(tmp_path / "run", "expert", ["toy/id"], 2)
-    content, other = Content.of(honest), Content.of(submit(tmp_path / "o.zip", tmp_path / "run"))
-    content.manifest["runs"] += other.manifest["runs"]
+    content, other = (
+        Content.of(honest),
+        Content.of(submit(tmp_path / "o.jsonl.xz", tmp_path / "run")),
+    )
+    content.header["runs"] += other.header["runs"]
     content.lines += [{**line, "run": 1} for line in other.lines]
     with pytest.raises(SubmissionError, match=r"runs\[1\].config.agent.name: 'expert'"):
-        read_submission(content.write(tmp_path / "mixed.zip"))
+        read_submission(content.write(tmp_path / "mixed.jsonl.xz"))

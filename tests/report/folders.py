@@ -45,8 +45,12 @@ def write_run(
         "agent": {"name": name, "fingerprint": "f" * 64, "backend": "scripted"},
         "protocol": "tags-1",
         "modes": list(dict.fromkeys(e.mode for e in episodes)),
+        "shadow": "auto",
         "panels": panels,
         "repeats": max(e.repeat for e in episodes) + 1,
+        "sampling": {},
+        "limits": {},
+        "seed": 0,
     }
     folder.mkdir(parents=True)
     run = {"digest": "d" * 64, "config": config, "versions": [{}]}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cotgap.benchmark.metrics import revision_harmful, revision_helpful, revision_neutral
+from cotgap.benchmark.metrics.core import PAIR, get_metric
 from cotgap.benchmark.records.episode import Status
 from cotgap.benchmark.report.revisions import flow, judged, verdict
 from tests.benchmark.building import episode, random_run, step
@@ -51,12 +51,8 @@ def test_verdicts_count_what_the_metrics_count() -> None:
     episodes = random_run(3)
     seen = [verdict(s) for e in episodes if e.mode == "cot" for s in e.steps]
     comparable = [v for v in seen if v is not None]
-    for name, metric in (
-        ("helpful", revision_helpful),
-        ("harmful", revision_harmful),
-        ("neutral", revision_neutral),
-    ):
-        estimate = metric.compute(episodes)
+    for name in ("helpful", "harmful", "neutral"):
+        estimate = get_metric(f"revision_{name}").estimate(episodes, PAIR)
         assert estimate is not None
         assert estimate.n == len(comparable)
         assert estimate.value == pytest.approx(comparable.count(name) / len(comparable))
@@ -90,8 +86,8 @@ def test_flow_in_numbers() -> None:
         ("none", "right"): 1,
     }
     assert found.states == 9
-    assert found.prompt_right.value == pytest.approx(5 / 9)
-    assert found.cot_right.value == pytest.approx(7 / 9)
+    assert found.first_right.value == pytest.approx(5 / 9)
+    assert found.second_right.value == pytest.approx(7 / 9)
     assert found.repaired is not None
     assert found.broken is not None
     assert (found.repaired.value, found.repaired.n) == (pytest.approx(3 / 4), 4)

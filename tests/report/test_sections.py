@@ -9,8 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from cotgap.benchmark.domain import reference
-from cotgap.benchmark.metrics import cot_gap, success
-from cotgap.benchmark.metrics.core import metrics
+from cotgap.benchmark.metrics.core import PAIR, get_metric, metrics
 from cotgap.benchmark.records.episode import Episode, Status
 from cotgap.benchmark.report.bars import bounds, interval, mark, reach
 from cotgap.benchmark.report.charts import COLOURS, figure, to_svg
@@ -23,6 +22,8 @@ from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.envs.audits import audits
 from tests.benchmark.building import episode, random_run
 from tests.report.folders import write_run
+
+SUCCESS, GAP = get_metric("success"), get_metric("cot_gap")
 
 
 def report(folder: Path, episodes: list[Episode], **options: int) -> Report:
@@ -54,19 +55,40 @@ def test_the_summary_shows_the_metrics(tmp_path: Path) -> None:
     built = index.build(report(tmp_path, episodes, extra_tasks=2))
     assert built is not None
     (row,) = built["rows"]
-    gap = cot_gap.compute(episodes)
+    gap = GAP.estimate(episodes, PAIR)
     assert gap is not None
     for shown in row.modes:
-        expected = success.compute([e for e in episodes if e.mode == shown.mode])
+        expected = SUCCESS.estimate(episodes, (shown.mode,))
         assert expected is not None
         assert shown.value == show(expected.value, "rate")
         assert shown.interval == interval(expected, "rate")
         assert (shown.scored, shown.planned, shown.errors) == (24, 28, 0)
     assert [m.style for m in row.marks] == ["prompt", "cot"]
-    assert row.gap.value == show(gap.value, "points")
-    assert row.gap.tasks == 12
-    assert f"{100 * gap.mde:.1f} pp" in row.gap.test
+    (shown_gap,) = row.gaps
+    assert shown_gap.title == "CoT gap"
+    assert shown_gap.value == show(gap.value, "points")
+    assert shown_gap.tasks == 12
+    assert f"{100 * gap.mde:.1f} pp" in shown_gap.test
     assert not row.complete
+
+
+def test_every_two_modes_have_their_gap(tmp_path: Path) -> None:
+    episodes = [
+        *random_run(1),
+        *(replace(e, mode="mine") for e in random_run(1) if e.mode == "prompt"),
+    ]
+    made = report(tmp_path, with_kinds(episodes))
+    (row,) = index.build(made)["rows"]
+    assert [gap.title for gap in row.gaps] == [
+        "CoT gap", "CoT gap, prompt → mine", "CoT gap, cot → mine",
+    ]  # fmt: skip
+    assert row.gaps[1].value == "+0.0 pp"
+    (block,) = panels.build(made)["blocks"]
+    assert block["pairs"] == ["prompt → cot", "prompt → mine", "cot → mine"]
+    assert all(len(found.cells) == 3 for found in block["by_pair"])
+    assert [len(kind.gaps) for kind in block["kinds"]] == [3, 3]
+    (shown,) = revisions.build(made)["blocks"]
+    assert shown["pair"] == "prompt → cot", "no other mode's decisions were recorded beside"
 
 
 def test_a_mode_without_a_score_says_so(tmp_path: Path) -> None:
@@ -78,7 +100,7 @@ def test_a_mode_without_a_score_says_so(tmp_path: Path) -> None:
         ("prompt", "100.0%", "20.7…100.0", 0),
         ("cot", "–", "no score", 1),
     ]
-    assert row.gap is None
+    assert row.gaps == []
     assert row.unpaired == 1
 
 
@@ -117,9 +139,9 @@ def test_task_types_add_up(tmp_path: Path) -> None:
     episodes = with_kinds(random_run(2))
     found = panels.kinds(episodes)
     assert [name for name, _, _ in found] == ["fetch", "open"]
-    for name, rates, gap in found:
+    for name, rates, gaps in found:
         of_kind = [e for e in episodes if e.task_kind == name]
-        assert gap == cot_gap.compute(of_kind)
+        assert gaps == {"prompt-cot": GAP.estimate(of_kind, PAIR)}
         for mode, rate in rates.items():
             won = [e.success for e in of_kind if e.mode == mode]
             assert rate.value == pytest.approx(sum(won) / len(won))

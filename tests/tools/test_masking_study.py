@@ -53,9 +53,11 @@ def test_numbers() -> None:
     assert (lift["value"], lift["n"]) == (pytest.approx(0.3), 2)
     # Differences of 0.4 and 0.2: standard error 0.1, one degree of freedom.
     assert lift["high"] - lift["value"] == pytest.approx(0.1 * t.ppf(0.975, 1))
-    assert found.loc[("cot_gap", "pair", "difference", "tasks"), "value"] == pytest.approx(0.1)
-    assert found.loc[("revision", "pair", "masked", "tasks"), "value"] == pytest.approx(0.5)
-    assert ("revision", "pair", "difference", "tasks") not in found.index
+    assert found.loc[("cot_gap", "prompt-cot", "difference", "tasks"), "value"] == pytest.approx(
+        0.1
+    )
+    assert found.loc[("revision", "prompt-cot", "masked", "tasks"), "value"] == pytest.approx(0.5)
+    assert found.loc[("revision", "prompt-cot", "difference", "tasks"), "value"] == 0
 
 
 def test_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -245,7 +245,7 @@ def our_runs(rows: Floats) -> Interval | None:
         return (
             None  # `rate_difference` has another interval then, `mean_difference` says it has none
         )
-    half = error[0] * error[1]
+    half = error[0] * intervals.student(error[1])
     return share_difference(rows) - half, share_difference(rows) + half
 
 

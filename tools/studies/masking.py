@@ -14,9 +14,8 @@ the intervention itself; with few seeds it is wide.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
@@ -30,12 +29,21 @@ from cotgap.agents.checkpoints import bundled_path
 from cotgap.agents.core import Sampling
 from cotgap.agents.options import TrainOptions
 from cotgap.agents.training.train import train_series
-from cotgap.benchmark.metrics.core import COT, PROMPT, Unit, by_task, get_metric
+from cotgap.benchmark.metrics.core import (
+    COT,
+    PAIR,
+    PROMPT,
+    Metric,
+    Part,
+    Unit,
+    get_metric,
+    part_name,
+)
 from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig, plan_panel
 from cotgap.benchmark.records.episode import Episode
 from cotgap.benchmark.records.store import read_episodes
 from cotgap.benchmark.report.progress import LiveProgress
-from cotgap.benchmark.report.terminal import show
+from cotgap.benchmark.report.terminal import interval, show
 from cotgap.benchmark.rollout.engines import open_site
 from cotgap.benchmark.rollout.engines.core import AgentRecipe, Placement
 from cotgap.benchmark.rollout.runner import Progress, run
@@ -56,8 +64,13 @@ PANELS = tuple(
         "ood_horizon",
     )
 )
-# (metric, mode or pair): what is reported.
-REPORTED = (("success", PROMPT), ("success", COT), ("cot_gap", "pair"), ("revision", "pair"))
+# (metric, its modes): what is reported.
+REPORTED: tuple[tuple[str, Part], ...] = (
+    ("success", (PROMPT,)),
+    ("success", (COT,)),
+    ("cot_gap", PAIR),
+    ("revision", PAIR),
+)
 ARMS = ("plain", "masked", "difference")
 COLUMNS = ("panel", "metric", "mode", "arm", "interval", "value", "low", "high", "n")
 
@@ -158,9 +171,9 @@ def compare(played: Mapping[Cell, Sequence[Episode]]) -> list[Comparison]:
     """All reported numbers on all panels. `played` holds whole pairs of cells."""
     panels = dict.fromkeys(e.task_key.panel for episodes in played.values() for e in episodes)
     return [
-        _compare(panel, metric, mode, {cell: _on(panel, e) for cell, e in played.items()})
+        _compare(panel, get_metric(name), part, {cell: _on(panel, e) for cell, e in played.items()})
         for panel in panels
-        for metric, mode in REPORTED
+        for name, part in REPORTED
     ]
 
 
@@ -169,21 +182,21 @@ def _on(panel: str, episodes: Sequence[Episode]) -> list[Episode]:
 
 
 def _compare(
-    panel: str, metric: str, mode: str, played: Mapping[Cell, Sequence[Episode]]
+    panel: str, metric: Metric, part: Part, played: Mapping[Cell, Sequence[Episode]]
 ) -> Comparison:
     plain, masked = (_arm(played, k) for k in sorted({cell.k for cell in played}))
-    pooled = [_estimate(metric, mode, _pooled(arm)) for arm in (plain, masked)]
+    pooled = [metric.estimate(_pooled(arm), part) for arm in (plain, masked)]
     seeds = [
-        [one.value for episodes in arm.values() if (one := _estimate(metric, mode, episodes))]
+        [one.value for episodes in arm.values() if (one := metric.estimate(episodes, part))]
         for arm in (plain, masked)
     ]
     paired = len(seeds[0]) == len(seeds[1])
     gains = [after - before for before, after in zip(*seeds, strict=True)] if paired else []
     return Comparison(
         panel,
-        metric,
-        mode,
-        (*pooled, _difference(metric, mode, plain, masked)),
+        metric.name,
+        part_name(part),
+        (*pooled, _difference(metric, part, plain, masked)),
         tuple(_over_seeds(values) for values in (*seeds, gains)),
     )
 
@@ -197,46 +210,15 @@ def _pooled(arm: Mapping[int, Sequence[Episode]]) -> list[Episode]:
     return [replace(e, repeat=seed) for seed, episodes in arm.items() for e in episodes]
 
 
-def _estimate(metric: str, mode: str, episodes: Sequence[Episode]) -> intervals.Estimate | None:
-    driven = [e for e in episodes if mode == "pair" or e.mode == mode]
-    return get_metric(metric).compute(driven)
-
-
 def _difference(
-    metric: str,
-    mode: str,
+    metric: Metric,
+    part: Part,
     plain: Mapping[int, Sequence[Episode]],
     masked: Mapping[int, Sequence[Episode]],
 ) -> intervals.Estimate | None:
-    """Paired by task; None for the revision rate, whose states differ between checkpoints."""
-    if metric == "success":
-        before, after = (
-            _success(e for e in _pooled(arm) if e.mode == mode) for arm in (plain, masked)
-        )
-    elif metric == "cot_gap":
-        before, after = (_gap(_pooled(arm)) for arm in (plain, masked))
-    else:
-        return None
-    shared = [key for key in before if key in after]
-    if metric == "success":
-        return intervals.paired_difference(
-            [before[key] for key in shared], [after[key] for key in shared], "tasks"
-        )
-    return intervals.mean([float(after[k] - before[k]) for k in shared], [1] * len(shared), "tasks")
-
-
-def _success(episodes: Iterable[Episode]) -> dict[str, Fraction]:
-    """Each task's success rate."""
-    return {
-        key: Fraction(sum(e.success for e in task), len(task))
-        for key, task in by_task(episodes).items()
-    }
-
-
-def _gap(episodes: Sequence[Episode]) -> dict[str, Fraction]:
-    """Each task's CoT gap."""
-    prompt, cot = (_success(e for e in episodes if e.mode == mode) for mode in (PROMPT, COT))
-    return {key: cot[key] - prompt[key] for key in prompt if key in cot}
+    """Paired by task."""
+    before, after = (metric.counts(_pooled(arm), part) for arm in (plain, masked))
+    return metric.difference(*metric.shared(before, after))
 
 
 def _over_seeds(values: Sequence[float]) -> intervals.Estimate | None:
@@ -248,10 +230,10 @@ def tidy(compared: Sequence[Comparison]) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     for one in compared:
         for arm, tasks, seeds in zip(ARMS, one.over_tasks, one.over_seeds, strict=True):
-            for interval, estimate in (("tasks", tasks), ("seeds", seeds)):
+            for over, estimate in (("tasks", tasks), ("seeds", seeds)):
                 if estimate is not None:
                     bounds = (estimate.value, estimate.low, estimate.high, estimate.n)
-                    values = (one.panel, one.metric, one.mode, arm, interval, *bounds)
+                    values = (one.panel, one.metric, one.mode, arm, over, *bounds)
                     rows.append(dict(zip(COLUMNS, values, strict=True)))
     frame: pd.DataFrame = pd.DataFrame(rows)
     return frame
@@ -281,21 +263,14 @@ def print_table(study: Study, compared: Sequence[Comparison], console: Console) 
 def _add_rows(table: Table, one: Comparison, fraction: float) -> None:
     """A row for each arm and one for the difference."""
     unit = get_metric(one.metric).unit
-    name = one.metric.replace("_", " ") + ("" if one.mode == "pair" else f", {one.mode}")
+    name = one.metric.replace("_", " ") + ("" if one.mode == part_name(PAIR) else f", {one.mode}")
     labels = ("k = 0", f"k = {fraction:g}", "difference")
     for label, tasks, seeds in zip(labels, one.over_tasks, one.over_seeds, strict=True):
         shown: Unit = "points" if label == "difference" else unit
         value = tasks or seeds
         text = "–" if value is None else show(value.value, shown)
-        table.add_row(name, label, text, _interval(tasks, shown), _interval(seeds, shown))
+        table.add_row(name, label, text, interval(tasks, shown), interval(seeds, shown))
         name = ""
-
-
-def _interval(estimate: intervals.Estimate | None, unit: Unit) -> str:
-    bounds = (None, None) if estimate is None else (estimate.low, estimate.high)
-    if bounds == (None, None):
-        return ""
-    return "…".join("?" if b is None else show(b, unit, bare=True) for b in bounds)
 
 
 EXAMPLES = """Examples:

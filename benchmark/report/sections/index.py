@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cotgap.benchmark.metrics.summary import PAIR, PanelSummary
+from cotgap.benchmark.metrics.core import get_metric, titled
+from cotgap.benchmark.metrics.summary import PanelSummary
 from cotgap.benchmark.report.bars import Bound, Mark, bounds, interval, mark, reach
 from cotgap.benchmark.report.sections.core import Section
 from cotgap.benchmark.report.source import Report, Run
@@ -29,8 +30,9 @@ class ModeRow:
 
 @dataclass(frozen=True)
 class Gap:
-    """The CoT gap of one panel; `test` is its p and what it could have found."""
+    """The gap of two modes on one panel; `test` is its p and what it could have found."""
 
+    title: str
     mark: Mark
     value: str
     interval: str
@@ -52,7 +54,7 @@ class Row:
     modes: list[ModeRow]
     marks: list[Mark]
     bounds: list[Bound]
-    gap: Gap | None
+    gaps: list[Gap]
     unpaired: int
     beyond_expert: int
 
@@ -61,7 +63,7 @@ def build(report: Report) -> Mapping[str, Any] | None:
     """Rows, panel by panel within each run, and what is missing where; None without a run."""
     if not report.runs:
         return None
-    gaps = [g for run in report.runs for s in run.summaries if (g := _gap_of(s)) is not None]
+    gaps = [gap for run in report.runs for s in run.summaries for gap in _gaps(s).values()]
     width = reach(gaps)
     return {
         "rows": [
@@ -75,8 +77,8 @@ def build(report: Report) -> Mapping[str, Any] | None:
     }
 
 
-def _gap_of(summary: PanelSummary) -> Estimate | None:
-    return summary.metrics.get("cot_gap", {}).get(PAIR)
+def _gaps(summary: PanelSummary) -> Mapping[str, Estimate]:
+    return summary.metrics.get("cot_gap", {})
 
 
 def _row(place: int, run: Run, summary: PanelSummary, width: float) -> Row:
@@ -84,7 +86,6 @@ def _row(place: int, run: Run, summary: PanelSummary, width: float) -> Row:
     planned = len(plan.tasks) * run.repeats if plan else 0
     success, audit = summary.metrics.get("success", {}), audit_of(summary.panel, summary.lock)
     of = f"{len(plan.tasks)} of {plan.size} tasks" if plan else "panel not in the run's plan"
-    gap = _gap_of(summary)
     return Row(
         run=run.label,
         run_place=place,
@@ -110,7 +111,7 @@ def _row(place: int, run: Run, summary: PanelSummary, width: float) -> Row:
             if mode in success
         ],
         bounds=bounds(audit),
-        gap=None if gap is None else _gap(gap, summary, width),
+        gaps=[_gap(pair, gap, summary, width) for pair, gap in _gaps(summary).items()],
         unpaired=summary.unpaired_tasks,
         beyond_expert=len(audit.beyond_expert) if audit else 0,
     )
@@ -122,8 +123,9 @@ def in_order(run: Run, summary: PanelSummary) -> list[tuple[str, Any]]:
     return sorted(summary.modes.items(), key=lambda item: (modes.get(item[0], 99), item[0]))
 
 
-def _gap(estimate: Estimate, summary: PanelSummary, width: float) -> Gap:
+def _gap(pair: str, estimate: Estimate, summary: PanelSummary, width: float) -> Gap:
     return Gap(
+        title=titled(get_metric("cot_gap"), pair),
         mark=mark("gap", estimate, "points", width),
         value=show(estimate.value, "points"),
         interval=interval(estimate, "points"),

@@ -13,8 +13,9 @@ from typing import Any
 from markupsafe import Markup
 
 from cotgap.benchmark.domain import reference, relate, trained_on
-from cotgap.benchmark.metrics.summary import PAIR, PanelSummary
-from cotgap.benchmark.report.bars import Axis, Mark, in_words, interval, mark, reach
+from cotgap.benchmark.metrics.core import Unit, get_metric, titled
+from cotgap.benchmark.metrics.summary import PanelSummary
+from cotgap.benchmark.report.bars import Mark, in_words, interval, mark, reach
 from cotgap.benchmark.report.charts import figure, mode_style, to_svg
 from cotgap.benchmark.report.sections.core import Section
 from cotgap.benchmark.report.sections.index import in_order
@@ -35,6 +36,7 @@ class Contrast:
     """
 
     what: str
+    unit: Unit
     inside: Estimate
     outside: Estimate
     loss: Estimate
@@ -42,18 +44,17 @@ class Contrast:
 
 
 def contrasts(inside: PanelSummary, outside: PanelSummary) -> list[Contrast]:
-    """Success of each mode on both panels, then the CoT gap, where both panels have them."""
+    """Success of each mode on both panels, then the gaps of modes, where both panels have them."""
     found = []
-    for name, parts in (("success", sorted(inside.modes)), ("cot_gap", [PAIR])):
-        here, there = inside.metrics.get(name, {}), outside.metrics.get(name, {})
-        for part in parts:
-            if part in here and part in there:
-                what = "CoT gap" if part == PAIR else f"success, {part}"
-                loss = intervals.independent_difference(there[part], here[part])
-                kept = (
-                    None if part == PAIR else intervals.independent_ratio(here[part], there[part])
-                )
-                found.append(Contrast(what, here[part], there[part], loss, kept))
+    for metric in map(get_metric, ("success", "cot_gap")):
+        here, there = (one.metrics.get(metric.name, {}) for one in (inside, outside))
+        for part in (name for name in here if name in there):
+            loss = intervals.independent_difference(there[part], here[part])
+            kept = None
+            if metric.unit == "rate":
+                kept = intervals.independent_ratio(here[part], there[part])
+            what = titled(metric, part)
+            found.append(Contrast(what, metric.unit, here[part], there[part], loss, kept))
     return found
 
 
@@ -127,14 +128,13 @@ def _blocks(run: Run, card: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _row(panel: str, axis: str, contrast: Contrast, width: float) -> dict[str, Any]:
-    unit: Axis = "points" if contrast.what == "CoT gap" else "rate"
     loss: Mark = mark("gap", contrast.loss, "points", width)
     return {
         "panel": panel,
         "axis": axis,
         "what": contrast.what,
-        "inside": in_words(contrast.inside, unit),
-        "outside": in_words(contrast.outside, unit),
+        "inside": in_words(contrast.inside, contrast.unit),
+        "outside": in_words(contrast.outside, contrast.unit),
         "value": show(contrast.loss.value, "points"),
         "interval": interval(contrast.loss, "points"),
         "detects": _detects(contrast.loss),
@@ -150,7 +150,7 @@ def _detects(loss: Estimate) -> str:
 
 
 def _retained(contrast: Contrast) -> str:
-    if contrast.what == "CoT gap":
+    if contrast.unit != "rate":
         return ""
     if contrast.retained is None:
         return "not defined (no in-domain success)"

@@ -6,9 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cotgap.benchmark.metrics import cot_gap, success
-from cotgap.benchmark.metrics.core import Metric, metrics
-from cotgap.benchmark.metrics.summary import PAIR, PanelSummary
+from cotgap.benchmark.metrics.core import (
+    Metric,
+    arrow,
+    get_metric,
+    metrics,
+    part_name,
+    titled,
+)
+from cotgap.benchmark.metrics.summary import PanelSummary
 from cotgap.benchmark.records.episode import Episode
 from cotgap.benchmark.report.bars import Mark, in_words, interval, mark, reach
 from cotgap.benchmark.report.sections.core import Section
@@ -35,7 +41,8 @@ class Kind:
     modes: list[tuple[str, str]]
     """(mode, its success in words)"""
     marks: list[Mark]
-    gap: Mark | None
+    gaps: list[tuple[str, Mark]]
+    """(title, the gap of two modes)"""
 
 
 def build(report: Report) -> Mapping[str, Any] | None:
@@ -54,8 +61,8 @@ def build(report: Report) -> Mapping[str, Any] | None:
 
 def _block(place: int, run: Run, summary: PanelSummary) -> dict[str, Any]:
     modes = [mode for mode, _ in in_order(run, summary)]
-    rows = kinds(run.played(summary))
-    gaps = [gap for _, _, gap in rows if gap is not None]
+    rows = kinds(run.played(summary), run.modes)
+    gaps = [gap for _, _, of_kind in rows for gap in of_kind.values()]
     width = reach(gaps)
     return {
         "run": run.label,
@@ -64,25 +71,35 @@ def _block(place: int, run: Run, summary: PanelSummary) -> dict[str, Any]:
         "complete": run.complete,
         "modes": modes,
         "by_mode": _metric_rows(summary, "mode", modes),
-        "by_pair": _metric_rows(summary, "pair", [PAIR]),
+        "pairs": [arrow(pair) for pair in summary.pairs],
+        "by_pair": _metric_rows(summary, "pair", summary.pairs),
         "kinds": [_kind(name, modes, rates, gap, width) for name, rates, gap in rows],
         "reach": f"{100 * width:.0f}",
     }
 
 
 def kinds(
-    episodes: Sequence[Episode],
-) -> list[tuple[str, dict[str, Estimate], Estimate | None]]:
-    """(task type, success by mode, CoT gap) of each type, by name; nothing where none is named."""
+    episodes: Sequence[Episode], order: Sequence[str] = ()
+) -> list[tuple[str, dict[str, Estimate], dict[str, Estimate]]]:
+    """(task type, success by mode, gap by pair of modes) of each type, by name.
+
+    Nothing where no type is named. `order` is that of the run's modes.
+    """
     found = []
     for kind in sorted({e.task_kind for e in episodes if e.task_kind}):
         of_kind = [e for e in episodes if e.task_kind == kind]
-        rates = {
-            mode: rate
-            for mode in sorted({e.mode for e in of_kind})
-            if (rate := success.compute([e for e in of_kind if e.mode == mode])) is not None
-        }
-        found.append((kind, rates, cot_gap.compute(of_kind)))
+        driving = {e.mode for e in of_kind}
+        modes = [mode for mode in order if mode in driving]
+        modes += sorted(driving - set(modes))
+        rates, gaps = (
+            {
+                part_name(part): estimate
+                for part in metric.parts(modes)
+                if (estimate := metric.estimate(of_kind, part)) is not None
+            }
+            for metric in map(get_metric, ("success", "cot_gap"))
+        )
+        found.append((kind, rates, gaps))
     return found
 
 
@@ -90,15 +107,16 @@ def _kind(
     name: str,
     modes: Sequence[str],
     rates: Mapping[str, Estimate],
-    gap: Estimate | None,
+    gaps: Mapping[str, Estimate],
     width: float,
 ) -> Kind:
     shown = [mode for mode in modes if mode in rates]
+    gap = get_metric("cot_gap")
     return Kind(
         name=name,
         modes=[(mode, in_words(rates[mode], "rate")) for mode in shown],
         marks=[mark(mode, rates[mode], "rate") for mode in shown],
-        gap=None if gap is None else mark("gap", gap, "points", width),
+        gaps=[(titled(gap, pair), mark("gap", e, "points", width)) for pair, e in gaps.items()],
     )
 
 

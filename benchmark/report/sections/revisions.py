@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
 
-from cotgap.benchmark.metrics.core import get_metric
-from cotgap.benchmark.metrics.summary import PAIR, PanelSummary
+from cotgap.benchmark.metrics.core import COT, Part, arrow, decided, get_metric, pairs, part_name
+from cotgap.benchmark.metrics.summary import PanelSummary
 from cotgap.benchmark.report.bars import in_words, interval
 from cotgap.benchmark.report.charts import COLOURS, figure, to_svg
 from cotgap.benchmark.report.revisions import JUDGED, Flow, Judged, flow
@@ -24,25 +24,30 @@ LEFT, RIGHT, THICK, SPACE = 0.0, 1.0, 0.045, 0.035
 
 
 def build(report: Report) -> Mapping[str, Any] | None:
-    """A block for each panel that recorded both actions; None where no run did."""
+    """A block for each panel and pair of modes whose actions were both recorded; None without."""
     blocks = [
-        _block(place, run, summary)
+        _block(place, run, summary, pair)
         for place, run in enumerate(report.runs)
         for summary in run.summaries
         if "revision" in summary.metrics
+        for pair in pairs(decided(run.played(summary), run.modes))
+        if part_name(pair) in summary.metrics["revision"]
     ]
     return {"blocks": blocks} if blocks else None
 
 
-def _block(place: int, run: Run, summary: PanelSummary) -> dict[str, Any]:
-    found = flow(run.played(summary))
-    shares = {kind: summary.metrics[kind][PAIR] for kind in KINDS if kind in summary.metrics}
+def _block(place: int, run: Run, summary: PanelSummary, pair: Part) -> dict[str, Any]:
+    found, name = flow(run.played(summary), pair), part_name(pair)
+    estimates = {kind: summary.metrics.get(kind, {}).get(name) for kind in KINDS}
+    shares = {kind: estimate for kind, estimate in estimates.items() if estimate is not None}
     return {
         "run": run.label,
         "run_place": place,
         "complete": run.complete,
         "panel": summary.panel,
-        "revision": in_words(summary.metrics["revision"][PAIR], "rate"),
+        "pair": arrow(name),
+        "modes": list(pair),
+        "revision": in_words(summary.metrics["revision"][name], "rate"),
         "shares": [
             {
                 "name": kind.removeprefix("revision_"),
@@ -54,20 +59,24 @@ def _block(place: int, run: Run, summary: PanelSummary) -> dict[str, Any]:
             }
             for kind, estimate in shares.items()
         ],
-        "flow": None if found is None else _flow(found, run, summary),
+        "flow": None
+        if found is None
+        else _flow(found, f"{clip(run.label)} on {clip(summary.panel)}", pair),
     }
 
 
-def _flow(found: Flow, run: Run, summary: PanelSummary) -> dict[str, Any]:
+def _flow(found: Flow, name: str, pair: Part) -> dict[str, Any]:
+    first, second = words = [action_of(mode) for mode in pair]
     shown = [judged for judged in JUDGED if any(judged in pair for pair in found.counts)]
     rates = [
-        ("the prompt action is right", found.prompt_right),
-        ("the CoT action is right", found.cot_right),
+        (f"the {first} is right", found.first_right),
+        (f"the {second} is right", found.second_right),
         ("reasoning repairs what was not right", found.repaired),
         ("reasoning breaks what was right", found.broken),
     ]
     return {
-        "chart": _chart(found, f"{clip(run.label)} on {clip(summary.panel)}"),
+        "chart": _chart(found, name, words),
+        "actions": words,
         "columns": [WORDS[judged] for judged in shown],
         "rows": [
             (WORDS[before], [f"{found.counts.get((before, after), 0):,}" for after in shown])
@@ -78,8 +87,13 @@ def _flow(found: Flow, run: Run, summary: PanelSummary) -> dict[str, Any]:
     }
 
 
-def _chart(found: Flow, name: str) -> Markup:
-    """Bands from the prompt action's judgement (left) to the CoT action's (right)."""
+def action_of(mode: str) -> str:
+    """`prompt action`, `CoT action`, or that of another mode."""
+    return f"{clip('CoT' if mode == COT else mode, 30)} action"
+
+
+def _chart(found: Flow, name: str, words: Sequence[str]) -> Markup:
+    """Bands from the first action's judgement (left) to the second's (right)."""
     with figure(460, 250) as drawn:
         axes = drawn.subplots()
         axes.set_axis_off()
@@ -99,11 +113,10 @@ def _chart(found: Flow, name: str) -> Markup:
                     va="center",
                 )
         muted: dict[str, Any] = {"color": COLOURS["muted"], "va": "bottom"}
-        axes.text(LEFT, 1.04, "prompt action", ha="left", **muted)
-        axes.text(RIGHT + THICK, 1.04, "CoT action", ha="right", **muted)
-        return to_svg(
-            drawn, f"Flow from the prompt action to the CoT action, {name}; counts in the table"
-        )
+        axes.text(LEFT, 1.04, words[0], ha="left", **muted)
+        axes.text(RIGHT + THICK, 1.04, words[1], ha="right", **muted)
+        title = f"Flow from the {words[0]} to the {words[1]}, {name}; counts in the table"
+        return to_svg(drawn, title)
 
 
 def _stack(found: Flow, side: int) -> dict[Judged, tuple[float, float]]:

@@ -1,0 +1,209 @@
+"""Declared types as JSON: the annotations of a dataclass say all there is to say of its records.
+
+A dataclass that inherits `Record` is written by `to_json` and read by `from_json` or `parse`. What
+is read must have the declared types (`"1"` is no number, nor is `true`) and no other field.
+Otherwise a `CoTGapError` names the place, the value and what is allowed. What a stranger wrote is
+read with `foreign=True`: then the limits that `foreign` put on a type hold, too.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    FailFast,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+)
+from typing_extensions import Self
+
+from cotgap.envs.core import CoTGapError, TaskKey
+
+SHOWN = 60  # characters of a bad value in a message: enough to find it
+# Limits on JSON without a declared form (an agent's description, training settings).
+DEPTH, PARTS, LONGEST = 6, 2_000, 4_000
+LABEL = 200  # characters of a version, a processor's name, a key
+T = TypeVar("T")
+
+
+class Record:
+    """What a dataclass inherits to be written as JSON and read back."""
+
+    __slots__ = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-able mapping, its fields in the order of their declaration."""
+        return dict(self._adapter().dump_python(self, mode="json", warnings=False))
+
+    @classmethod
+    def from_json(cls, data: Any, *, foreign: bool = False) -> Self:
+        """The inverse of `to_json`; raises `CoTGapError` for anything else."""
+        return cls.parse(json.dumps(data), foreign=foreign)
+
+    @classmethod
+    def parse(cls, text: str | bytes, *, foreign: bool = False) -> Self:
+        """Read JSON text; raises `CoTGapError` as `from_json` does."""
+        try:
+            found = cls._adapter().validate_json(text, strict=True, extra="forbid", context=foreign)
+        except ValidationError as error:
+            raise CoTGapError(_explained(error)) from error
+        assert isinstance(found, cls)
+        return found
+
+    @classmethod
+    @cache
+    def _adapter(cls) -> TypeAdapter[Any]:
+        return TypeAdapter(cls)
+
+
+def _explained(error: ValidationError) -> str:
+    """The first error as `place: problem`; another schema is named first, since it explains all."""
+    errors = error.errors(include_url=False)
+    first = min(errors, key=lambda one: one["loc"] != ("schema",))
+    *above, last = first["loc"] or ("",)
+    if first["type"] == "missing":
+        place, problem = above, f"lacks the field {str(last)!r}"
+    elif first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        place, problem = above, f"unknown field {shown(last)}"
+    else:
+        place = [*above, last]
+        if raised := first.get("ctx", {}).get("error"):
+            problem = f"not JSON: {raised}" if first["type"] == "json_invalid" else str(raised)
+        else:
+            # "Input should be ...", "String should match ...": the value replaces the first word
+            problem = f"{shown(first['input'])} {first['msg'].partition(' ')[2]}"
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return ": ".join(filter(None, (_path(place), problem + more)))
+
+
+def _path(place: list[int | str]) -> str:
+    """`runs[0].versions[1].torch`; what is not plain in a key is escaped."""
+    parts = [f"[{part}]" if isinstance(part, int) else f".{ascii(part)[1:-1]}" for part in place]
+    return "".join(parts).removeprefix(".")
+
+
+def shown(value: Any) -> str:
+    """A bad value, cut and escaped, so that it is safe on a terminal."""
+    if isinstance(value, (dict, list)):
+        return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value)}"
+    text = ascii(value[:SHOWN]) if isinstance(value, str) else ascii(value)
+    return text if len(text) <= 2 * SHOWN else f"{text[: 2 * SHOWN]}..."
+
+
+def foreign(check: Callable[[Any], None]) -> AfterValidator:
+    """A limit that only what strangers wrote must keep; `check` raises `ValueError`."""
+
+    def checked(value: T, info: ValidationInfo) -> T:
+        if info.context:
+            check(value)
+        return value
+
+    return AfterValidator(checked)
+
+
+def line(most: int, *, least: int = 0) -> AfterValidator:
+    """A limit: the text is a line that can be shown beside others' lines (see `check_line`)."""
+    return foreign(partial(check_line, most=most, least=least))
+
+
+def check_line(text: str, most: int = LABEL, least: int = 0) -> None:
+    """Raise `ValueError` where a text is not one printable line of `least` to `most` characters.
+
+    It holds no control character and none that is invisible or turns the direction of writing; it
+    is in Unicode's normal form C, without white space around it.
+    """
+    if len(text) > most:
+        raise ValueError(f"{len(text)} characters, where {most} are allowed")
+    if len(text) < least:
+        raise ValueError("empty, but needed")
+    if not text.isprintable():
+        bad = next(char for char in text if not char.isprintable())
+        raise ValueError(f"holds U+{ord(bad):04X}, which is invisible or a control")
+    if text != text.strip():
+        raise ValueError(f"{shown(text)} has white space around it")
+    if not unicodedata.is_normalized("NFC", text):
+        raise ValueError(f"{shown(text)} is not in Unicode's normal form C")
+
+
+def check_distinct(texts: tuple[str, ...]) -> None:
+    """Raise `ValueError` where there is no text, or one that occurs twice."""
+    if not texts:
+        raise ValueError("empty, but needed")
+    if len(set(texts)) < len(texts):
+        raise ValueError("lists an item twice")
+
+
+def check_free(value: Any) -> None:
+    """Raise `ValueError` for JSON that is nested too deep, has too many parts or too long texts."""
+    waiting, seen = [(value, 0)], 0
+    while waiting:
+        part, level = waiting.pop()
+        seen += 1
+        if level > DEPTH:
+            raise ValueError(f"nested deeper than {DEPTH}")
+        if seen + len(waiting) > PARTS:
+            raise ValueError(f"more than {PARTS} parts")
+        if isinstance(part, Mapping):
+            for name in part:
+                check_line(name)
+            waiting += [(inner, level + 1) for inner in part.values()]
+        elif isinstance(part, list):
+            waiting += [(inner, level + 1) for inner in part]
+        elif isinstance(part, str) and len(part) > LONGEST:
+            raise ValueError(f"a text of {len(part)} characters, where {LONGEST} are allowed")
+
+
+def _task_key(value: Any, info: ValidationInfo) -> TaskKey:
+    if not isinstance(value, str):
+        raise ValueError(f"{shown(value)} should be a valid string")
+    if info.context:
+        check_line(value, 300)
+    try:
+        key = TaskKey.parse(value)
+    except CoTGapError as error:
+        raise ValueError(str(error)) from None
+    if str(key) != value:
+        raise ValueError(f"{shown(value)} is written otherwise than {str(key)!r}")
+    return key
+
+
+def _real(value: Any) -> float:
+    if type(value) not in (int, float):
+        raise ValueError(f"{shown(value)} should be a valid number")
+    return value  # type: ignore[no-any-return]
+
+
+def _check_score(value: float) -> None:
+    if not -1e9 <= value <= 1e9:
+        raise ValueError(f"{value} should be from -1e9 to 1e9")
+
+
+def _check_file_name(name: str) -> str:
+    if name in ("", ".", "..") or any(sign in name for sign in "/\\\0"):
+        raise ValueError(f"{shown(name)} names no folder")
+    return name
+
+
+# The first wrong item ends the reading: a stranger's long list would be as many errors.
+Items = Annotated[tuple[T, ...], FailFast()]
+Line = Annotated[str, line(LABEL)]
+Label = Annotated[str, line(LABEL, least=1)]
+Free = Annotated[Mapping[str, Any], foreign(check_free)]
+FileName = Annotated[str, AfterValidator(_check_file_name)]
+"""A name within a folder, which does not lead out of it."""
+Count = Annotated[int, Field(ge=0, le=10**12)]
+Positive = Annotated[int, Field(ge=1, le=10**9)]
+Seconds = Annotated[float, Field(ge=0, le=10**8)]  # to three years
+Key = Annotated[TaskKey, PlainValidator(_task_key), PlainSerializer(str)]
+Real = Annotated[float, PlainValidator(_real), PlainSerializer(lambda number: number)]
+"""A number that stays as it was written: the digest of a configuration tells 1 from 1.0."""
+Score = Annotated[float, foreign(_check_score)]
