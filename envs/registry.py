@@ -25,6 +25,7 @@ SUITES: Extensions[Suite] = Extensions(
         "registry",
         "schema",
         "spaces",
+        "vector",
     ),
 )
 
