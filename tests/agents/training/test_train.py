@@ -114,8 +114,8 @@ def test_a_finished_run_is_left_alone(trained: Path) -> None:
 
 
 def test_another_configuration_is_refused(trained: Path) -> None:
+    init = trained / "base" / "step-000002"
     with pytest.raises(CoTGapError, match=r"action_mask_fraction: 0.3 → 0.5; .*seed: 0 → 1"):
-        init = trained / "base" / "step-000002"
         train_series(options(trained, action_mask_fraction=0.5, seed=1, init=init))
 
 
