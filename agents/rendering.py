@@ -212,7 +212,7 @@ class Renderer:
         if not self._anchors or self.decode(ids) == text:
             return ids
         behind = self._behind(text, trusted)
-        if behind is None and trusted:
+        if behind is None and trusted and self._added:
             behind = self._around_added(text)
         return ids if behind is None else behind
 

@@ -27,6 +27,7 @@ SUITES: Extensions[Suite] = Extensions(
         "schema",
         "spaces",
         "text",
+        "vector",
     ),
 )
 

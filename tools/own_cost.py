@@ -7,14 +7,13 @@ run of so many toy episodes, each in a process of its own.
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Annotated, Any
 
 import typer
@@ -81,7 +80,7 @@ class Instant:
 
 
 def steps(panel: str, mode: str, *, tokens: bool) -> list[float]:
-    """µs of our own at each of `STEPS`, then over all steps with the records on the disk."""
+    """µs of our own at each of `STEPS`, then of the processor over all steps, records included."""
     checkpoint = bundled_path("tiny")
     tokenizer = AutoTokenizer.from_pretrained(checkpoint) if tokens else None
     backend = Instant(None if tokenizer is None else Renderer(tokenizer, context=10**6))
@@ -99,10 +98,9 @@ def steps(panel: str, mode: str, *, tokens: bool) -> list[float]:
     )
     silent = Progress(lambda *_: None, lambda: None, lambda episode: None)
     with tempfile.TemporaryDirectory() as folder:
-        begun = perf_counter()
+        begun = process_time()
         run(site, config, Path(folder), silent, width=1)
-        seconds = perf_counter() - begun
-    seconds -= sum(answered - asked for _, asked, answered in backend.times)
+        seconds = process_time() - begun
     return [*map(backend.between, STEPS), 1e6 * seconds / len(backend.times)]
 
 
@@ -122,14 +120,23 @@ def commands(episodes: int, folder: Path) -> Iterator[tuple[str, float, float]]:
 PLAY = ("run", "--agent", "noisy", "--panel", "toy/id", "--mode", "both", "--quiet")
 
 
+# A small process waits: the peak of one that is forked counts the memory of its parent.
+WAIT = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+sys.exit(code)
+"""
+
+
 def _took(*arguments: object) -> tuple[float, float]:
     command = [sys.executable, "-m", "cotgap", *map(str, arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise CoTGapError(f"{' '.join(command)} exits with {process.returncode}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    done = subprocess.run([sys.executable, "-c", WAIT, *command], stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise CoTGapError(f"{' '.join(command)} exits with {done.returncode}")
+    seconds, memory = map(float, done.stdout.split())
+    return seconds, memory
 
 
 @app.command(epilog="Example: `python -m tools.own_cost --episodes 1000 --episodes 10000`")

@@ -114,7 +114,8 @@ class Folder:
         """Write the configuration, or take up what is there if it is a part of it."""
         layout = self._layout
         if not (self.path / layout.head).exists():
-            self.note(digest=digest_of(self._config), config=self._config)
+            self.head = {"digest": digest_of(self._config), "config": self._config, **self.head}
+            self.note()
             return
         self.head = read_head(self.path, layout)
         before = self.head["config"]

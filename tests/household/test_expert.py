@@ -213,7 +213,7 @@ def test_wins_in_other_wordings(alfworld_data: Path, wording: str) -> None:
         assert play(game)[0], path
 
 
-def test_recovers_from_anything(alfworld_data: Path) -> None:
+def test_wins_after_any_commands(alfworld_data: Path) -> None:
     """From wherever random commands led, unless the oracle says that there is no way."""
     lost = 0
     for number, (path, game) in enumerate(panel_games(alfworld_data, 3)):
@@ -257,7 +257,7 @@ def test_never_raises_on_any_text() -> None:
     check()
 
 
-def test_looks_around_without_an_idea() -> None:
+def test_looks_around_where_it_knows_nothing_better() -> None:
     words = WORDINGS["current"]
     assert expert_action(first_belief(words, "gibberish")) == "look"
     text = words.intro_reply.format(
