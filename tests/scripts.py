@@ -115,14 +115,14 @@ def _like(inner: Backend, speak: object) -> Backend:
 
 
 def halves() -> Backend:
-    """An expert that thinks, and now and then acts, in half a character."""
+    """An expert that thinks and acts in half a character at its second step."""
     inner = noisy_agent()
 
     def answer(request: Request) -> str:
-        text = inner.complete([request])[0].text
         if request.step == 1:
-            return text.replace("<action>", "\ud83d<action>x\ude00") + "\ud83d</action>"
-        return text
+            reply = get_mode(request.mode).write("\ud83d look", "Hm \ude00", request.tags)
+            return reply.removeprefix(request.prefill)
+        return inner.complete([request])[0].text
 
     return _like(inner, answer)
 

@@ -75,7 +75,14 @@ def test_probes_and_their_pages(folders: Path) -> None:
 
 def test_a_sweep_whose_budget_is_spent_at_once(tmp_path: Path) -> None:
     done = cotgap(
-        *("sweep", ROOT / "agents/checkpoints/tiny-base", *TOY, "--max-tokens-total", "1"),
+        *(
+            "sweep",
+            "--checkpoints",
+            ROOT / "agents/checkpoints/tiny-base",
+            *TOY,
+            "--max-tokens-total",
+            "1",
+        ),
         *("--action-tokens", "2", "--thought-tokens", "2", "--out", tmp_path / "sweep"),
     )
     assert done.exit_code == 3, done.output

@@ -116,7 +116,7 @@ def _victims(given: Path) -> dict[str, Victim]:
         ),
         "sweep": Victim(
             lambda out: (
-                *("sweep", model, "--probe", "offline", *TOY, *SMALL),
+                *("sweep", "--checkpoints", model, "--probe", "offline", *TOY, *SMALL),
                 *("--episodes", "2", "--states", "2", "--out", str(out)),
             ),
             _sweep,

@@ -42,8 +42,19 @@ COMMANDS: dict[str, Callable[[Path], tuple[str, ...]]] = {
         *("--steps", "1", "--batch-size", "1", "--out", f"{out}/new"),
     ),
     "sweep": lambda out: (
-        *("sweep", str(ROOT / "agents/checkpoints/tiny-base"), "--panel", "toy/id"),
-        *("--episodes", "1", "--max-steps", "1", "--action-tokens", "1", "--thought-tokens", "1"),
+        *("sweep", "--checkpoints", str(ROOT / "agents/checkpoints/tiny-base")),
+        *(
+            "--panel",
+            "toy/id",
+            "--episodes",
+            "1",
+            "--max-steps",
+            "1",
+            "--action-tokens",
+            "1",
+            "--thought-tokens",
+            "1",
+        ),
         *("--out", f"{out}/new"),
     ),
 }

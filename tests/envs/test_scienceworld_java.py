@@ -162,13 +162,13 @@ def test_machine_that_dies_while_the_suite_is_checked(
     panel = SUITE.panels["test"]
     monkeypatch.setattr(java.Machine, "connect", dies)
     with pytest.raises(SuiteUnavailableError, match=r"Java machine is gone \(exit code -9\)"):
-        SUITE.check(panel, panel.task_ids[:1])
+        SUITE.check(panel, [panel.tasks[0].id])
     (finding,) = [one for one in SUITE.diagnose() if one.level == "problem"]
     assert "exit code -9" in finding.text
     with pytest.raises(SimulatorLostError):
         started()
     monkeypatch.undo()
-    SUITE.check(panel, panel.task_ids[:1])
+    SUITE.check(panel, [panel.tasks[0].id])
 
 
 def in_fork(child: Callable[[], object]) -> object:
