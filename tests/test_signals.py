@@ -88,7 +88,7 @@ def test_a_killed_session_is_accounted_for_by_its_episodes(tmp_path: Path) -> No
     assert f"the last session was killed; the {len(played)} episodes" in stderr
     first, second = read_sessions(out)
     assert first == session
-    assert first.episodes + second.episodes == 50
+    assert first.episodes + second.episodes == 100
 
 
 def test_nohup_is_heeded(tmp_path: Path) -> None:
