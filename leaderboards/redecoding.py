@@ -6,25 +6,28 @@ checkpoint gives such texts.
 
 from __future__ import annotations
 
+import functools
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
 from cotgap.agents.agent import Agent
-from cotgap.agents.core import Decision, Request, reads_environment
+from cotgap.agents.core import Decision
 from cotgap.agents.protocol import PromptProtocol
 from cotgap.agents.specs import make_agent
 from cotgap.benchmark.records.config import RunConfig
 from cotgap.benchmark.records.episode import Episode
 from cotgap.benchmark.rollout.episode import Decoding, Job, open_dialogue, request_at
+from cotgap.benchmark.rollout.needs import Do, Failure, Play, Think
 from cotgap.benchmark.rollout.runner import plan
+from cotgap.benchmark.rollout.scheduler import Scheduler
 from cotgap.benchmark.rollout.shots import shot_source
-from cotgap.benchmark.rollout.turns import start, turn
-from cotgap.benchmark.rollout.workers import Bench, Environments
+from cotgap.benchmark.rollout.turns import Start, start, turn
+from cotgap.benchmark.rollout.workers import Environments
 from cotgap.benchmark.stats.intervals import wilson
-from cotgap.envs.core import CoTGapError
+from cotgap.envs.core import CoTGapError, TaskKey
 from cotgap.leaderboards.findings import Finding
 from cotgap.leaderboards.submission import INEXACT, Submission
 
@@ -164,55 +167,58 @@ def check_same(agent: Agent, config: RunConfig) -> None:
 
 def _decoded(
     agent: Agent, config: RunConfig, drawn: Sequence[Drawn], on_step: Callable[[], None]
-) -> Iterator[tuple[Drawn, Decision]]:
-    """Each drawn step of a run with what the agent decides there now."""
+) -> list[tuple[Drawn, Decision]]:
+    """Each drawn step of a run with what the agent decides there now, in order."""
     agent = replace(agent, protocol=PromptProtocol.parse(config.protocol))
-    alone = reads_environment(agent.backend)
-    waiting: list[tuple[Drawn, Request]] = []
-    for each, request in _requests(agent, config, drawn):
-        waiting.append((each, request))
-        # One that reads the environment must be asked before that goes on.
-        if alone or len(waiting) == agent.backend.batch_size:
-            yield from _answers(agent, waiting, on_step)
-            waiting.clear()
-    yield from _answers(agent, waiting, on_step)
-
-
-def _answers(
-    agent: Agent, asked: Sequence[tuple[Drawn, Request]], on_step: Callable[[], None]
-) -> Iterator[tuple[Drawn, Decision]]:
-    if asked:
-        decisions = agent.decide([request for _, request in asked])
-        for (each, _), decision in zip(asked, decisions, strict=True):
-            on_step()
-            yield each, decision
-
-
-def _requests(
-    agent: Agent, config: RunConfig, drawn: Sequence[Drawn]
-) -> Iterator[tuple[Drawn, Request]]:
-    """What a run asked at the drawn steps; its environment is at that step when it is yielded."""
-    shots = shot_source(agent.protocol, config.seed)
     limits = {panel.name: panel.step_limit for panel in config.panels}
-    decoding = Decoding(config.sampling, config.limits, config.seed)
-    wanted: dict[tuple[str, str, int], list[Drawn]] = {}
+    groups: dict[tuple[str, str, int], list[Drawn]] = {}
     for each in drawn:
-        wanted.setdefault(each.job.id, []).append(each)
-    with closing(Bench(Environments(limits, agent.protocol.admissible))) as bench:
-        for group in wanted.values():
-            job, episode = group[0].job, group[0].episode
-            env = bench.env(job.task_key)
-            opening = start(job.task_key, env)
-            dialogue = open_dialogue(agent, opening, shots(job.task_key), config.limits)
-            state = opening.state
-            for number in range(max(each.step for each in group) + 1):
-                dialogue.observe(state.observation, state.admissible)
-                for each in group:
-                    if each.step == number:
-                        yield each, request_at(dialogue, job, decoding, number, each.mode, env)
-                said = episode.steps[number].decision
-                dialogue.act(said.action, said.thought)
-                state = turn([(said.mode, said.action)], env).state
+        groups.setdefault(each.job.id, []).append(each)
+    scheduler: Scheduler[list[tuple[Drawn, Decision]]] = Scheduler(
+        agent, Environments(limits, agent.protocol.admissible), width=agent.backend.batch_size
+    )
+    found: dict[tuple[object, ...], Decision] = {}
+    for pairs in scheduler.run(_Again(agent, config, group) for group in groups.values()):
+        for each, now in pairs:
+            found[each.job.id, each.step, each.mode] = now
+            on_step()
+    return [(each, found[each.job.id, each.step, each.mode]) for each in drawn]
+
+
+class _Again:
+    """A recorded episode up to its last drawn step; the agent is asked at the drawn ones."""
+
+    def __init__(self, agent: Agent, config: RunConfig, drawn: Sequence[Drawn]) -> None:
+        self._agent, self._config, self._drawn = agent, config, drawn
+        self._job, self._episode = drawn[0].job, drawn[0].episode
+
+    @property
+    def key(self) -> TaskKey:
+        """The episode's task."""
+        return self._job.task_key
+
+    def play(self) -> Play:
+        """Returns each drawn step with what the agent decides there now."""
+        agent, config, job = self._agent, self._config, self._job
+        decoding = Decoding(config.sampling, config.limits, config.seed)
+        shots = shot_source(agent.protocol, config.seed)(job.task_key)
+        opening: Start = yield Do(functools.partial(start, job.task_key))
+        dialogue = open_dialogue(agent, opening, shots, config.limits)
+        state, found = opening.state, list[tuple[Drawn, Decision]]()
+        for number in range(max(each.step for each in self._drawn) + 1):
+            dialogue.observe(state.observation, state.admissible)
+            here = [each for each in self._drawn if each.step == number]
+            if here:
+                requests = [request_at(dialogue, job, decoding, number, e.mode) for e in here]
+                found += zip(here, (yield Think(requests)), strict=True)
+            said = self._episode.steps[number].decision
+            dialogue.act(said.action, said.thought)
+            state = (yield Do(functools.partial(turn, [(said.mode, said.action)]))).state
+        return found
+
+    def failed(self, failure: Failure) -> list[tuple[Drawn, Decision]]:
+        """Raises `CoTGapError`: what cannot be decoded again is no evidence."""
+        raise CoTGapError(f"{self._job.task_key}: {failure.text}")
 
 
 def _counted(decision: Decision) -> tuple[int, int, str]:

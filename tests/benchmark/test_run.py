@@ -15,7 +15,8 @@ from unittest import mock
 import pytest
 
 from cotgap import benchmark
-from cotgap.benchmark.records.store import EPISODES, LOCK, RUN, SUMMARY, read_episodes
+from cotgap.benchmark.records.folder import LOCK
+from cotgap.benchmark.records.store import EPISODES, RUN, SUMMARY, read_episodes
 from tests.commands import cotgap
 
 ROOT = Path(__file__).parents[2]

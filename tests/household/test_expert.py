@@ -23,11 +23,12 @@ from cotgap.envs.household.belief import (
     spell,
     updated,
 )
-from cotgap.envs.household.expert import choose, expert_action, play
+from cotgap.envs.household.expert import choose, expert_action
 from cotgap.envs.household.habits import class_of, habits
 from cotgap.envs.household.oracle import cost_to_go
 from cotgap.envs.household.rationale import rationale
 from tests.household.houses import GOALS, made, random_house
+from tools.household.expert import play
 from tools.household.habits import count
 
 PANELS = ("valid_seen", "valid_unseen")

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from cotgap.envs.core import CoTGapError, UnknownNameError
 from cotgap.envs.household import ALL_WORDINGS, World, load_game
-from cotgap.envs.household.expert import play
 from cotgap.envs.household.game import Game, members
 from cotgap.envs.household.generator import AXES, Generated, games, generate, seed_of, task_id
 from cotgap.envs.household.generator.axes import Axis
@@ -27,6 +26,7 @@ from cotgap.envs.household.generator.tables import HELD_OUT_OBJECTS, LAMP, OPENA
 from cotgap.envs.household.habits import class_of, habits
 from cotgap.envs.household.oracle import brute_force, cost_to_go
 from cotgap.envs.household.wording import CURRENT, WORDINGS
+from tools.household.expert import play
 
 ROOT = Path(__file__).parents[2]
 TRAINED = 3_000  # seeds of `train` that are looked at

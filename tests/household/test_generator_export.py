@@ -11,7 +11,6 @@ import pytest
 
 from cotgap.envs.core import CoTGapError
 from cotgap.envs.household import World, load_game, make_game
-from cotgap.envs.household.expert import play
 from cotgap.envs.household.game import Game
 from cotgap.envs.household.generator import AXES, Generated, generate
 from cotgap.envs.household.generator.export import export, rules
@@ -20,6 +19,7 @@ from cotgap.envs.household.rules import ALFWorldMissingError
 from cotgap.envs.household.wording import WORDINGS
 from tests.commands import cotgap
 from tools.household.drivers import DRIVERS
+from tools.household.expert import play
 from tools.household.parity import GameCheck, report, run
 
 ALL = tuple(DRIVERS)
