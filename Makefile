@@ -22,7 +22,7 @@ run: $(VENV)/.run
 
 # Set up with everything the tests drive, check style and types, run all tests.
 test: check
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

