@@ -13,9 +13,9 @@ from cotgap.benchmark.compare.comparison import compare
 from cotgap.benchmark.compare.gate import Wanted
 from cotgap.benchmark.compare.junit import junit
 from cotgap.benchmark.compare.markdown import code, markdown
-from tests.benchmark.building import episode, step
+from tests.benchmark.building import episode, step, write_folder
 from tests.commands import Done, cotgap
-from tests.compare.folders import config, outcomes, play, write
+from tests.compare.folders import config, outcomes, play
 from tests.report.test_browser import opener, shown
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def test_hostile_records_are_only_text(tmp_path: Path) -> None:
         ]
         if not won:
             episodes = [replace(e, status=type(e.status).FAILURE) for e in episodes]
-        return write(tmp_path / name, config(tasks, ["prompt"], agent=agent), episodes)
+        return write_folder(tmp_path / name, config(tasks, ["prompt"], agent=agent), episodes)
 
     found = compare(
         run("a", HOSTILE, True),
