@@ -82,6 +82,11 @@ def edited(path: str, value: Any) -> dict[str, Any]:
         ("task_key", "toy", r"^task_key: bad task key 'toy': expected SUITE/SPLIT/TASK"),
         ("steps", {}, r"^steps: an object of 0 should be a valid array$"),
         ("steps.0.valid", 1, r"^steps\[0\].valid: 1 should be a valid boolean$"),
+        (
+            "steps.0.decision.finish_reason",
+            "<script>",
+            r"^steps\[0\].decision.finish_reason: '<script>' should be 'stop', 'length' or 'eos'$",
+        ),
         ("steps.0.shadows.prompt.raw", 1, r"^steps\[0\].shadows.prompt.raw: 1 should be a valid s"),
         (
             "steps.0.decision.usage.prompt_tokens",

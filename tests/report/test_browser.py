@@ -332,7 +332,6 @@ def hostile_run(folder: Path) -> Path:
                     raw=HOSTILE,
                     action=attack(d.action),
                     parse_error=attack(d.parse_error),
-                    finish_reason=HOSTILE,
                 )
                 for d in (s.decision, *s.shadows.values())
             ]
