@@ -7,13 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from cotgap.agents.core import Sampling
-from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig
 from cotgap.benchmark.records.episode import Episode
 from cotgap.envs.core import TaskKey
 from cotgap.leaderboards.submission import Entrant, Entry, Receipt, Submission, SubmittedRun, Tier
-from tests.benchmark.building import random_run
+from tests.benchmark.building import TRAINED, config_of, modes_of, plans_of, random_run
 
-TRAINED = {"suite": "toy", "panel": "toy/train", "kinds": ["unlock"], "wording": "default"}
 CARD = {"trained_on": [TRAINED]}
 
 
@@ -27,26 +25,13 @@ def run_of(
     step_limit: int = 50,
 ) -> SubmittedRun:
     """A run that planned just these episodes, in their order."""
-    plans = tuple(
-        PanelPlan(
-            panel,
-            lock,
-            step_limit,
-            size,
-            tuple(dict.fromkeys(e.task_key.task for e in episodes if e.task_key.panel == panel)),
-        )
-        for panel, lock in dict.fromkeys((e.task_key.panel, e.lock) for e in episodes)
-    )
-    config = RunConfig(
+    config = config_of(
+        plans_of(episodes, size=size, step_limit=step_limit),
+        modes_of(episodes),
         agent={"name": "agent", "fingerprint": "f" * 64, "backend": "made", **(agent or {})},
         protocol=episodes[0].protocol,
-        modes=tuple(dict.fromkeys(e.mode for e in episodes)),
-        shadow="auto",
-        panels=plans,
         repeats=repeats or max(e.repeat for e in episodes) + 1,
         sampling=Sampling(temperature),
-        limits=Limits(),
-        seed=0,
     )
     return SubmittedRun("d" * 64, config, ({"cotgap": "0"},), {}, tuple(episodes))
 
