@@ -22,6 +22,10 @@ SLOWEST = (
     "tests/compare/test_plugin.py",
     "tests/agents/training/test_train.py",
     "tests/benchmark/test_sweep.py",
+    "tests/conformance/test_environments.py",
+    "tests/envs/test_textworld.py",
+    "tests/tools/test_household_parity.py",
+    "tests/tools/test_decoding_speed.py",
     "tests/leaderboards/test_committed_entries.py",
 )
 # A server of a model takes twenty seconds of processor time: one worker starts it for all of them.

@@ -80,10 +80,10 @@ def test_it_plays_far_above_the_floor(ckpt: Agent) -> None:
     panel = get_panel(PANEL)
     jobs = [
         Job(panel.key(task.id), panel.lock, mode, (), 0, task.kind)
-        for task in panel.tasks[:8]
+        for task in panel.tasks[:16]
         for mode in ("prompt", "cot")
     ]
-    episodes = played(ckpt, jobs, Decoding(Sampling(), Limits(), 0), opened, width=16)
+    episodes = played(ckpt, jobs, Decoding(Sampling(), Limits(), 0), opened, width=32)
     (summary,) = summarise(episodes)
     audit = audit_of(PANEL, panel.lock)
     assert audit is not None
