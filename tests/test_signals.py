@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from cotgap.benchmark.probes.running import TASKS
@@ -62,9 +63,14 @@ def test_a_signal_stops_as_ctrl_c_does(tmp_path: Path, command: str, number: int
 
 def test_training_stops_and_goes_on(tmp_path: Path) -> None:
     trained = ("--init", ROOT / "agents/checkpoints/tiny-base", "--panel", "toy/train")
-    process = start("train", *trained, "--batch-size", "1", "--out", tmp_path / "out")
+    command = ("train", *trained, "--batch-size", "1", "--out", tmp_path / "out")
+    process = start(*command, start_new_session=True)
     wait_for_lines(tmp_path / "out/train.json", 1, process)
-    process.send_signal(signal.SIGTERM)
+    while len(psutil.Process(process.pid).children()) < 1:  # what makes batches
+        assert process.poll() is None, "it ended too soon"
+        time.sleep(0.05)
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGTERM)  # as SLURM does
     _, stderr = process.communicate(timeout=60)
     assert (process.returncode, "Traceback" in stderr) == (143, False), stderr
     assert "stopped. Run the same command again to go on." in stderr

@@ -95,7 +95,7 @@ def said_in_one_line(stderr: str) -> str:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_no_room(name: str, played: Path) -> None:
-    code, stderr = within(900, *COMMANDS[name](played))
+    code, stderr = within(100, *COMMANDS[name](played))
     assert code == 2, stderr
     assert "File too large" in said_in_one_line(stderr)
 
