@@ -15,7 +15,7 @@ from cotgap.agents.checkpoints import bundled
 from cotgap.agents.fingerprint import fingerprint as fingerprint_of
 from cotgap.benchmark.domain import panel_facts
 from cotgap.envs.core import CoTGapError
-from cotgap.leaderboards.submission import Card, Entrant, Parent
+from cotgap.leaderboards.schema import Card, Entrant, Parent
 
 CARD = "card.json"
 ADAPTER = "adapter_config.json"  # an agent with an adapter has a fingerprint of its base, too

@@ -11,8 +11,8 @@ from cotgap.benchmark.records.files import write_json
 from cotgap.benchmark.records.store import versions
 from cotgap.benchmark.stats.intervals import wilson
 from cotgap.envs.core import REPOSITORY, CoTGapError
-from cotgap.leaderboards.reading import SubmissionError, check_json, read_submission
-from cotgap.leaderboards.submission import INEXACT, LEAST, SLUG, Entry, Receipt, Tier
+from cotgap.leaderboards.read import SubmissionError, check_json, read_submission
+from cotgap.leaderboards.schema import INEXACT, LEAST, SLUG, Entry, Receipt, Tier
 
 FOLDER = Path(__file__).with_name("entries")
 FILE, RECEIPT = ".jsonl.xz", ".json"

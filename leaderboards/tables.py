@@ -15,9 +15,9 @@ from cotgap.envs.audits import audit_of
 from cotgap.envs.core import CoTGapError
 from cotgap.envs.registry import get_panel
 from cotgap.leaderboards.boards.core import Board, Contender, Measure, Remark
-from cotgap.leaderboards.played import SCRIPTED, Played, Setting
 from cotgap.leaderboards.ranking import Ranks, rank
-from cotgap.leaderboards.submission import Entry
+from cotgap.leaderboards.schema import Entry
+from cotgap.leaderboards.settings import SCRIPTED, Played, Setting
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from cotgap.leaderboards.commands.verify import (
 )
 from cotgap.leaderboards.entries import FOLDER, entry_files, read_entry, receipt_path
 from cotgap.leaderboards.options import CheckOptions
-from cotgap.leaderboards.submission import Entry, Tier
+from cotgap.leaderboards.schema import Entry, Tier
 
 # What the boards say of an entry whose replay agreed.
 STANDING: Mapping[Tier, str] = {

@@ -15,9 +15,9 @@ from cotgap.leaderboards.commands.showing import say, success_cells
 from cotgap.leaderboards.entries import FILE
 from cotgap.leaderboards.hardware import machine
 from cotgap.leaderboards.options import SubmitOptions
-from cotgap.leaderboards.packing import load_runs, write_submission
-from cotgap.leaderboards.submission import Entrant, Submission, SubmittedRun
-from cotgap.leaderboards.verifying import recomputed
+from cotgap.leaderboards.pack import load_runs, write_submission
+from cotgap.leaderboards.schema import Entrant, Submission, SubmittedRun
+from cotgap.leaderboards.verify import recomputed
 
 GIVEN = ("name", "organisation", "url", "description")  # on the command line, or in the card
 OF = "of"

@@ -15,10 +15,10 @@ from cotgap.leaderboards.commands.showing import say, success_cells
 from cotgap.leaderboards.entries import make_receipt, receipt_path, write_receipt
 from cotgap.leaderboards.findings import Findings
 from cotgap.leaderboards.options import ReplayOptions, VerifyOptions
-from cotgap.leaderboards.reading import read_submission
-from cotgap.leaderboards.redecoding import Redecoded, redecode
-from cotgap.leaderboards.submission import LEAST, Submission, Tier
-from cotgap.leaderboards.verifying import unplayable_panels, verify
+from cotgap.leaderboards.read import read_submission
+from cotgap.leaderboards.redecode import Redecoded, redecode
+from cotgap.leaderboards.schema import LEAST, Submission, Tier
+from cotgap.leaderboards.verify import unplayable_panels, verify
 
 VERIFIED, FOUND, UNREADABLE, NOT_REPLAYED = 0, 1, 2, 3  # exit codes
 

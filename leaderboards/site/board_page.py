@@ -11,9 +11,9 @@ from cotgap.benchmark.report.bars import Mark, interval, mark, reach
 from cotgap.benchmark.report.terminal import show
 from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.leaderboards.boards.core import Measure
+from cotgap.leaderboards.schema import Entry
 from cotgap.leaderboards.site.prose import prose
 from cotgap.leaderboards.site.words import TIERS, conditions, view_name
-from cotgap.leaderboards.submission import Entry
 from cotgap.leaderboards.tables import Beside, Filled, Row, Table
 
 DRAWN: tuple[Unit, ...] = ("rate", "points", "yield")

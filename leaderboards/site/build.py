@@ -16,11 +16,11 @@ from cotgap.benchmark.report.render import pages, render
 from cotgap.envs.core import CoTGapError
 from cotgap.leaderboards.boards.core import boards
 from cotgap.leaderboards.entries import FILE
-from cotgap.leaderboards.played import LeftOut, Played, played
+from cotgap.leaderboards.schema import SLUG, Entry
+from cotgap.leaderboards.settings import LeftOut, Played, played
 from cotgap.leaderboards.site import board_page, definitions, entry_page
 from cotgap.leaderboards.site.entry_page import EntryPages
 from cotgap.leaderboards.site.words import TIERS, tasks, view_name
-from cotgap.leaderboards.submission import SLUG, Entry
 from cotgap.leaderboards.tables import Filled, Table, fill
 
 HERE = Path(__file__).parent

@@ -7,7 +7,7 @@ from typing import Any
 
 from cotgap.benchmark.metrics.core import NEEDS, metrics
 from cotgap.benchmark.stats import intervals
-from cotgap.leaderboards import played, ranking
+from cotgap.leaderboards import ranking, settings
 from cotgap.leaderboards.boards.core import boards
 from cotgap.leaderboards.site.prose import prose
 from cotgap.leaderboards.site.words import TIERS
@@ -47,7 +47,7 @@ def values() -> dict[str, Any]:
             for metric in metrics().values()
         ],
         "ranking": prose(ranking.__doc__ or ""),
-        "comparable": prose(played.__doc__ or ""),
+        "comparable": prose(settings.__doc__ or ""),
         "tiers": list(TIERS.items()),
         "statistics": prose(intervals.__doc__ or ""),
         "functions": [

@@ -16,10 +16,10 @@ from cotgap.benchmark.report.sections import episodes, index, panels
 from cotgap.benchmark.report.source import Report, labelled, make_run, with_episodes
 from cotgap.benchmark.report.text import clip, shorten
 from cotgap.leaderboards.entries import FILE
-from cotgap.leaderboards.played import LeftOut
+from cotgap.leaderboards.schema import Entry, SubmittedRun, is_web_address
+from cotgap.leaderboards.settings import LeftOut
 from cotgap.leaderboards.site.board_page import anchor
 from cotgap.leaderboards.site.words import TIERS, tasks, view_name
-from cotgap.leaderboards.submission import Entry, SubmittedRun, is_web_address
 from cotgap.leaderboards.tables import Filled
 
 ASSETS = "../../static/"

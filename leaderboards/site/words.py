@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cotgap.benchmark.metrics.core import PAIR, Part, arrow, part_name
-from cotgap.leaderboards.played import Setting
-from cotgap.leaderboards.submission import Tier
+from cotgap.leaderboards.schema import Tier
+from cotgap.leaderboards.settings import Setting
 
 TIERS: Mapping[Tier, str] = {
     "self-reported": "nothing was checked beyond the file's form",

@@ -10,7 +10,7 @@ from cotgap.agents.core import Sampling
 from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig
 from cotgap.benchmark.records.episode import Episode
 from cotgap.envs.core import TaskKey
-from cotgap.leaderboards.submission import Entrant, Entry, Receipt, Submission, SubmittedRun, Tier
+from cotgap.leaderboards.schema import Entrant, Entry, Receipt, Submission, SubmittedRun, Tier
 from tests.benchmark.building import random_run
 
 TRAINED = {"suite": "toy", "panel": "toy/train", "kinds": ["unlock"], "wording": "default"}

@@ -17,8 +17,8 @@ from cotgap.benchmark.options import RunOptions
 from cotgap.benchmark.records.config import digest_of
 from cotgap.cli import make
 from cotgap.leaderboards.archive import compressed
-from cotgap.leaderboards.packing import load_runs, write_submission
-from cotgap.leaderboards.submission import Entrant, Submission
+from cotgap.leaderboards.pack import load_runs, write_submission
+from cotgap.leaderboards.schema import Entrant, Submission
 
 HARDWARE = {"of": "a test"}
 LINE = dict[str, Any]

@@ -19,8 +19,8 @@ from cotgap.envs.audits import audits
 from cotgap.envs.core import UnknownNameError
 from cotgap.leaderboards.boards.core import Board, boards, get_board
 from cotgap.leaderboards.boards.efficiency import thinking
-from cotgap.leaderboards.played import Played, played
-from cotgap.leaderboards.submission import Entry
+from cotgap.leaderboards.schema import Entry
+from cotgap.leaderboards.settings import Played, played
 from cotgap.leaderboards.tables import Contender, Filled, Table, fill
 from tests.benchmark.building import episode, random_run, step
 from tests.leaderboards.building import CARD, entry_of, moved, run_of, some_entry

@@ -22,7 +22,7 @@ from cotgap.leaderboards.entries import (
     receipt_path,
     write_receipt,
 )
-from cotgap.leaderboards.reading import SubmissionError
+from cotgap.leaderboards.read import SubmissionError
 from tests.commands import cotgap
 from tests.leaderboards.making import Content, play, submit
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cotgap.leaderboards.entries import FOLDER, read_entries
-from cotgap.leaderboards.verifying import verify
+from cotgap.leaderboards.verify import verify
 
 
 def test_all_are_read() -> None:

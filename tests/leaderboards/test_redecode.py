@@ -12,9 +12,9 @@ from cotgap.agents.backends.scripted import ScriptedBackend
 from cotgap.agents.core import Decision
 from cotgap.envs.core import CoTGapError
 from cotgap.leaderboards.commands.verify import tier_of
-from cotgap.leaderboards.reading import read_submission
-from cotgap.leaderboards.redecoding import Redecoded, _compared, draw, is_exact, redecode
-from cotgap.leaderboards.verifying import verify
+from cotgap.leaderboards.read import read_submission
+from cotgap.leaderboards.redecode import Redecoded, _compared, draw, is_exact, redecode
+from cotgap.leaderboards.verify import verify
 from tests.leaderboards.making import Content, play, submit
 
 

@@ -26,7 +26,7 @@ from cotgap.benchmark.rollout.workers import Bench, Environments
 from cotgap.benchmark.stats.intervals import wilson
 from cotgap.envs.core import CoTGapError
 from cotgap.leaderboards.findings import Finding
-from cotgap.leaderboards.submission import INEXACT, Submission
+from cotgap.leaderboards.schema import INEXACT, Submission
 
 # Backends that answer the same whatever else they are asked, but for rounding.
 EXACT = ("scripted", "transformers")

@@ -2,7 +2,7 @@
 
 What it proves: the texts in the file, taken as the agent's replies, lead to exactly these actions,
 observations and scores on exactly these panels, and no planned episode is missing. It cannot prove
-that a model wrote the texts; see `cotgap.leaderboards.redecoding`.
+that a model wrote the texts; see `cotgap.leaderboards.redecode`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from cotgap.benchmark.rollout.workers import processors
 from cotgap.envs.core import CoTGapError, Panel
 from cotgap.envs.registry import get_panel, get_suite
 from cotgap.leaderboards.findings import Collector, Finding, Findings, Kind, Unplayable
-from cotgap.leaderboards.replaying import Piece, Rules, in_pieces, replay_all
-from cotgap.leaderboards.submission import Submission, SubmittedRun
+from cotgap.leaderboards.replay import Piece, Rules, in_pieces, replay_all
+from cotgap.leaderboards.schema import Submission, SubmittedRun
 
 
 def verify(

@@ -16,7 +16,7 @@ from typing import Any
 
 from cotgap.benchmark.records.config import PanelPlan
 from cotgap.benchmark.records.episode import Episode
-from cotgap.leaderboards.submission import Entry, SubmittedRun
+from cotgap.leaderboards.schema import Entry, SubmittedRun
 
 SCRIPTED = {"random": "floor", "noop": "floor", "expert": "ceiling"}
 """Scripted agents that bound what a panel can show; they stand beside a table, never in it."""

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 from cotgap.envs.core import CoTGapError
 from cotgap.leaderboards import archive, reading
-from cotgap.leaderboards.reading import SubmissionError, read_submission
-from cotgap.leaderboards.submission import Entrant, Submission
+from cotgap.leaderboards.read import SubmissionError, read_submission
+from cotgap.leaderboards.schema import Entrant, Submission
 from tests.leaderboards.making import Content, mutate, text_of, write_text
 
 ROOT = Path(__file__).parents[2]

@@ -1,6 +1,6 @@
 """What a submission holds: who entered, the runs' resolved configurations, every episode.
 
-Plain data without a claim that anything of it is true: `cotgap.leaderboards.verifying` replays it.
+Plain data without a claim that anything of it is true: `cotgap.leaderboards.verify` replays it.
 A submission says nothing that a run does not record, but for its `Entrant`. On disk it is one line
 of JSON with its `Header` and one for each `PlayedEpisode`.
 """
