@@ -13,7 +13,7 @@ TIERS: Mapping[Tier, str] = {
     "replayed": "every action was played again in the real environment, and every number but "
     "counts of tokens recomputed from the raw texts",
     "re-decoded": "replayed, and the checkpoint was at hand and gave the same replies at randomly "
-    "drawn steps",
+    "drawn steps, some of every success",
 }
 
 

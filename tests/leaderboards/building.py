@@ -9,7 +9,8 @@ from typing import Any
 from cotgap.agents.core import Sampling
 from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig
 from cotgap.benchmark.records.episode import Episode
-from cotgap.envs.core import TaskKey
+from cotgap.envs.core import CoTGapError, TaskKey
+from cotgap.envs.registry import get_panel
 from cotgap.leaderboards.schema import Entrant, Entry, Receipt, Submission, SubmittedRun, Tier
 from tests.benchmark.building import random_run
 
@@ -23,19 +24,19 @@ def run_of(
     agent: Mapping[str, Any] | None = None,
     repeats: int | None = None,
     temperature: float = 0.0,
-    size: int = 200,
-    step_limit: int = 50,
+    size: int | None = None,
+    step_limit: int | None = None,
 ) -> SubmittedRun:
-    """A run that planned just these episodes, in their order."""
+    """A run that planned just these episodes, in their order.
+
+    By default they are all of their panel, under its own step limit where the panel is known.
+    """
     plans = tuple(
-        PanelPlan(
-            panel,
-            lock,
-            step_limit,
-            size,
-            tuple(dict.fromkeys(e.task_key.task for e in episodes if e.task_key.panel == panel)),
-        )
+        PanelPlan(panel, lock, step_limit or _limit(panel), size or len(tasks), tasks)
         for panel, lock in dict.fromkeys((e.task_key.panel, e.lock) for e in episodes)
+        for tasks in [
+            tuple(dict.fromkeys(e.task_key.task for e in episodes if e.task_key.panel == panel))
+        ]
     )
     config = RunConfig(
         agent={"name": "agent", "fingerprint": "f" * 64, "backend": "made", **(agent or {})},
@@ -49,6 +50,13 @@ def run_of(
         seed=0,
     )
     return SubmittedRun("d" * 64, config, ({"cotgap": "0"},), {}, tuple(episodes))
+
+
+def _limit(panel: str) -> int:
+    try:
+        return get_panel(panel).step_limit
+    except CoTGapError:
+        return 50
 
 
 def entry_of(

@@ -43,7 +43,7 @@ def good(honest: Path, tmp_path: Path) -> tuple[bytes, bytes, Path]:
 
 def test_what_was_written_is_read(honest: Path) -> None:
     submission = read_submission(honest)
-    assert submission.entrant == Entrant("Tester")
+    assert submission.entrant == Entrant("Tester", owner="tester")
     (run,) = submission.runs
     assert [plan.name for plan in run.config.panels] == ["toy/id", "household/id"]
     assert len(run.episodes) == 12

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cotgap.agents.agent import Agent
-from cotgap.agents.backends.scripted import ScriptedBackend
-from cotgap.agents.core import Decision
+from cotgap.agents.core import Decision, Sampling
+from cotgap.benchmark.records.episode import Status
 from cotgap.envs.core import CoTGapError
 from cotgap.leaderboards.commands.verify import tier_of
 from cotgap.leaderboards.read import read_submission
-from cotgap.leaderboards.redecode import Redecoded, _compared, draw, is_exact, redecode
+from cotgap.leaderboards.redecode import (
+    Reply,
+    Sample,
+    _deciding,
+    draw,
+    judged,
+    redecode,
+    tolerance_of,
+)
 from cotgap.leaderboards.verify import verify
 from tests.leaderboards.making import Content, play, submit
 
@@ -29,10 +36,9 @@ def decoded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_checkpoint_agrees_with_itself(decoded: Path) -> None:
     again = redecode(read_submission(decoded), "ckpt", 30, seed=0, options={"threads": 1})
     assert (again.n, again.agreed) == (30, 30), again.differences
-    assert again.exact
+    assert again.tolerance is None
     assert again.passed
     assert not again.differences
-    assert again.low > 0.85
     assert tier_of(again)[0] == "re-decoded"
 
 
@@ -89,41 +95,129 @@ def test_another_agent_is_refused(honest: Path) -> None:
         redecode(read_submission(honest), "expert", 5, seed=0)
 
 
-def test_every_step_is_as_likely(honest: Path) -> None:
+def test_every_step_may_be_drawn_and_every_success_is(honest: Path) -> None:
     submission = read_submission(honest)
-    every = draw(submission, 10_000, seed=0)
+    every = draw(submission, 10_000, seed=0).drawn
     (run,) = submission.runs
     states = sum(len(e.steps) * (2 if e.mode == "cot" else 1) for e in run.episodes)
     assert len(every) == len(set(map(str, every))) == states
-    times = Counter(each.where for seed in range(400) for each in draw(submission, 5, seed))
-    assert len(times) == states  # each is missed by all with probability under 1e-8
+    successes = {e.id for e in run.episodes if e.status is Status.SUCCESS}
+    assert successes
+    seen: set[str] = set()
+    for seed in range(400):
+        sample = draw(submission, 60, seed)
+        seen |= {each.where for each in sample.drawn}
+        driven = [each for each in sample.drawn if each.mode == each.job.mode]
+        assert successes <= {each.episode.id for each in driven}
+    assert len(seen) == states  # each is missed by all with probability under 1e-8
     assert draw(submission, 5, seed=1) == draw(submission, 5, seed=1)
 
 
-class _Rounding(ScriptedBackend):
-    def describe(self) -> dict[str, object]:
-        return {"dtype": "bfloat16"}
+def test_the_power_that_is_stated_is_kept(honest: Path) -> None:
+    """So many flipped episodes, wherever in them the forged step is, are found 19 times in 20."""
+    submission = read_submission(honest)
+    sample = draw(submission, 40, seed=0)
+    assert 0 < sample.flips <= len(sample.chances)
+    assert draw(submission, 10_000, seed=0).flips == 1
+    (run,) = submission.runs
+    earned = [e for e in run.episodes if _deciding(e)]
+    worst = sorted(earned, key=lambda e: -len(_deciding(e)))[: sample.flips]
+    forged = {(e.id, _deciding(e)[0]) for e in worst}
+    found = sum(
+        any((each.episode.id, each.step) in forged and each.mode == each.job.mode for each in drawn)
+        for drawn in (draw(submission, 40, seed).drawn for seed in range(400))
+    )
+    assert found >= 0.92 * 400
 
 
-def test_which_agents_must_agree_fully() -> None:
-    exact = Agent("a", "a", ScriptedBackend(lambda request: "", {}))
-    assert is_exact(exact)
-    assert not is_exact(Agent("a", "a", _Rounding(lambda request: "", {})))
-    served = ScriptedBackend(lambda request: "", {})
-    served.name = "openai"
-    assert not is_exact(Agent("a", "a", served))
+def test_what_nothing_was_won_in_can_hide_nothing() -> None:
+    assert Sample((), ()).flips == 0
+    assert Sample((), (0.2,) * 13).flips == 0
+    assert Sample((), (0.2,) * 14).flips == 14
+    assert Sample((), (1.0, 0.5, 0.5)).flips == 3
 
 
-def test_the_rule_where_rounding_may_differ(honest: Path) -> None:
-    """Most must surely agree; one in five may not."""
-    drawn = draw(read_submission(honest), 60, seed=0)
+@pytest.fixture(scope="module")
+def forged(tmp_path_factory: pytest.TempPathFactory) -> Content:
+    """Failures of the bundled checkpoint, for which the expert's successes were put in."""
+    folder, panels = tmp_path_factory.mktemp("forged"), ["household/ood_layout"]
+    run = play(folder / "run", "ckpt", panels, 3, mode="prompt", threads=1)
+    content = Content.of(submit(folder / "own.jsonl.xz", run))
+    expert = Content.of(
+        submit(folder / "expert.jsonl.xz", play(folder / "expert", "expert", panels, 3))
+    )
+    usage = {"prompt_tokens": 700, "completion_tokens": 12}
+    flipped = 0
+    for n, line in enumerate(content.lines):
+        if line["episode"]["status"] == "success":
+            continue
+        won = expert.episode(panels[0], "prompt", n)
+        for step in won["steps"]:
+            step["decision"]["usage"] |= usage
+        total = {name: count * len(won["steps"]) for name, count in usage.items()}
+        won["usage"] |= total
+        won["fingerprint"] = line["episode"]["fingerprint"]
+        line["episode"] = won
+        flipped += 1
+    assert flipped
+    return content
 
-    def outcome(n: int, agreed: int) -> Redecoded:
-        other = Decision("prompt", None, None, "never said", "no_action")
-        pairs = [(each, each.said if i < agreed else other) for i, each in enumerate(drawn[:n])]
-        return _compared(pairs, 0, exact=False)
 
-    assert outcome(60, 48).passed
-    assert not outcome(60, 36).passed
-    assert not outcome(3, 3).passed  # too few to say anything
-    assert not outcome(60, 0).passed
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_failures_turned_into_successes(forged: Content, dtype: str, tmp_path: Path) -> None:
+    """It replays without a finding, whatever precision it claims; no precision explains it."""
+    forged.config["agent"]["dtype"] = dtype
+    forged.redigest()
+    submission = read_submission(forged.write(tmp_path / "forged.jsonl.xz"))
+    assert verify(submission, workers=1).verified
+    for seed in range(3):
+        again = redecode(submission, "ckpt", 30, seed=seed, options={"threads": 1})
+        assert not again.passed
+        assert again.differences
+        assert tier_of(again) == ("replayed", "")
+
+
+def test_the_verifier_s_rule_is_not_the_file_s(decoded: Path) -> None:
+    submission = read_submission(decoded)
+    for options in ({"dtype": "bfloat16"}, {"device": "cuda"}):
+        with pytest.raises(CoTGapError, match="in float32 on the CPU"):
+            redecode(submission, "ckpt", 5, seed=0, options=options)
+
+
+def test_an_honest_run_in_another_precision(tmp_path: Path) -> None:
+    """Its replies are the same in float32, or part where two tokens are nearly as likely."""
+    run = play(
+        tmp_path / "run", "ckpt", ["household/id"], 2, max_steps=6, threads=1, dtype="bfloat16"
+    )
+    submission = read_submission(submit(tmp_path / "half.jsonl.xz", run))
+    again = redecode(submission, "ckpt", 1_000, seed=0, options={"threads": 1})
+    assert again.tolerance == 0.5
+    assert again.passed, again.differences
+
+
+def test_how_much_a_precision_explains(decoded: Path) -> None:
+    submission = read_submission(decoded)
+    sample, config = draw(submission, 30, seed=0), submission.runs[0].config
+
+    def claimed(sampling: Sampling = config.sampling, **agent: str) -> float | None:
+        return tolerance_of(replace(config, agent={**config.agent, **agent}, sampling=sampling))
+
+    assert claimed() is None
+    assert claimed(dtype="anything") is None
+    assert claimed(dtype="bfloat16") == 0.5
+    assert claimed(dtype="bfloat16", backend="openai") is None
+    assert claimed(Sampling(1.0), dtype="bfloat16") is None
+    other = Decision("prompt", None, None, "never said", "no_action")
+
+    def outcome(near: int, shortfall: float | None, tolerance: float | None = 0.5) -> bool:
+        replies = [
+            Reply(each, other, shortfall) if n < near else Reply(each, each.said)
+            for n, each in enumerate(sample.drawn)
+        ]
+        return judged(replies, sample, 0, tolerance).passed
+
+    assert outcome(10, 0.4)
+    assert not outcome(1, 0.6)
+    assert not outcome(1, None)
+    assert not outcome(1, 0.0, tolerance=None)
+    assert not outcome(16, 0.4), "most replies must be the same"
