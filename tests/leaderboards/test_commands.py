@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -131,13 +132,17 @@ def test_a_receipt_of_decoding_again(honest: Path, tmp_path: Path) -> None:
     agent = "noisy:prompt=0.5,cot=0.3"
     code, output = run("verify", path, "--redecode", "5", "--agent", agent, "--receipt")
     assert code == 0
-    assert "verified: replayed (5 steps decoded again; 30 are needed" in output
+    drawn = re.search(r"verified: replayed \((\d+) steps decoded again; 30 are needed", output)
+    assert drawn is not None
+    assert 5 < int(drawn[1]) < 30, "one of each success, and some others"
     assert json.loads(receipt_path(path).read_text())["tier"] == "replayed"
     code, output = run("verify", path, "--redecode", "40", "--agent", agent, "--receipt")
     assert code == 0
     assert "decoded again: 40 of 40 replies agree" in output
     found = json.loads(receipt_path(path).read_text())
     assert (found["tier"], found["redecoded"], found["agreed"]) == ("re-decoded", 40, 40)
+    power = f"with 95 % it would have found {found['flips']} failures turned into successes"
+    assert power in output
 
 
 def test_redecode_and_agent_go_together(honest: Path) -> None:
@@ -236,7 +241,7 @@ def _too_few_steps(folder: Path) -> None:
 
 
 def _too_few_agreed(folder: Path) -> None:
-    receipt(folder, tier="re-decoded", redecoded=60, agreed=33)
+    receipt(folder, tier="re-decoded", redecoded=60, agreed=29)
 
 
 def _tier_without_steps(folder: Path) -> None:
@@ -318,8 +323,7 @@ def test_only_changed_entries_are_checked(entries: Path, tmp_path: Path) -> None
     newer = play(tmp_path / "run", "noisy:prompt=0.5,cot=0.3", ["toy/id"], 3)
     submit(entries / "newer.jsonl.xz", newer, entrant=Entrant("Newer", owner="tester"))
     code, output = proposed(entries, tmp_path)
-    assert (code, "entries: 1, all verified" in output) == (1, False)
-    assert "newer and noisy are copies: 6 of 6" not in output, "too few to tell"
+    assert (code, "entries: 1, all verified" in output) == (0, True)
     receipt(entries, tier="re-decoded", redecoded=60, agreed=60)
     code, output = proposed(entries, tmp_path)
     assert code == 1
@@ -472,7 +476,7 @@ def test_the_rules_of_entry(
     code, output = run("check", entries)
     assert (code, "against the rules of entry: " in output, message in output) == (1, True, True)
     code, output = run("board", "build", "--entries", entries, "--out", tmp_path / "site")
-    assert message in (tmp_path / "site" / "index.html").read_text()
+    assert message in html.unescape((tmp_path / "site" / "index.html").read_text())
     assert not (tmp_path / "site" / "entries").exists()
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from cotgap.agents.core import Decision, Sampling
+from cotgap.benchmark.domain import panel_facts
 from cotgap.benchmark.records.episode import Status
 from cotgap.envs.core import CoTGapError
+from cotgap.leaderboards.cards import bundled_cards, kept
 from cotgap.leaderboards.commands.verify import tier_of
 from cotgap.leaderboards.read import read_submission
 from cotgap.leaderboards.redecode import (
@@ -21,6 +23,7 @@ from cotgap.leaderboards.redecode import (
     redecode,
     tolerance_of,
 )
+from cotgap.leaderboards.rules import breaches
 from cotgap.leaderboards.verify import verify
 from tests.leaderboards.making import Content, play, submit
 
@@ -82,6 +85,24 @@ def test_tokens_that_were_never_counted(decoded: Path, tmp_path: Path) -> None:
         line["episode"]["usage"]["completion_tokens"] = 0
     findings = verify(read_submission(content.write(tmp_path / "free.jsonl.xz")), workers=1)
     assert set(findings.counts) == {"usage"}
+
+
+def test_a_bundled_checkpoint_under_a_false_card(decoded: Path, tmp_path: Path) -> None:
+    """Said to be trained on ALFWorld, the household panels would all be out of domain for it."""
+    content = Content.of(decoded)
+    fingerprint = content.config["agent"]["fingerprint"]
+    own = kept(bundled_cards()[fingerprint])
+    content.header["entrant"]["card"] = own
+    submission = read_submission(content.write(tmp_path / "own.jsonl.xz"))
+    assert verify(submission, workers=1).verified
+    assert list(breaches(submission)) == []
+    content.header["entrant"]["card"] = {"trained_on": [panel_facts("alfworld/train")]}
+    submission = read_submission(content.write(tmp_path / "false.jsonl.xz"))
+    findings = verify(submission, workers=1)
+    assert dict(findings.counts) == {"card": 1}
+    assert "trained_on" in findings.problems[0].found
+    (reason,) = breaches(submission)
+    assert reason.startswith("the card is not this checkpoint's: trained_on")
 
 
 def test_an_agent_that_reads_its_environment(honest: Path) -> None:
