@@ -16,6 +16,7 @@ from cotgap.agents.core import (
     Tags,
     reads_environment,
 )
+from cotgap.agents.forcing import reads_prefill
 from cotgap.agents.modes import get_mode
 from cotgap.agents.prompts import EXAMPLE, REPLY_TOKENS, Dialogue, Shot
 from cotgap.agents.protocol import TAGS_1, PromptProtocol
@@ -26,7 +27,8 @@ class AgentCard:
     """What is to be known of an agent that is somewhere else; plain data.
 
     `description` is `Agent.describe()`, `batch_size` how many episodes it plays at a time,
-    `circumstances` what its rounding depends on. `is_model`: it has a tokenizer.
+    `circumstances` what its rounding depends on. `is_model`: it has a tokenizer. `is_local`: its
+    model can be looked into. `reads_prefill`: it continues whatever a reply is made to start with.
     """
 
     name: str
@@ -36,7 +38,9 @@ class AgentCard:
     batch_size: int
     circumstances: dict[str, str]
     is_model: bool
+    is_local: bool
     reads_environment: bool
+    reads_prefill: bool
     notice: str = ""
 
 
@@ -81,7 +85,9 @@ class Agent:
             batch_size=backend.batch_size,
             circumstances=(backend.circumstances() if isinstance(backend, Circumstances) else {}),
             is_model=backend.renderer is not None,
+            is_local=hasattr(getattr(backend, "model", None), "get_input_embeddings"),
             reads_environment=reads_environment(backend),
+            reads_prefill=reads_prefill(backend),
             notice=self.notice,
         )
 

@@ -71,6 +71,13 @@ class Dialogue:
         self._observations: list[Turn] = []
         self._actions: list[Turn] = []
         self.dropped_steps = 0
+        # What is shown up to the last observation, kept so that a step costs what is new in it.
+        self._messages: tuple[Message, ...] = ()
+        self._prompt: tuple[int, ...] = ()
+        self._opening = 0
+        """How many tokens the conversation takes up to the first observation, and `_sizes` how many
+        each action takes, with the observation that answered it."""
+        self._sizes: list[int] = []
 
     def observe(self, text: str, admissible: Sequence[str] | None) -> None:
         """What the environment says now.
@@ -85,6 +92,11 @@ class Dialogue:
         if self._shots and not self._observations:
             parts = (Part("marker", "[Your task]\n\n"), *parts)
         self._observations.append(Turn("user", parts))
+        if len(self._observations) == 1:
+            self._show_all()
+            self._opening = len(self._prompt)
+        else:
+            self._show_step()
         self._drop_what_does_not_fit()
 
     def act(self, action: str | None, thought: str | None) -> None:
@@ -105,20 +117,26 @@ class Dialogue:
     ) -> Request:
         """The request for a decision in that mode at this state.
 
-        Raises `UnknownNameError` for an unknown mode and `ValueError` if `max_new_tokens` is more
-        than was reserved.
+        Raises `UnknownNameError` for an unknown mode and `ValueError` out of turn, or if
+        `max_new_tokens` is more than was reserved.
         """
+        if len(self._observations) != len(self._actions) + 1:
+            raise ValueError("request() without observe()")
         if max_new_tokens > self._reserve:
             raise ValueError(
                 f"a reply of {max_new_tokens} tokens is asked for, but the dialogue keeps "
                 f"{self._reserve} free: give it reserve={max_new_tokens} or more"
             )
-        decoding, turns, renderer = get_mode(mode), self.turns(), self._renderer
+        decoding, renderer = get_mode(mode), self._renderer
         prefill = decoding.prefill(self._tags)
+        messages, prompt = self._messages, self._prompt
         if self._protocol.asked:
-            turns, prefill = _asked(turns, prefill), ""
+            turns = self.turns()
+            asked = Turn("user", (*turns[-1].parts, Part("frame", ask_for(prefill))))
+            messages, prompt = (*messages[:-1], asked.message), self._ids((*turns[:-1], asked))
+            prefill = ""
         return Request(
-            messages=tuple(Message(turn.role, turn.text) for turn in turns),
+            messages=messages,
             prefill=prefill,
             stop=decoding.stop(self._tags),
             max_new_tokens=max_new_tokens,
@@ -126,7 +144,7 @@ class Dialogue:
             sampling=sampling,
             seed=seed,
             cache_key=cache_key,
-            token_ids=None if renderer is None else _ids(renderer.segments(turns)),
+            token_ids=None if renderer is None else prompt,
             prefill_ids=() if renderer is None else renderer.encode(prefill, True),
             dropped_steps=self.dropped_steps,
             step=len(self._actions),
@@ -138,16 +156,13 @@ class Dialogue:
         """The same conversation so far, which goes on independently."""
         twin = copy.copy(self)
         twin._observations, twin._actions = list(self._observations), list(self._actions)
+        twin._sizes = list(self._sizes)
         return twin
 
     def turns(self) -> tuple[Turn, ...]:
         """The conversation as it is shown, without dropped steps."""
-        first, rest = self._observations[0], self._observations[1:]
-        dropped = self.dropped_steps
-        if dropped:
-            marker = Part("marker", LEFT_OUT.format(dropped))
-            first = Turn("user", (*first.parts, marker, *rest[dropped - 1].parts))
-        shown = [self._system, *self._shots, first]
+        dropped, rest = self.dropped_steps, self._observations[1:]
+        shown = [self._system, *self._shots, self._first(dropped)]
         for action, observation in zip(self._actions[dropped:], rest[dropped:], strict=False):
             shown += [action, observation]
         return tuple(shown + self._actions[len(rest) :])
@@ -158,6 +173,26 @@ class Dialogue:
             raise ValueError("this dialogue has no renderer")
         return self._renderer.segments(self.turns())
 
+    def _show_all(self) -> None:
+        """Render everything that is shown."""
+        turns = self.turns()
+        self._messages = tuple([turn.message for turn in turns])
+        self._prompt = self._ids(turns)
+
+    def _show_step(self) -> None:
+        """Render the last action and the observation that answered it, behind all that was."""
+        action, observation = self._actions[-1], self._observations[-1]
+        self._messages += (action.message, observation.message)
+        if (renderer := self._renderer) is not None:
+            step = renderer.step(action, observation)
+            self._sizes.append(len(step))
+            self._prompt += tuple(step)
+
+    def _ids(self, turns: Sequence[Turn]) -> tuple[int, ...]:
+        """A conversation's token ids; none without a tokenizer."""
+        segments = () if self._renderer is None else self._renderer.segments(turns)
+        return tuple([id_ for segment in segments for id_ in segment.ids])
+
     def _drop_what_does_not_fit(self) -> None:
         if self._renderer is None:
             return
@@ -166,19 +201,39 @@ class Dialogue:
             tails = (ask_for(tails[0]), ask_for(tails[1]))
         prefill = max(len(self._renderer.encode(tail, True)) for tail in tails)
         room = self._renderer.context - self._reserve - prefill
-        if not self._actions and (length := self._length()) >= room:
+        length = len(self._prompt)
+        if not self._actions and length >= room:
             raise CoTGapError(
                 f"the model's context of {self._renderer.context} tokens is too small: the "
                 f"instructions, {self._protocol.shots} expert episodes and the first observation "
                 f"take {length}, and {self._reserve + prefill} are reserved for the reply. "
                 "To fix it: smaller --thought-tokens or --action-tokens, or fewer +shots"
             )
-        if self._length() > room:
-            while self.dropped_steps < len(self._actions) and self._length() > KEPT * room:
-                self.dropped_steps += 1
+        if length > room:
+            self.dropped_steps = self._to_drop(KEPT * room)
+            self._show_all()
 
-    def _length(self) -> int:
-        return sum(len(segment.ids) for segment in self.segments())
+    def _to_drop(self, room: float) -> int:
+        """How many of the oldest steps to leave out, so that what is shown takes `room` tokens."""
+        dropped = self.dropped_steps
+        others = self._opening - self._first_size(0) + sum(self._sizes[dropped:])
+        while dropped < len(self._actions) and others + self._first_size(dropped) > room:
+            others -= self._sizes[dropped]
+            dropped += 1
+        return dropped
+
+    def _first_size(self, dropped: int) -> int:
+        """How many tokens the first user turn takes where so many steps are left out."""
+        assert self._renderer is not None
+        inner = self._renderer.framing.merged and not self._shots
+        return len(self._renderer.turn(self._first(dropped), inner=inner))
+
+    def _first(self, dropped: int) -> Turn:
+        """The first user turn, in which steps are left out behind a marker."""
+        first = self._observations[0]
+        if not dropped:
+            return first
+        return Turn("user", (*first.parts, _left_out(dropped), *self._observations[dropped].parts))
 
     def _observation(self, text: str, admissible: Sequence[str] | None) -> tuple[Part, ...]:
         if not self._protocol.admissible:
@@ -241,11 +296,6 @@ def leave_out_more(request: Request, shown: Request) -> Request:
     return fewer
 
 
-def _asked(turns: Sequence[Turn], prefill: str) -> tuple[Turn, ...]:
-    """The conversation with a request for the mode of that prefill at its end."""
-    *before, last = turns
-    return (*before, Turn(last.role, (*last.parts, Part("frame", ask_for(prefill)))))
-
-
-def _ids(segments: Sequence[Segment]) -> tuple[int, ...]:
-    return tuple(id_ for segment in segments for id_ in segment.ids)
+def _left_out(steps: int) -> Part:
+    """Stands where so many of the oldest steps are not shown."""
+    return Part("marker", LEFT_OUT.format(steps))

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from itertools import product, zip_longest
 from typing import Any, Literal
 
+from cotgap.agents.core import Message
 from cotgap.agents.templating import RefusedError, TemplateError, render
 from cotgap.envs.core import CoTGapError
 
@@ -71,6 +72,11 @@ class Turn:
     def text(self) -> str:
         """The message's content."""
         return "".join(part.text for part in self.parts)
+
+    @functools.cached_property
+    def message(self) -> Message:
+        """The turn in chat format."""
+        return Message(self.role, self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +163,22 @@ class Renderer:
                 parts.append(Part("frame", framing.to_reply))
         return self.pieces(parts)
 
+    def step(self, action: Turn, observation: Turn) -> list[int]:
+        """The token ids by which a prompt grows with an action and what answered it."""
+        framing = self.framing
+        return [
+            *self.encode(framing.to_reply, True),
+            *self.turn(action),
+            *self.encode(framing.to_user, True),
+            *self.turn(observation),
+            *self.encode(framing.to_assistant, True),
+        ]
+
+    def turn(self, turn: Turn, *, inner: bool = False) -> list[int]:
+        """The token ids of a turn's contents; an `inner` one follows other text in one message."""
+        parts = _trimmed(turn, self.framing, inner=inner)
+        return [i for part in parts for i in self.encode(part.text, part.kind in TRUSTED)]
+
     def pieces(self, parts: Sequence[Part]) -> tuple[Segment, ...]:
         """Parts as segments, each tokenised on its own; empty ones are left out."""
         return tuple(
@@ -183,7 +205,7 @@ class Renderer:
         if not self._anchors or self.decode(ids) == text:
             return ids
         behind = self._behind(text, trusted)
-        if behind is None and trusted:
+        if behind is None and trusted and self._added:
             behind = self._around_added(text)
         return ids if behind is None else behind
 

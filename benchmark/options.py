@@ -214,6 +214,8 @@ class ProbeOptions:
     ] = None
     seed: Annotated[int, typer.Option(help="Decides which states and actions are drawn.")] = 0
     limits: LimitOptions = LimitOptions()
+    engine: EngineOptions = EngineOptions()
+    budget: BudgetOptions = BudgetOptions()
     output: OutputOptions = OutputOptions()
 
 
@@ -255,6 +257,8 @@ class SweepOptions:
     ] = None
     seed: Annotated[int, typer.Option(help="Decides which states and actions are drawn.")] = 0
     limits: LimitOptions = LimitOptions()
+    engine: EngineOptions = EngineOptions()
+    budget: BudgetOptions = BudgetOptions()
     output: OutputOptions = OutputOptions()
 
 

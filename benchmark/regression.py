@@ -30,9 +30,9 @@ from cotgap.benchmark.compare.sides import NotComparableError, Side, read_side, 
 from cotgap.benchmark.records.config import Limits, RunConfig, plan_panel
 from cotgap.benchmark.records.files import acquire
 from cotgap.benchmark.records.store import RUN
-from cotgap.benchmark.rollout.engines.core import AgentRecipe, Order, Placement
-from cotgap.benchmark.rollout.engines.local import LocalSite
-from cotgap.benchmark.rollout.episode import Job
+from cotgap.benchmark.rollout.engines import open_site
+from cotgap.benchmark.rollout.engines.core import AgentRecipe, Order, Placement, Site
+from cotgap.benchmark.rollout.episode import EpisodeRules, Job
 from cotgap.benchmark.rollout.planning import plan_panels
 from cotgap.benchmark.rollout.runner import Progress, plan, run
 from cotgap.envs.core import CoTGapError, UnknownNameError
@@ -111,7 +111,7 @@ def _play(
         if path is not None and (found := _finished(place, rules, fingerprint(path))):
             return found, 0
         recipe = AgentRecipe(spec, {"protocol": rules.protocol, **options})
-        site = LocalSite(recipe, Placement())
+        site = open_site("local", recipe, Placement())
         try:
             card = site.card
             config = replace(rules, agent=card.description, protocol=str(card.protocol))
@@ -152,7 +152,7 @@ def _digest(content: Any) -> str:
 class Pace:
     """Plays the same episodes again and again, and says how fast."""
 
-    site: LocalSite
+    site: Site
     config: RunConfig
     jobs: Sequence[Job]
     steps: int = 0
@@ -161,7 +161,7 @@ class Pace:
 
     def play(self) -> None:
         """Play all of them once; raises `CoTGapError` where an episode ends without a score."""
-        order, begun = Order(self.config, self.site.card.batch_size), perf_counter()
+        order, begun = Order(EpisodeRules(self.config), self.site.card.batch_size), perf_counter()
         done = list(self.site.play(order, self.jobs, lambda: None))
         self.seconds += perf_counter() - begun
         for episode in done:
@@ -190,7 +190,7 @@ def pace(
 ) -> Iterator[Pace]:
     """An open agent on the first `episodes` tasks of a panel, driven by one mode."""
     plans = plan_panels([panel], episodes)
-    site = LocalSite(AgentRecipe(spec, dict(options)), Placement())
+    site = open_site("local", AgentRecipe(spec, dict(options)), Placement())
     try:
         config = RunConfig(
             agent=site.card.description,

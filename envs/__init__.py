@@ -6,6 +6,7 @@ one task.
 
 from cotgap.envs.core import CoTGapError, Panel, Suite, TaskKey, TextEnv
 from cotgap.envs.registry import get_panel, get_suite, make, register_all, suites
+from cotgap.envs.vector import make_vec
 
 register_all()
 
@@ -18,5 +19,6 @@ __all__ = [
     "get_panel",
     "get_suite",
     "make",
+    "make_vec",
     "suites",
 ]

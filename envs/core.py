@@ -230,6 +230,8 @@ class TextEnv(gymnasium.Env[str, str], ABC):
         self.action_space = TextSpace(ACTION_LENGTH)
         self.default_key: TaskKey | None = None
         """What a `reset()` without seed and options starts, if set (see `cotgap.envs.make`)."""
+        self.next_task: str | None = None
+        """The task that the next `reset()` starts, if set (see `cotgap.envs.make_vec`)."""
         self._key: TaskKey | None = None
         self._steps = 0
         self._score = 0.0
@@ -293,7 +295,8 @@ class TextEnv(gymnasium.Env[str, str], ABC):
         for one whose data is missing or changed.
         """
         super().reset(seed=seed)
-        key = self._choose(seed, (options or {}).get("task"))
+        task, self.next_task = (options or {}).get("task") or self.next_task, None
+        key = self._choose(seed, task)
         self._key = None  # a failing start leaves no half-begun episode behind
         self._last = self._start(self.panel.task(key.task), key.seed)
         self._key, self._steps, self._score = key, 0, self._last.score

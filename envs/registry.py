@@ -14,7 +14,19 @@ SUITES: Extensions[Suite] = Extensions(
     __package__,
     "SUITE",
     Suite,
-    helpers=("audits", "cache", "cli", "core", "locks", "plugins", "registry", "schema", "spaces"),
+    helpers=(
+        "audits",
+        "cache",
+        "cli",
+        "core",
+        "expert",
+        "locks",
+        "plugins",
+        "registry",
+        "schema",
+        "spaces",
+        "vector",
+    ),
 )
 
 

@@ -1,9 +1,9 @@
-"""Declared types as JSON: the annotations of a dataclass say all there is to say of its records.
+"""Writes dataclasses as JSON and reads them back; their annotations declare what is allowed.
 
-A dataclass that inherits `Record` is written by `to_json` and read by `from_json` or `parse`. What
-is read must have the declared types (`"1"` is no number, nor is `true`) and no other field.
-Otherwise a `CoTGapError` names the place, the value and what is allowed. What a stranger wrote is
-read with `foreign=True`: then the limits that `foreign` put on a type hold, too.
+A dataclass that inherits `Record` is written by `to_json` and read by `from_json` or `parse`. The
+values read must have the declared types (`"1"` is no number, nor is `true`), and no other field is
+allowed. Otherwise a `CoTGapError` names the place, the value and what is allowed. Hostile input is
+read with `foreign=True`, which also applies the limits that `foreign` puts on a type.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 class Record:
-    """What a dataclass inherits to be written as JSON and read back."""
+    """Base class of dataclasses that are written as JSON and read back."""
 
     __slots__ = ()
 
@@ -53,11 +53,13 @@ class Record:
     def parse(cls, text: str | bytes, *, foreign: bool = False) -> Self:
         """Read JSON text; raises `CoTGapError` as `from_json` does."""
         try:
-            found = cls._adapter().validate_json(text, strict=True, extra="forbid", context=foreign)
+            record = cls._adapter().validate_json(
+                text, strict=True, extra="forbid", context=foreign
+            )
         except ValidationError as error:
             raise CoTGapError(_explained(error)) from error
-        assert isinstance(found, cls)
-        return found
+        assert isinstance(record, cls)
+        return record
 
     @classmethod
     @cache
@@ -100,7 +102,7 @@ def shown(value: Any) -> str:
 
 
 def foreign(check: Callable[[Any], None]) -> AfterValidator:
-    """A limit that only what strangers wrote must keep; `check` raises `ValueError`."""
+    """A limit on foreign input only; `check` raises `ValueError`."""
 
     def checked(value: T, info: ValidationInfo) -> T:
         if info.context:
@@ -118,8 +120,8 @@ def line(most: int, *, least: int = 0) -> AfterValidator:
 def check_line(text: str, most: int = LABEL, least: int = 0) -> None:
     """Raise `ValueError` where a text is not one printable line of `least` to `most` characters.
 
-    It holds no control character and none that is invisible or turns the direction of writing; it
-    is in Unicode's normal form C, without white space around it.
+    The line may hold no control character, no invisible one and none that changes the direction of
+    writing. It must be in Unicode's normal form C, without white space around it.
     """
     if len(text) > most:
         raise ValueError(f"{len(text)} characters, where {most} are allowed")
@@ -193,17 +195,17 @@ def _check_file_name(name: str) -> str:
     return name
 
 
-# The first wrong item ends the reading: a stranger's long list would be as many errors.
+# Reading ends at the first wrong item; otherwise a hostile list could make as many errors.
 Items = Annotated[tuple[T, ...], FailFast()]
 Line = Annotated[str, line(LABEL)]
 Label = Annotated[str, line(LABEL, least=1)]
 Free = Annotated[Mapping[str, Any], foreign(check_free)]
 FileName = Annotated[str, AfterValidator(_check_file_name)]
-"""A name within a folder, which does not lead out of it."""
+"""The name of a file in a folder, which cannot lead out of the folder."""
 Count = Annotated[int, Field(ge=0, le=10**12)]
 Positive = Annotated[int, Field(ge=1, le=10**9)]
 Seconds = Annotated[float, Field(ge=0, le=10**8)]  # to three years
 Key = Annotated[TaskKey, PlainValidator(_task_key), PlainSerializer(str)]
 Real = Annotated[float, PlainValidator(_real), PlainSerializer(lambda number: number)]
-"""A number that stays as it was written: the digest of a configuration tells 1 from 1.0."""
+"""A number that stays int or float, because a configuration's digest tells 1 from 1.0."""
 Score = Annotated[float, foreign(_check_score)]

@@ -19,25 +19,28 @@ how many of them would have been found with 95 %.
 
 from __future__ import annotations
 
+import functools
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
 from cotgap.agents.agent import Agent
-from cotgap.agents.core import Decision, Request, Scoring, reads_environment
+from cotgap.agents.core import Decision, Request, Scoring
 from cotgap.agents.protocol import PromptProtocol
 from cotgap.agents.specs import make_agent
 from cotgap.benchmark.records.config import RunConfig
 from cotgap.benchmark.records.episode import Episode, Status, StepRecord
 from cotgap.benchmark.rollout.episode import Decoding, Job, open_dialogue, request_at
+from cotgap.benchmark.rollout.needs import Do, Failure, Play, Think
 from cotgap.benchmark.rollout.runner import plan
+from cotgap.benchmark.rollout.scheduler import Scheduler
 from cotgap.benchmark.rollout.shots import shot_source
-from cotgap.benchmark.rollout.turns import start, turn
-from cotgap.benchmark.rollout.workers import Bench, Environments
-from cotgap.envs.core import CoTGapError
+from cotgap.benchmark.rollout.turns import Start, start, turn
+from cotgap.benchmark.rollout.workers import Environments
+from cotgap.envs.core import CoTGapError, TaskKey
 from cotgap.leaderboards.findings import Finding
 from cotgap.leaderboards.schema import EQUAL, Submission
 
@@ -288,28 +291,60 @@ def check_same(agent: Agent, config: RunConfig) -> None:
 
 def _decoded(
     agent: Agent, config: RunConfig, drawn: Sequence[Drawn], on_step: Callable[[], None]
-) -> Iterator[Reply]:
-    """What the agent decides now at each drawn step of a run."""
+) -> list[Reply]:
+    """What the agent decides now at each drawn step of a run, in order."""
     agent = replace(agent, protocol=PromptProtocol.parse(config.protocol))
-    alone = reads_environment(agent.backend)
-    waiting: list[tuple[Drawn, Request]] = []
-    for each, request in _requests(agent, config, drawn):
-        waiting.append((each, request))
-        # One that reads the environment must be asked before that goes on.
-        if alone or len(waiting) == agent.backend.batch_size:
-            yield from _answers(agent, waiting, on_step)
-            waiting.clear()
-    yield from _answers(agent, waiting, on_step)
-
-
-def _answers(
-    agent: Agent, asked: Sequence[tuple[Drawn, Request]], on_step: Callable[[], None]
-) -> Iterator[Reply]:
-    if asked:
-        decisions = agent.decide([request for _, request in asked])
-        for (each, request), decision in zip(asked, decisions, strict=True):
+    limits = {panel.name: panel.step_limit for panel in config.panels}
+    groups: dict[tuple[str, str, int], list[Drawn]] = {}
+    for each in drawn:
+        groups.setdefault(each.job.id, []).append(each)
+    scheduler: Scheduler[list[Reply]] = Scheduler(
+        agent, Environments(limits, agent.protocol.admissible), width=agent.backend.batch_size
+    )
+    found: dict[tuple[object, ...], Reply] = {}
+    for replies in scheduler.run(_Again(agent, config, group) for group in groups.values()):
+        for reply in replies:
+            found[reply.drawn.job.id, reply.drawn.step, reply.drawn.mode] = reply
             on_step()
-            yield Reply(each, decision, _shortfall(agent, request, each.said, decision))
+    return [found[each.job.id, each.step, each.mode] for each in drawn]
+
+
+class _Again:
+    """A recorded episode up to its last drawn step; the agent is asked at the drawn ones."""
+
+    def __init__(self, agent: Agent, config: RunConfig, drawn: Sequence[Drawn]) -> None:
+        self._agent, self._config, self._drawn = agent, config, drawn
+        self._job, self._episode = drawn[0].job, drawn[0].episode
+
+    @property
+    def key(self) -> TaskKey:
+        """The episode's task."""
+        return self._job.task_key
+
+    def play(self) -> Play:
+        """Returns each drawn step with what the agent decides there now."""
+        agent, config, job = self._agent, self._config, self._job
+        decoding = Decoding(config.sampling, config.limits, config.seed)
+        shots = shot_source(agent.protocol, config.seed)(job.task_key)
+        opening: Start = yield Do(functools.partial(start, job.task_key))
+        dialogue = open_dialogue(agent, opening, shots, config.limits)
+        state, found = opening.state, list[Reply]()
+        for number in range(max(each.step for each in self._drawn) + 1):
+            dialogue.observe(state.observation, state.admissible)
+            here = [each for each in self._drawn if each.step == number]
+            if here:
+                requests = [request_at(dialogue, job, decoding, number, e.mode) for e in here]
+                decisions = yield Think(requests)
+                for each, request, now in zip(here, requests, decisions, strict=True):
+                    found.append(Reply(each, now, _shortfall(agent, request, each.said, now)))
+            said = self._episode.steps[number].decision
+            dialogue.act(said.action, said.thought)
+            state = (yield Do(functools.partial(turn, [(said.mode, said.action)]))).state
+        return found
+
+    def failed(self, failure: Failure) -> list[Reply]:
+        """Raises `CoTGapError`: what cannot be decoded again is no evidence."""
+        raise CoTGapError(f"{self._job.task_key}: {failure.text}")
 
 
 def _shortfall(agent: Agent, request: Request, said: Decision, now: Decision) -> float | None:
@@ -321,33 +356,6 @@ def _shortfall(agent: Agent, request: Request, said: Decision, now: Decision) ->
     read, written = said.usage.prompt_tokens, said.usage.completion_tokens
     counted = abs(written - score.tokens) <= max(1, SPELLING * score.tokens)
     return score.shortfall if counted and read == now.usage.prompt_tokens else None
-
-
-def _requests(
-    agent: Agent, config: RunConfig, drawn: Sequence[Drawn]
-) -> Iterator[tuple[Drawn, Request]]:
-    """What a run asked at the drawn steps; its environment is at that step when it is yielded."""
-    shots = shot_source(agent.protocol, config.seed)
-    limits = {panel.name: panel.step_limit for panel in config.panels}
-    decoding = Decoding(config.sampling, config.limits, config.seed)
-    wanted: dict[tuple[str, str, int], list[Drawn]] = {}
-    for each in drawn:
-        wanted.setdefault(each.job.id, []).append(each)
-    with closing(Bench(Environments(limits, agent.protocol.admissible))) as bench:
-        for group in wanted.values():
-            job, episode = group[0].job, group[0].episode
-            env = bench.env(job.task_key)
-            opening = start(job.task_key, env)
-            dialogue = open_dialogue(agent, opening, shots(job.task_key), config.limits)
-            state = opening.state
-            for number in range(max(each.step for each in group) + 1):
-                dialogue.observe(state.observation, state.admissible)
-                for each in group:
-                    if each.step == number:
-                        yield each, request_at(dialogue, job, decoding, number, each.mode, env)
-                said = episode.steps[number].decision
-                dialogue.act(said.action, said.thought)
-                state = turn([(said.mode, said.action)], env).state
 
 
 def _counted(decision: Decision) -> tuple[int, int, str]:

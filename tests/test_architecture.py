@@ -26,7 +26,7 @@ OUTSIDE = (*FOLDERS, "tests", "tools")  # top-level names that no package of our
 VERIFYING = ("cotgap.agents.core", "cotgap.agents.modes", "cotgap.agents.protocol")
 # folder or file within a package → what it may import besides
 MORE = {
-    ROOT / "agents" / "training": ("cotgap.envs.registry",),
+    ROOT / "agents" / "training": ("cotgap.envs.registry", "cotgap.envs.expert"),
     ROOT / "leaderboards" / "replaying.py": (*VERIFYING, "cotgap.agents.text"),
     ROOT / "leaderboards" / "redecoding.py": (
         *VERIFYING,

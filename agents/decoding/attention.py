@@ -46,33 +46,25 @@ def plan(lengths: Sequence[int], common: int = 0, least: int | None = None) -> R
     least = 4 * WASTE if least is None else least
     if KERNEL is None or (len(lengths) - 1) * common < least:
         common = 0
-    return Reading(common, spans(lengths, common))
+    return Reading(common, spans(lengths))
 
 
-def spans(lengths: Sequence[int], skipped: int = 0) -> Spans:
-    """Consecutive rows that one call serves, such that all calls together take the least time.
+def spans(lengths: Sequence[int]) -> Spans:
+    """Consecutive rows that one call serves: neighbours share a call where that takes less time.
 
-    The first `skipped` slots of each row are not read.
+    Takes time in proportion to the rows, and finds spans that take at most a few percent longer
+    than the best ones.
     """
-    least, cuts = [0], [0]  # of the first rows: what they take, and where their last call begins
-    for end in range(1, len(lengths) + 1):
-        longest, best = 0, None
-        for first in range(end - 1, -1, -1):
-            longest = max(longest, lengths[first] - skipped)
-            took = least[first] + WASTE + longest * (end - first)
-            if best is None or took < best[0]:
-                best = took, first
-            elif longest * (end - first) > best[0]:
-                break
-        assert best is not None
-        least.append(best[0])
-        cuts.append(best[1])
     found: Spans = []
-    end = len(lengths)
-    while end:
-        found.append((cuts[end], end, max(lengths[cuts[end] : end])))
-        end = cuts[end]
-    return found[::-1]
+    for row, length in enumerate(lengths):
+        found.append((row, row + 1, length))
+        while len(found) > 1:
+            (first, middle, one), (_, end, other) = found[-2:]
+            longest = max(one, other)
+            if (longest - one) * (middle - first) + (longest - other) * (end - middle) > WASTE:
+                break
+            found[-2:] = [(first, end, longest)]
+    return found
 
 
 @contextlib.contextmanager

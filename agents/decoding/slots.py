@@ -183,9 +183,10 @@ class SlotCache(Cache):  # type: ignore[misc]
                 hidden = hidden | (distance >= window)
             mask = torch.zeros(hidden.shape, dtype=dtype, device=positions.device)
             masks[window] = mask.masked_fill_(hidden, torch.finfo(dtype).min)
-            # For our own attention; what a window hides cannot be read for all alike.
-            reading = plan(ends, common if window is None else 0, least)
-            masks[window].reading = reading  # type: ignore[attr-defined]
+            if mask.device.type == "cpu":
+                # For our own attention; what a window hides cannot be read for all alike.
+                reading = plan(ends, common if window is None else 0, least)
+                masks[window].reading = reading  # type: ignore[attr-defined]
         if len(self._windows) == 1:
             return next(iter(masks.values()))
         return {name: masks[window] for name, window in self._windows.items()}

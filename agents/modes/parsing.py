@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
 from typing import Literal
 
 from cotgap.agents.core import Tags
@@ -28,6 +27,7 @@ def parse_action(text: str, tags: Tags) -> tuple[str | None, ParseError | None]:
         return None, "unclosed_action"
     if not action.strip():
         return None, "empty_action"
-    if any(tag in action for tag in astuple(tags)):
+    every = (tags.think_open, tags.think_close, tags.action_open, tags.action_close)
+    if any(tag in action for tag in every):
         return None, "nested_tag"
     return action, None

@@ -27,7 +27,8 @@ from cotgap.agents.core import DEFAULT_TAGS
 from cotgap.agents.modes import get_mode
 from cotgap.agents.protocol import TAGS_1, system_message
 from cotgap.agents.training.masking import checked_share
-from cotgap.envs.core import CoTGapError, Expert, Rationale, TextEnv
+from cotgap.envs.core import CoTGapError, TextEnv
+from cotgap.envs.expert import play_expert
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,30 +122,20 @@ def play(env: TextEnv, task: str, *, noise: float, seed: int) -> Episode | None:
     `CoTGapError` where the suite has no expert.
     """
     checked_share("noise", noise)
-    if not isinstance(env, Expert):
-        raise CoTGapError(f"suite {env.panel.suite!r} has no expert to learn from")
     dice = random.Random(f"{seed}|{task}")
-    observation, info = env.reset(options={"task": task})
-    steps, over = [], False
-    while not over:
-        action = env.expert_action()
-        thought = env.rationale(action) if isinstance(env, Rationale) else ""
-        executed = (env.sample_action(dice) or action) if dice.random() < noise else action
-        steps.append(Step(observation, thought, action, executed))
-        observation, _, terminated, truncated, info = env.step(executed)
-        over = terminated or truncated
-    if not info["won"]:
+    game = play_expert(env, task, noise=noise, dice=dice)
+    if not game.won:
         return None
     return Episode(
-        id=f"{env.task_key}~{noise:g}~{seed}",
-        task_key=str(env.task_key),
+        id=f"{game.key}~{noise:g}~{seed}",
+        task_key=str(game.key),
         panel=env.panel.name,
         kind=env.panel.task(task).kind,
-        goal=env.goal,
-        instructions=env.instructions,
-        example=env.panel.example,
+        goal=game.goal,
+        instructions=game.instructions,
+        example=game.example,
         noise=noise,
-        steps=tuple(steps),
+        steps=tuple(Step(s.observation, s.thought, s.action, s.executed) for s in game.steps),
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from rich.console import Console
 from rich.table import Table
 
+from cotgap.agents.agent import Agent
 from cotgap.agents.core import Sampling
 from cotgap.agents.specs import make_agent
 from cotgap.benchmark.metrics import score as score_metric
@@ -22,9 +23,10 @@ from cotgap.benchmark.records.config import Limits, plan_panel
 from cotgap.benchmark.records.episode import Episode
 from cotgap.benchmark.report.progress import LiveProgress
 from cotgap.benchmark.report.terminal import show
-from cotgap.benchmark.rollout.engines.local import LocalEngine
-from cotgap.benchmark.rollout.episode import Decoding, Job
+from cotgap.benchmark.rollout.episode import Decoding, EpisodeRollout, Job
 from cotgap.benchmark.rollout.planning import check_usable
+from cotgap.benchmark.rollout.runner import Tally
+from cotgap.benchmark.rollout.scheduler import Scheduler
 from cotgap.envs import audits
 from cotgap.envs.audits import Audit, Played
 from cotgap.envs.core import CoTGapError, Expert, Panel, Task
@@ -165,9 +167,11 @@ class Auditor:
         if not self._quiet:
             self._watch.print(panel.name, style="bold", markup=False, highlight=False)
         with LiveProgress(self._watch, quiet=self._quiet) as live:
-            live.on_start(jobs, [], [])
+            live.on_start(len(jobs), Tally(), [])
             for name, planned in plans.items():
-                for episode in _engine(name, live).run(planned):
+                agent = make_agent(name)
+                rollouts = (EpisodeRollout(job, agent, DECODING) for job in planned)
+                for episode in _scheduler(agent, live).run(rollouts):
                     if not episode.status.scored:
                         raise UnscoredError(f"{name} in {episode.task_key}: {episode.error}")
                     live.on_episode(episode)
@@ -179,10 +183,9 @@ class Auditor:
         return resets, steps
 
 
-def _engine(name: str, live: LiveProgress) -> LocalEngine:
-    return LocalEngine(
-        make_agent(name),
-        DECODING,
+def _scheduler(agent: Agent, live: LiveProgress) -> Scheduler[Episode]:
+    return Scheduler(
+        agent,
         lambda key: get_suite(key.suite).make(get_panel(key.panel), list_actions=False),
         width=1,
         on_step=live.on_step,

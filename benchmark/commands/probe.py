@@ -9,10 +9,10 @@ from time import monotonic
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cotgap.agents.agent import Agent
+from cotgap.agents.agent import AgentCard
 from cotgap.agents.modes import get_mode
-from cotgap.agents.specs import make_agent
 from cotgap.benchmark.commands.folders import default_folder, label
+from cotgap.benchmark.commands.run import make_budget, placement, recipe, spent
 from cotgap.benchmark.options import EXIT_INCOMPLETE, PanelOptions, ProbeOptions
 from cotgap.benchmark.probes.core import check_backend, check_environment, get_probe
 from cotgap.benchmark.probes.driving import TaskRecord
@@ -20,6 +20,7 @@ from cotgap.benchmark.probes.running import ProbeConfig, Watch, run_probe
 from cotgap.benchmark.probes.tables import print_probe
 from cotgap.benchmark.records.config import Limits, PanelPlan
 from cotgap.benchmark.report.progress import PLAIN_SECONDS
+from cotgap.benchmark.rollout.engines import open_site
 from cotgap.benchmark.rollout.planning import plan_panels
 from cotgap.envs.registry import get_panel, get_suite
 
@@ -29,24 +30,35 @@ def execute(options: ProbeOptions) -> int:
     watch, quiet = Console(stderr=True), options.output.quiet
     get_mode(options.mode)  # an unknown one is said at once
     plans = plan_probed(options.tasks, [options.probe])
-    agent = make_agent(options.agent.agent, **options.agent.keywords())
+    budget = make_budget(options.budget)
+    site = open_site(options.engine.engine, recipe(options.agent), placement(options.engine))
     try:
-        config = _configure(options, agent, plans)
-        check_backend(get_probe(config.probe), agent)
+        card = site.card
+        config = _configure(options, card, plans)
+        check_backend(get_probe(config.probe), card)
         stem = f"probe-{config.probe}-{label(options.agent.agent)}"
         folder = options.out or default_folder(stem, config.digest)
         if not quiet:
-            line = f"probe {config.probe}, agent {agent.name} → {folder}"
+            line = f"probe {config.probe}, agent {card.name} → {folder}"
             watch.print(line, style="bold", markup=False, highlight=False)
-            if agent.notice:
-                watch.print(agent.notice, style="yellow", markup=False, highlight=False)
+            if card.notice:
+                watch.print(card.notice, style="yellow", markup=False, highlight=False)
         with TaskProgress(watch, quiet=quiet) as live:
-            width = options.agent.loading.batch_size
-            result = run_probe(agent, config, folder, live.watch, width=width)
+            result = run_probe(
+                site,
+                config,
+                folder,
+                live.watch,
+                width=options.agent.loading.batch_size,
+                env_workers=options.engine.env_workers,
+                budget=budget,
+            )
     finally:
-        agent.close()
+        site.close()
     if result.interrupted:
         watch.print("stopped. Run the same command again to go on.", style="yellow")
+    elif budget.spent and not result.complete:
+        watch.print(spent(budget), style="yellow")
     if options.output.as_json:
         print(json.dumps(result.to_json(), indent=2, ensure_ascii=False))
     else:
@@ -72,17 +84,19 @@ def plan_probed(tasks: PanelOptions, probes: Sequence[str]) -> tuple[PanelPlan, 
     return plans
 
 
-def _configure(options: ProbeOptions, agent: Agent, plans: tuple[PanelPlan, ...]) -> ProbeConfig:
+def _configure(options: ProbeOptions, card: AgentCard, plans: tuple[PanelPlan, ...]) -> ProbeConfig:
     probe = get_probe(options.probe)
     return ProbeConfig(
         probe=probe.name,
         version=probe.version,
-        agent=agent.describe(),
-        protocol=str(agent.protocol),
+        agent=card.description,
+        protocol=str(card.protocol),
         panels=plans,
         states=options.states,
         mode=options.mode,
-        limits=Limits(options.limits.action_tokens, options.limits.thought_tokens),
+        limits=Limits(
+            options.limits.action_tokens, options.limits.thought_tokens, options.engine.timeout
+        ),
         seed=options.seed,
     )
 

@@ -102,12 +102,16 @@ def _play(
     if result.interrupted:
         watch.print("stopped. Run the same command again to go on.", style="yellow")
     elif budget.spent and not result.complete:
-        watch.print(
-            f"stopped: the budget is spent ({budget}). Finished episodes are kept; run the command "
-            "again with a larger --max-tokens-total or --max-cost to go on.",
-            style="yellow",
-        )
+        watch.print(spent(budget), style="yellow")
     return result
+
+
+def spent(budget: Budget) -> str:
+    """What is said where the budget ended a command."""
+    return (
+        f"stopped: the budget is spent ({budget}). Finished episodes are kept; run the command "
+        "again with a larger --max-tokens-total or --max-cost to go on."
+    )
 
 
 def _notices(card: AgentCard, config: RunConfig, options: RunOptions) -> Iterator[str]:

@@ -11,9 +11,10 @@ from typing import Any
 
 from rich.console import Console
 
-from cotgap.agents.agent import Agent
+from cotgap.agents.agent import AgentCard
 from cotgap.benchmark.commands.folders import default_folder
 from cotgap.benchmark.commands.probe import TaskProgress, plan_probed
+from cotgap.benchmark.commands.run import make_budget, placement, spent
 from cotgap.benchmark.options import EXIT_INCOMPLETE, SweepOptions
 from cotgap.benchmark.probes.running import Watch
 from cotgap.benchmark.records.config import Limits
@@ -25,6 +26,7 @@ from cotgap.benchmark.sweeps import rescore
 from cotgap.benchmark.sweeps.alarm import Alarm, alarms
 from cotgap.benchmark.sweeps.questions import Answer, answers
 from cotgap.benchmark.sweeps.running import (
+    Measuring,
     SweepConfig,
     Watchers,
     complete,
@@ -55,33 +57,57 @@ def execute(options: SweepOptions) -> int:
         panels=plan_probed(options.tasks, probes),
         probes=probes,
         states=options.states,
-        limits=Limits(options.limits.action_tokens, options.limits.thought_tokens),
+        limits=Limits(
+            options.limits.action_tokens, options.limits.thought_tokens, options.engine.timeout
+        ),
         protocol=options.protocol,
         seed=options.seed,
         dtype=options.loading.dtype,
     )
     folder = options.out or default_folder("sweep", digest(config, options.checkpoints))
-    checkpoints = open_folder(folder, config, checkpoints)
-    if not quiet:
-        line = f"sweep of {len(checkpoints)} checkpoints → {folder}"
-        watch.print(line, style="bold", markup=False, highlight=False)
-    for checkpoint in checkpoints:
-        if measure(folder, config, checkpoint, options.loading, _watchers(watch, quiet=quiet)):
-            watch.print("stopped. Run the same command again to go on.", style="yellow")
-            break
-    done = all(complete(folder, config, checkpoint) for checkpoint in checkpoints)
-    _conclude(folder, config, checkpoints, options, done=done)
+    with open_folder(folder, config, checkpoints) as listed:
+        if not quiet:
+            line = f"sweep of {len(listed)} checkpoints → {folder}"
+            watch.print(line, style="bold", markup=False, highlight=False)
+        _measure(folder, config, listed, options, watch)
+        done = all(complete(folder, config, checkpoint) for checkpoint in listed)
+        _conclude(folder, config, listed, options, done=done)
     return 0 if done else EXIT_INCOMPLETE
 
 
+def _measure(
+    folder: Path,
+    config: SweepConfig,
+    checkpoints: Sequence[Checkpoint],
+    options: SweepOptions,
+    watch: Console,
+) -> None:
+    """Measure one checkpoint after the other, until it is stopped or the budget is spent."""
+    how = Measuring(
+        options.loading,
+        options.engine.engine,
+        placement(options.engine),
+        options.engine.env_workers,
+        make_budget(options.budget),
+    )
+    watchers = _watchers(watch, quiet=options.output.quiet)
+    for checkpoint in checkpoints:
+        if measure(folder, config, checkpoint, how, watchers):
+            watch.print("stopped. Run the same command again to go on.", style="yellow")
+            break
+        if how.budget.spent:
+            watch.print(spent(how.budget), style="yellow")
+            break
+
+
 def _watchers(console: Console, *, quiet: bool) -> Watchers:
-    def announce(checkpoint: Checkpoint, agent: Agent | None) -> None:
+    def announce(checkpoint: Checkpoint, card: AgentCard | None) -> None:
         if not quiet:
-            state = "" if agent else ": already measured"
+            state = "" if card else ": already measured"
             text = f"{checkpoint.label} (series {checkpoint.series}, step {checkpoint.step}){state}"
             console.print(text, markup=False, highlight=False)
-        if agent is not None and agent.notice and not quiet:
-            console.print(agent.notice, style="yellow", markup=False, highlight=False)
+        if card is not None and card.notice and not quiet:
+            console.print(card.notice, style="yellow", markup=False, highlight=False)
 
     @contextmanager
     def playing() -> Iterator[Progress]:

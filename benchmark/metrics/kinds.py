@@ -11,7 +11,7 @@ from cotgap.benchmark.metrics.core import Count, Counts, Metric, Part, Unit, by_
 from cotgap.benchmark.records.episode import Episode
 from cotgap.benchmark.stats import intervals, paired
 from cotgap.benchmark.stats.intervals import Estimate
-from cotgap.envs.core import CoTGapError, TaskKey
+from cotgap.envs.core import CoTGapError, TaskKey, UnknownNameError
 from cotgap.envs.registry import get_suite
 
 
@@ -77,7 +77,10 @@ class Score(Metric):
         found = intervals.mean(*columns(counts), self.over)
         if found.low is None or found.high is None:
             return found
-        least, most = score_range(next(iter(counts)))
+        try:
+            least, most = score_range(next(iter(counts)))
+        except UnknownNameError:  # a record of a suite that is not here any more
+            return found
         return replace(
             found,
             low=min(found.value, max(found.low, least)),

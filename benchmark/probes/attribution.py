@@ -16,8 +16,8 @@ ALL = "attention", "gradient", "tokens"
 def examine(visit: Visit) -> Asking:
     """The CoT reply at each state, then what its action came from."""
     rows: list[Row] = []
-    for site in expert_sites(visit):
-        (cot,) = yield [visit.request(site.dialogue, COT)]
+    for site in (yield from expert_sites(visit)):
+        (cot,) = yield from site.decide([visit.request(site.dialogue, COT)])
         if cot.action is None or not cot.thought:
             rows.append({"step": site.step, "skipped": cot.parse_error or "empty thought"})
         else:

@@ -8,74 +8,85 @@ are played at the same time.
 from __future__ import annotations
 
 import functools
-from collections.abc import Generator
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from cotgap.agents.core import Decision, Request
+from cotgap.agents.core import Decision
 from cotgap.benchmark.metrics.core import COT, PROMPT
-from cotgap.benchmark.probes.core import Asking, Figure, Probe, Row, Together
+from cotgap.benchmark.probes.core import Asking, Figure, Probe, Row
 from cotgap.benchmark.probes.counting import Rows, difference, share
 from cotgap.benchmark.probes.states import Site, Visit
-from cotgap.benchmark.rollout.turns import NO_ACTION
+from cotgap.benchmark.rollout.needs import Do, Play, Think, Together
+from cotgap.benchmark.rollout.turns import NO_ACTION, Start, State, Turn, start, turn
 
-Ending = Generator[list[Request], list[Decision], dict[str, Any]]
+
+@dataclass(frozen=True)
+class _Revised:
+    """A state where the modes differ: what both decided, and the normal forms of that."""
+
+    site: Site
+    decisions: Mapping[str, Decision]
+    actions: Mapping[str, str]
 
 
 def examine(visit: Visit) -> Asking:
     """Play, note where the modes differ, and play on from there after the other action."""
-    revised: list[tuple[Site, dict[str, Decision]]] = []
+    revised: list[_Revised] = []
     history: list[str] = []
-    dialogue, observation, info = visit.start()
-    over = bool(info["won"])
+    opening: Start = yield Do(functools.partial(start, visit.key))
+    dialogue, state = visit.dialogue(opening.instructions, opening.example), opening.state
+    over = state.won
     while not over:
-        dialogue.observe(observation, info.get("admissible_actions"))
+        dialogue.observe(state.observation, state.admissible)
         site = Site(visit, dialogue, history)
-        decisions = {decision.mode: decision for decision in (yield site.both())}
-        if _differ(site, decisions):
-            revised.append((site, decisions))
+        decisions = {decision.mode: decision for decision in (yield Think(site.both()))}
         driver = decisions[visit.mode]
+        done: Turn = yield _take(driver, *(d for d in decisions.values() if d is not driver))
+        if len(set(done.canonical.values())) == 2:
+            revised.append(_Revised(site, decisions, done.canonical))
         history.append(driver.action or NO_ACTION)
-        observation, _, terminated, truncated, info = visit.env.step(history[-1])
         dialogue.act(driver.action, driver.thought)
-        over = terminated or truncated
+        state, over = done.state, done.terminated or done.truncated
     # Decoding is greedy: after the driver's own action the episode ends as it did.
-    own = _ending(info)
+    own = _ending(state, len(history))
     rows: list[Row] = [{"skipped": "no revision"} for _ in range(len(history) - len(revised))]
     chosen = [revised[number] for number in visit.sample(range(len(revised)))]
-    rows += yield Together(
-        [functools.partial(_branch, site, decisions, own) for site, decisions in chosen]
-    )
+    rows += yield Together([_branch(one, own) for one in chosen])
     return rows
 
 
-def _differ(site: Site, decisions: dict[str, Decision]) -> bool:
-    prompt, cot = (site.normal(decisions[mode]) for mode in (PROMPT, COT))
-    return prompt is not None and cot is not None and prompt != cot
+def _take(decision: Decision, *others: Decision) -> Do:
+    """Takes the first decision; see `Turn` for what is said of the others."""
+    pairs = [(one.mode, one.action) for one in (decision, *others)]
+    return Do(functools.partial(turn, pairs, costs=False))
 
 
-def _branch(
-    there: Site, decisions: dict[str, Decision], own: dict[str, Any], visit: Visit
-) -> Generator[list[Request], list[Decision], Row]:
-    site, other = there.of(visit), PROMPT if visit.mode == COT else COT
-    actions = {mode: site.normal(decision) for mode, decision in decisions.items()}
-    ending = yield from _play_on(site, decisions[other])
-    return {"step": site.step, "actions": actions, "endings": {visit.mode: own, other: ending}}
+def _branch(there: _Revised, own: dict[str, Any]) -> Play:
+    """The row of a state: how the episode ends after the other mode's action."""
+    site, driver = there.site, there.site.visit.mode
+    other = PROMPT if driver == COT else COT
+    actions = {mode: there.actions[mode] for mode in (PROMPT, COT)}
+    yield site.enter()
+    ending = yield from _play_on(site, there.decisions[other])
+    return {"step": site.step, "actions": actions, "endings": {driver: own, other: ending}}
 
 
-def _play_on(site: Site, first: Decision) -> Ending:
-    """How the episode ends after `first`, driven by the driver's mode."""
-    visit, dialogue, decision = site.visit, site.dialogue.fork(), first
+def _play_on(site: Site, decision: Decision) -> Play:
+    """How the episode ends after a decision, driven by the driver's mode."""
+    visit, dialogue, steps = site.visit, site.dialogue.fork(), site.step
     while True:
-        observation, _, terminated, truncated, info = visit.env.step(decision.action or NO_ACTION)
-        if terminated or truncated:
-            return _ending(info)
+        done: Turn = yield _take(decision)
+        steps += 1
+        if done.terminated or done.truncated:
+            return _ending(done.state, steps)
         dialogue.act(decision.action, decision.thought)
-        dialogue.observe(observation, info.get("admissible_actions"))
-        (decision,) = yield [visit.request(dialogue, visit.mode)]
+        dialogue.observe(done.state.observation, done.state.admissible)
+        (decision,) = yield Think([visit.request(dialogue, visit.mode)])
 
 
-def _ending(info: dict[str, Any]) -> dict[str, Any]:
-    return {"won": bool(info["won"]), "score": float(info["score"]), "steps": int(info["steps"])}
+def _ending(state: State, steps: int) -> dict[str, Any]:
+    return {"won": bool(state.won), "score": float(state.score), "steps": steps}
 
 
 def figures(rows: Rows) -> list[Figure]:

@@ -7,13 +7,15 @@ its way to b. Controls: the suite's argument for aₚ, and its argument in an un
 
 from __future__ import annotations
 
+import functools
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cotgap.agents.core import Decision
 from cotgap.benchmark.probes.core import Asking, Figure, Probe, Row
 from cotgap.benchmark.probes.counting import Rows, share
-from cotgap.benchmark.probes.states import Site, Visit, expert_sites
+from cotgap.benchmark.probes.states import Here, Visit, expert_sites
 
 SOURCES = ("rationale", "own")
 CONTROLS = {"support": "control: argues for aₚ", "unrelated": "control: unrelated game"}
@@ -22,7 +24,9 @@ FOLLOWED, ANCHORED, OTHER = "followed", "anchored", "something else"
 
 @dataclass(frozen=True)
 class _Asked:
-    site: Site
+    """Both decisions at a state."""
+
+    step: int
     prompt: Decision
     cot: Decision
 
@@ -37,61 +41,70 @@ class _Trace:
 
 def examine(visit: Visit) -> Asking:
     """Both actions at each state, then the action behind each trace."""
+    unrelated: str | None = yield visit.unrelated()
+    sites = yield from expert_sites(visit)
     asked: list[_Asked] = []
-    for site in expert_sites(visit):
-        prompt, cot = yield site.both()
-        asked.append(_Asked(site, prompt, cot))
+    for site in sites:
+        prompt, cot = yield from site.decide(site.both())
+        asked.append(_Asked(site.step, prompt, cot))
     rows: list[Row] = []
-    for here in asked:
+    for site, here in zip(sites, asked, strict=True):
         if here.prompt.action is None:
-            rows.append({"step": here.site.step, "skipped": "no prompt action"})
+            rows.append({"step": site.step, "skipped": "no prompt action"})
             continue
-        traces = _traces(here, asked, visit)
-        replies = yield [here.site.force(trace.thought) for trace in traces]
-        rows.append(_row(here, traces, replies))
+        dice = visit.dice("other", site.step)
+        others = [there for there in asked if there is not here]
+        traces: list[_Trace] = yield site.ask(
+            functools.partial(_traces, here.prompt.action, others, unrelated, dice)
+        )
+        replies = yield from site.decide([site.force(trace.thought) for trace in traces])
+        rows.append((yield site.ask(functools.partial(_row, here, traces, replies))))
     return rows
 
 
-def _traces(here: _Asked, asked: Sequence[_Asked], visit: Visit) -> list[_Trace]:
-    site, action = here.site, here.prompt.action
-    assert action is not None
-    anchor = site.canonical(action)
-    traces = [_Trace("support", site.argue(action), anchor)]
-    if (other := site.other_action(anchor)) is not None:
-        traces.append(_Trace("rationale", site.argue(other), site.canonical(other)))
-    if (own := _own(here, asked, anchor)) is not None:
+def _traces(
+    action: str,
+    others: Sequence[_Asked],
+    unrelated: str | None,
+    dice: random.Random,
+    here: Here,
+) -> list[_Trace]:
+    """Traces to be forced where the prompt action is `action`."""
+    anchor = here.canonical(action)
+    traces = [_Trace("support", here.argue(action), anchor)]
+    if (other := here.other_action(anchor, dice)) is not None:
+        traces.append(_Trace("rationale", here.argue(other), here.canonical(other)))
+    if (own := _own(others, anchor, here)) is not None:
         traces.append(own)
-    if (unrelated := visit.unrelated()) is not None:
+    if unrelated is not None:
         traces.append(_Trace("unrelated", unrelated, None))
     return traces
 
 
-def _own(here: _Asked, asked: Sequence[_Asked], anchor: str) -> _Trace | None:
+def _own(others: Sequence[_Asked], anchor: str, here: Here) -> _Trace | None:
     """The model's trace from the nearest other state where it chose another action that fits."""
-    site = here.site
-    for there in sorted(asked, key=lambda one: abs(one.site.step - site.step)):
+    for there in sorted(others, key=lambda one: abs(one.step - here.step)):
         action, thought = there.cot.action, there.cot.thought
-        if there is here or action is None or thought is None:
+        if action is None or thought is None:
             continue
-        argued = site.canonical(action)
-        if argued != anchor and site.admits(action):
+        argued = here.canonical(action)
+        if argued != anchor and here.admits(action):
             return _Trace("own", thought, argued)
     return None
 
 
-def _row(here: _Asked, traces: Sequence[_Trace], replies: Sequence[Decision]) -> Row:
-    site = here.site
-    anchor = site.normal(here.prompt)
+def _row(asked: _Asked, traces: Sequence[_Trace], replies: Sequence[Decision], here: Here) -> Row:
+    anchor = here.normal(asked.prompt)
     return {
-        "step": site.step,
+        "step": here.step,
         "prompt": anchor,
-        "cot": site.normal(here.cot),
-        "right": site.as_good(here.prompt.action),
+        "cot": here.normal(asked.cot),
+        "right": here.as_good(asked.prompt.action),
         "traces": {
             trace.source: {
                 "argued": trace.argued,
                 "thought": trace.thought,
-                "action": (action := site.normal(reply)),
+                "action": (action := here.normal(reply)),
                 "outcome": _outcome(action, trace.argued, anchor),
             }
             for trace, reply in zip(traces, replies, strict=True)

@@ -10,11 +10,10 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cotgap.agents.agent import Agent
-from cotgap.agents.core import Request
-from cotgap.agents.forcing import reads_prefill
+from cotgap.agents.agent import AgentCard
 from cotgap.benchmark.metrics.core import Unit
 from cotgap.benchmark.probes.states import Visit
+from cotgap.benchmark.rollout.needs import Do, Think, Together
 from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.envs.core import (
     CoTGapError,
@@ -31,20 +30,8 @@ Row = dict[str, Any]
 """What a probe notes of one state, JSON-able. One with `skipped` says why nothing was counted."""
 
 
-@dataclass(frozen=True)
-class Together:
-    """Questions that do not wait for each other, asked at the same time.
-
-    Each part is given a visit to the same task with an environment of its own, and asks like a
-    probe does. All of what they return comes back, in order. The environment of the visit that
-    yields this may by then be in any other's hands: it is not to be used again.
-    """
-
-    parts: Sequence[Callable[[Visit], Generator[Any, Any, Any]]]
-
-
-Asking = Generator[list[Request] | Together, Any, list[Row]]
-"""What a probe asks for: requests, whose decisions come back, or questions `Together`."""
+Asking = Generator[Think | Do | Together, Any, list[Row]]
+"""A probe at work in one task: what it needs (`cotgap.benchmark.rollout.needs`), then its rows."""
 
 ENVIRONMENT: Mapping[str, tuple[type, str]] = {
     "expert": (Expert, "an expert to compare with"),
@@ -54,20 +41,20 @@ ENVIRONMENT: Mapping[str, tuple[type, str]] = {
 }
 """What a probe may need of a suite: name → (its Protocol, in words)."""
 
-BACKEND: Mapping[str, tuple[Callable[[Agent], bool], str, str]] = {
+BACKEND: Mapping[str, tuple[Callable[[AgentCard], bool], str, str]] = {
     "forced traces": (
-        lambda agent: reads_prefill(agent.backend) and not agent.protocol.asked,
+        lambda card: card.reads_prefill and not card.protocol.asked,
         "continuing a reasoning trace that it is given",
         "scripted agents act on the environment and read no trace; local models do (a checkpoint "
         "folder, a .gguf file, ckpt, smollm2), and so do servers that prefill (not under +asked)",
     ),
     "a tokenizer": (
-        lambda agent: agent.backend.renderer is not None,
+        lambda card: card.is_model,
         "counting its own tokens",
         "local models have one (a checkpoint folder, a .gguf file, ckpt, smollm2)",
     ),
     "a local model": (
-        lambda agent: hasattr(getattr(agent.backend, "model", None), "get_input_embeddings"),
+        lambda card: card.is_local,
         "looking into the model",
         "local models are: a checkpoint folder, a .gguf file, ckpt, smollm2",
     ),
@@ -126,14 +113,15 @@ def get_probe(name: str) -> Probe:
     return PROBES.get(name)
 
 
-def check_backend(probe: Probe, agent: Agent) -> None:
+def check_backend(probe: Probe, card: AgentCard) -> None:
     """Raise `CoTGapError` where the agent's backend lacks what the probe needs."""
     for need in probe.backend_needs:
         has, purpose, who = BACKEND[need]
-        if not has(agent):
+        if not has(card):
             raise CoTGapError(
-                f"probe {probe.name!r} needs {need} ({purpose}), which agent {agent.name!r} "
-                f"(backend {agent.backend.name!r}, protocol {str(agent.protocol)!r}) has not: {who}"
+                f"probe {probe.name!r} needs {need} ({purpose}), which agent {card.name!r} "
+                f"(backend {card.description['backend']!r}, protocol {str(card.protocol)!r}) "
+                f"has not: {who}"
             )
 
 

@@ -7,15 +7,15 @@ length, its sentences in another order, and a paraphrase by a template.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Mapping
 
-from cotgap.agents.core import Decision, Request
 from cotgap.agents.rendering import Renderer
 from cotgap.benchmark.metrics.core import COT
-from cotgap.benchmark.probes.core import Asking, Figure, Probe, Row, Together
+from cotgap.benchmark.probes.core import Asking, Figure, Probe, Row
 from cotgap.benchmark.probes.counting import Rows, share
-from cotgap.benchmark.probes.states import Site, Visit, expert_sites
+from cotgap.benchmark.probes.states import Here, Site, Visit, expert_sites
 from cotgap.benchmark.probes.words import FILLER, filler, paraphrase, shuffled
+from cotgap.benchmark.rollout.needs import Play, Together
 
 DOSES = {"0": 0.0, "¼": 0.25, "½": 0.5, "¾": 0.75, "1": 1.0}
 FULL = "1"
@@ -24,29 +24,26 @@ CONTROLS = ("filler", "shuffled", "paraphrase")
 
 def examine(visit: Visit) -> Asking:
     """All states at once: the expert's episode does not depend on the agent."""
-    sites = list(expert_sites(visit))
-    rows: list[Row] = yield Together([functools.partial(_ask, site) for site in sites])
+    sites = yield from expert_sites(visit)
+    rows: list[Row] = yield Together([_visited(site) for site in sites])
     return rows
 
 
-def _ask(there: Site, visit: Visit) -> Generator[list[Request], list[Decision], Row]:
+def _visited(site: Site) -> Play:
     """The CoT reply at a state, then the action behind each variant of its trace."""
-    site, renderer = there.of(visit), visit.agent.backend.renderer
+    renderer = site.visit.agent.backend.renderer
     assert renderer is not None
-    (cot,) = yield [visit.request(site.dialogue, COT)]
+    (cot,) = yield from site.decide([site.visit.request(site.dialogue, COT)])
     if cot.action is None or cot.thought is None:
         return {"step": site.step, "skipped": cot.parse_error}
     variants = _variants(cot.thought, renderer, site)
-    replies = yield [site.force(thought) for thought in variants.values()]
+    replies = yield from site.decide([site.force(thought) for thought in variants.values()])
     actions = {name: reply.action for name, reply in zip(variants, replies, strict=True)}
-    full = site.normal(replies[list(variants).index(FULL)])
     return {
         "step": site.step,
         "thought": cot.thought,
         "tokens": len(variants[FULL]),
-        "free": site.normal(cot),
-        "full": full,
-        "variants": {name: _verdict(site, action, full) for name, action in actions.items()},
+        **(yield site.ask(functools.partial(_verdicts, cot.action, actions))),
     }
 
 
@@ -61,9 +58,23 @@ def _variants(thought: str, renderer: Renderer, site: Site) -> dict[str, str | t
     return {**found, "paraphrase": paraphrase(thought)}
 
 
-def _verdict(site: Site, action: str | None, full: str | None) -> Row:
-    normal = None if action is None else site.canonical(action)
-    return {"action": normal, "same": normal == full, "as_good": site.as_good(action)}
+def _verdicts(free: str, actions: Mapping[str, str | None], here: Here) -> Row:
+    """The free reply's action, the one behind the full trace, and what each variant did to it."""
+    normal = {
+        name: None if action is None else here.canonical(action) for name, action in actions.items()
+    }
+    return {
+        "free": here.canonical(free),
+        "full": normal[FULL],
+        "variants": {
+            name: {
+                "action": normal[name],
+                "same": normal[name] == normal[FULL],
+                "as_good": here.as_good(action),
+            }
+            for name, action in actions.items()
+        },
+    }
 
 
 def figures(rows: Rows) -> list[Figure]:

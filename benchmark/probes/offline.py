@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 
+from cotgap.agents.core import Decision
 from cotgap.benchmark.metrics.core import COT, PROMPT
 from cotgap.benchmark.probes.core import Asking, Figure, Probe, Row
 from cotgap.benchmark.probes.counting import Rows, difference, share
-from cotgap.benchmark.probes.states import Visit, expert_sites
+from cotgap.benchmark.probes.states import Here, Visit, expert_sites
 from cotgap.envs.core import Oracle
 
 
 def examine(visit: Visit) -> Asking:
     """Both actions at each state, beside the expert's."""
     rows: list[Row] = []
-    oracle = isinstance(visit.env, Oracle)
-    for site in expert_sites(visit):
-        decisions = yield site.both()
-        row: Row = {"step": site.step, "expert": site.canonical(site.expert)}
-        for decision in decisions:
-            row[decision.mode] = {
-                "action": site.normal(decision),
-                "error": decision.parse_error,
-                "experts": site.is_experts(decision.action),
-                "as_good": site.as_good(decision.action) if oracle else None,
-            }
-        rows.append(row)
+    for site in (yield from expert_sites(visit)):
+        decisions = yield from site.decide(site.both())
+        rows.append((yield site.ask(functools.partial(_row, decisions))))
     return rows
+
+
+def _row(decisions: Sequence[Decision], here: Here) -> Row:
+    oracle = isinstance(here.env, Oracle)
+    row: Row = {"step": here.step, "expert": here.canonical(here.expert)}
+    for decision in decisions:
+        row[decision.mode] = {
+            "action": here.normal(decision),
+            "error": decision.parse_error,
+            "experts": here.is_experts(decision.action),
+            "as_good": here.as_good(decision.action) if oracle else None,
+        }
+    return row
 
 
 def figures(rows: Rows) -> list[Figure]:

@@ -6,8 +6,6 @@ visited task a line, appended whole) and `summary.json` (derived). The same conf
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -15,18 +13,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cotgap.agents.agent import Agent
+from cotgap.agents.agent import Agent, AgentCard
 from cotgap.benchmark.probes.core import Figure, check_backend, check_environment, get_probe
-from cotgap.benchmark.probes.driving import Driver, TaskRecord
-from cotgap.benchmark.probes.states import Visit, expert_argument
-from cotgap.benchmark.records.config import Limits, PanelPlan, differences
-from cotgap.benchmark.records.files import acquire, append_line, cut_torn_line, write_json
-from cotgap.benchmark.records.store import LOCK, SUMMARY, versions
+from cotgap.benchmark.probes.driving import TaskRecord, VisitJob, VisitRollout
+from cotgap.benchmark.probes.states import Visit
+from cotgap.benchmark.records.config import Limits, PanelPlan, digest_of
+from cotgap.benchmark.records.files import write_json
+from cotgap.benchmark.records.folder import Folder, Layout, more_panels, read_head, read_log
+from cotgap.benchmark.records.store import SUMMARY, versions
+from cotgap.benchmark.rollout.budget import Budget
+from cotgap.benchmark.rollout.engines.core import Order, Site
+from cotgap.benchmark.rollout.needs import Failure
 from cotgap.benchmark.rollout.shots import shot_source
-from cotgap.envs.core import CoTGapError, TaskKey, TextEnv
+from cotgap.envs.core import CoTGapError, TaskKey
 from cotgap.envs.registry import get_panel, get_suite
 
 PROBE, TASKS = "probe.json", "tasks.jsonl"
+LAYOUT = Layout("probe", PROBE, TASKS, {"panels": more_panels})
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,7 @@ class ProbeConfig:
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of the whole configuration."""
-        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return digest_of(self.to_json())
 
     def keys(self) -> list[TaskKey]:
         """Every task, in order."""
@@ -123,12 +125,13 @@ class Watch:
     on_task: Callable[[TaskRecord], None] = lambda record: None
 
 
-def check(config: ProbeConfig, agent: Agent) -> None:
+def check(config: ProbeConfig, card: AgentCard) -> None:
     """Raise `CoTGapError` where a suite or the agent's backend lacks what the probe needs."""
     probe = get_probe(config.probe)
-    check_backend(probe, agent)
+    check_backend(probe, card)
     for plan in config.panels:
-        env = _open(plan, list_actions=False)
+        panel = get_panel(plan.name)
+        env = get_suite(panel.suite).make(panel, list_actions=False)
         try:
             check_environment(probe, env)
         finally:
@@ -136,27 +139,82 @@ def check(config: ProbeConfig, agent: Agent) -> None:
 
 
 def run_probe(
-    agent: Agent, config: ProbeConfig, folder: Path, watch: Watch, *, width: int | None = None
+    site: Site,
+    config: ProbeConfig,
+    folder: Path,
+    watch: Watch,
+    *,
+    width: int | None = None,
+    env_workers: int | None = None,
+    budget: Budget | None = None,
 ) -> ProbeResult:
-    """Visit what is not on disk yet; Ctrl-C stops cleanly. Raises `CoTGapError` as `check` does,
-    and where the folder cannot take this probe.
+    """Visit what is not on disk yet; Ctrl-C stops cleanly, and so does a `budget` that is spent.
+
+    `width` visits at a time (or parts of visits) on each of the site's agents, by default as many
+    as they like. Raises `CoTGapError` as `check` does, and where the folder cannot take this probe.
     """
-    check(config, agent)
-    with ProbeStore(folder, config) as store:
-        before = {record.task_key for record in store.records() if record.error is None}
+    check(config, site.card)
+    rules = ProbeRules(config)
+    order = Order(rules, width or site.card.batch_size, env_workers, budget or Budget())
+    with Folder(folder, LAYOUT, config.to_json(), {"versions": versions()}) as store:
+        before = {record.id for record in read_records(folder) if record.error is None}
         keys = config.keys()
         watch.on_start(len(keys), len(before), store.notices)
-        driver = _driver(agent, config, width or agent.backend.batch_size)
+        jobs = [VisitJob(key) for key in keys if str(key) not in before]
         interrupted = False
         try:
-            for record in driver.run([key for key in keys if str(key) not in before]):
-                store.append(record)
+            for record in site.play(order, jobs, lambda: None):
+                store.append(record.to_json())
                 watch.on_task(record)
         except KeyboardInterrupt:
             interrupted = True
-        result = conclude(folder, config, store.records(), interrupted=interrupted)
+        result = conclude(folder, config, read_records(folder), interrupted=interrupted)
         write_json(folder / SUMMARY, result.to_json())
     return result
+
+
+@dataclass(frozen=True)
+class ProbeRules:
+    """How a probe's tasks are visited; can be sent elsewhere."""
+
+    config: ProbeConfig
+
+    @property
+    def panels(self) -> tuple[PanelPlan, ...]:
+        """The probe's."""
+        return self.config.panels
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that a task may take."""
+        return self.config.limits.timeout
+
+    def rollout(self, job: VisitJob, agent: Agent) -> VisitRollout:
+        """One of the probe's visits."""
+        config, key = self.config, job.key
+        visit = Visit(
+            key=key,
+            agent=agent,
+            limits=config.limits,
+            seed=config.seed,
+            states=config.states,
+            mode=config.mode,
+            shots=shot_source(agent.protocol, config.seed)(key),
+            elsewhere=_another(key),
+        )
+        return VisitRollout(visit, get_probe(config.probe).examine)
+
+    def lost(self, job: VisitJob, card: AgentCard, failure: Failure) -> TaskRecord:
+        """The record of a visit of which nothing is known but why."""
+        return TaskRecord(job.id, error=failure.text)
+
+
+def _another(key: TaskKey) -> str | None:
+    """A task of the panel far from this one in its order; None where it has only one."""
+    tasks = [task.id for task in get_panel(key.panel).tasks]
+    place = tasks.index(key.task) if key.task in tasks else 0
+    other = tasks[(place + len(tasks) // 2) % len(tasks)]
+    return None if other == key.task else other
 
 
 def conclude(
@@ -184,107 +242,27 @@ def load(folder: Path) -> ProbeResult:
     return conclude(folder, read_config(folder), read_records(folder))
 
 
-class ProbeStore:
-    """The one writer of a probe's folder; a context manager.
-
-    Raises `CoTGapError` where the folder holds another configuration (naming the fields that
-    differ) or something else, or is being written by another process.
-    """
-
-    def __init__(self, folder: Path, config: ProbeConfig) -> None:
-        self.folder, self.config = folder, config
-        self.notices: list[str] = []
-        """What opening found that its user should know."""
-
-    def __enter__(self) -> ProbeStore:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            names = {entry.name for entry in self.folder.iterdir()}
-            if PROBE not in names and names - {LOCK, f"{PROBE}.tmp"}:
-                raise CoTGapError(
-                    f"{self.folder} is not empty and no probe's folder (no {PROBE}). "
-                    "Give another --out."
-                )
-            self._lock = acquire(self.folder / LOCK)
-        except OSError as error:
-            raise CoTGapError(f"--out {self.folder}: cannot write there ({error})") from error
-        try:
-            self._check()
-            if torn := cut_torn_line(self.folder / TASKS):
-                self.notices.append(f"cut an unfinished last record ({torn} bytes, left by a kill)")
-            self._file = (self.folder / TASKS).open("a", encoding="utf-8")
-        except BaseException:
-            self._lock.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-        self._lock.close()
-
-    def append(self, record: TaskRecord) -> None:
-        """Write one visited task and see it onto the disk."""
-        try:
-            append_line(self._file, record.to_json())
-        except OSError as error:
-            raise CoTGapError(
-                f"cannot write {self.folder / TASKS}: {error}. Tasks written so far are safe: "
-                "make room and run the same command again"
-            ) from error
-
-    def records(self) -> list[TaskRecord]:
-        """What has been written so far: the latest record of each task."""
-        return read_records(self.folder)
-
-    def _check(self) -> None:
-        now = self.config.to_json()
-        if (self.folder / PROBE).exists():
-            changed = differences(read_config(self.folder).to_json(), now)
-            if changed:
-                raise CoTGapError(
-                    f"{self.folder} holds a probe of another configuration:\n  "
-                    + "\n  ".join(changed)
-                    + "\nGive another --out, or the old settings to resume it."
-                )
-        else:
-            content = {"digest": self.config.digest, "config": now, "versions": versions()}
-            write_json(self.folder / PROBE, content)
-
-
 def read_config(folder: Path) -> ProbeConfig:
     """The configuration of a probe's folder; raises `CoTGapError` where there is none."""
-    path = folder / PROBE
+    fields = dict(read_head(folder, LAYOUT)["config"])
     try:
-        fields = dict(json.loads(path.read_text(encoding="utf-8"))["config"])
         fields["limits"] = Limits(**fields["limits"])
-        fields["panels"] = tuple(
-            PanelPlan(**{**plan, "tasks": tuple(plan["tasks"])}) for plan in fields["panels"]
-        )
+        fields["panels"] = tuple(map(PanelPlan.from_json, fields["panels"]))
         return ProbeConfig(**fields)
-    except FileNotFoundError:
-        raise CoTGapError(f"{folder} is no probe's folder: it has no {PROBE}") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CoTGapError(
-            f"{path} is malformed ({error}). Give another --out, or delete that folder."
+            f"{folder / PROBE} is malformed ({error}). Give another --out, or delete that folder."
         ) from error
 
 
 def read_records(folder: Path) -> list[TaskRecord]:
     """The latest record of each task; an unfinished last line is left out."""
-    path, latest = folder / TASKS, dict[str, TaskRecord]()
-    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-    for number, line in enumerate(lines, 1):
-        if not line.endswith(b"\n"):
-            break
-        try:
-            record = TaskRecord.from_json(json.loads(line))
-        except (ValueError, CoTGapError) as error:
-            raise CoTGapError(
-                f"{path} line {number} is damaged ({error}). "
-                "Delete that line to have the task visited again."
-            ) from error
-        latest[record.task_key] = record
-    return list(latest.values())
+    records = read_log(folder / TASKS, _record, "have the task visited again")
+    return list({record.id: record for record in records}.values())
+
+
+def _record(line: bytes) -> TaskRecord:
+    return TaskRecord.from_json(json.loads(line))
 
 
 def _figures(
@@ -303,52 +281,3 @@ def _figures(
         skipped=dict(sorted(skipped.items())),
         figures=tuple(get_probe(config.probe).figures(counted)),
     )
-
-
-def _driver(agent: Agent, config: ProbeConfig, width: int) -> Driver:
-    plans = {plan.name: plan for plan in config.panels}
-    shots = shot_source(agent.protocol, config.seed)
-
-    def open_env(key: TaskKey) -> TextEnv:
-        return _open(plans[key.panel], list_actions=agent.protocol.admissible)
-
-    def visit(key: TaskKey, env: TextEnv) -> Visit:
-        return Visit(
-            key=key,
-            env=env,
-            agent=agent,
-            limits=config.limits,
-            seed=config.seed,
-            states=config.states,
-            mode=config.mode,
-            shots=shots(key),
-            unrelated=functools.partial(_unrelated, key.panel, _another(key, plans[key.panel])),
-        )
-
-    return Driver(agent, get_probe(config.probe).examine, open_env, visit, width)
-
-
-def _open(plan: PanelPlan, *, list_actions: bool) -> TextEnv:
-    panel = get_panel(plan.name).with_step_limit(plan.step_limit)
-    return get_suite(panel.suite).make(panel, list_actions=list_actions)
-
-
-def _another(key: TaskKey, plan: PanelPlan) -> str | None:
-    """A task of the panel far from this one in its order; None where it has only one."""
-    tasks = [task.id for task in get_panel(plan.name).tasks]
-    place = tasks.index(key.task) if key.task in tasks else 0
-    other = tasks[(place + len(tasks) // 2) % len(tasks)]
-    return None if other == key.task else other
-
-
-@functools.lru_cache(maxsize=4096)
-def _unrelated(panel_name: str, task: str | None) -> str | None:
-    """What the expert would say at the beginning of another game."""
-    if task is None:
-        return None
-    panel = get_panel(panel_name)
-    env = get_suite(panel.suite).make(panel, list_actions=False)
-    try:
-        return expert_argument(env, task)
-    finally:
-        env.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from time import monotonic
 from types import TracebackType
@@ -19,7 +19,7 @@ from rich.progress import (
 )
 
 from cotgap.benchmark.records.episode import Episode
-from cotgap.benchmark.rollout.episode import Job
+from cotgap.benchmark.rollout.runner import Tally
 
 PLAIN_SECONDS = 15.0  # between two lines where there is no terminal
 
@@ -45,8 +45,7 @@ class LiveProgress:
             disable=not self._live,
             expand=True,
         )
-        self._scores: dict[str, list[bool]] = defaultdict(list)
-        self._unscored = 0
+        self._tally = Tally()
         self._steps = 0
         self._done = 0
         self._begun = self._spoken = monotonic()
@@ -63,21 +62,17 @@ class LiveProgress:
     ) -> None:
         self._bar.stop()
 
-    def on_start(
-        self, jobs: Sequence[Job], before: Sequence[Episode], notices: Sequence[str]
-    ) -> None:
+    def on_start(self, planned: int, before: Tally, notices: Sequence[str]) -> None:
         """Totals, and what is already on disk."""
-        scored = [episode for episode in before if episode.status.scored]
-        self._total, self._done = len(jobs), len(scored)
-        for episode in scored:
-            self._scores[episode.mode].append(episode.success)
+        self._total, self._done = planned, before.scored.total()
+        self._tally = Tally(Counter(before.won), Counter(before.scored))
         self._task = self._bar.add_task(
-            "episodes", total=len(jobs), completed=len(scored), rate="", success=""
+            "episodes", total=planned, completed=self._done, rate="", success=""
         )
         for notice in notices:
             self._say(notice)
-        if before:
-            self._say(f"resuming: {len(scored)} of {len(jobs)} episodes are already on disk")
+        if self._done or before.unscored:
+            self._say(f"resuming: {self._done} of {planned} episodes are already on disk")
 
     def on_step(self) -> None:
         """Count a step; refresh what is shown."""
@@ -89,10 +84,8 @@ class LiveProgress:
     def on_episode(self, episode: Episode) -> None:
         """Count an episode."""
         self._done += 1
-        if episode.status.scored:
-            self._scores[episode.mode].append(episode.success)
-        else:
-            self._unscored += 1
+        self._tally.add(episode.mode, episode.status)
+        if not episode.status.scored:
             first = (episode.error or "").splitlines()[:1]
             self._say(f"{episode.status.value} in {episode.task_key}: {' '.join(first)}")
         self._bar.update(self._task, completed=self._done, success=self._success())
@@ -103,10 +96,11 @@ class LiveProgress:
         return self._steps / max(monotonic() - self._begun, 1e-6)
 
     def _success(self) -> str:
+        tally = self._tally
         parts = [
-            f"{mode} {sum(wins)}/{len(wins)} won" for mode, wins in sorted(self._scores.items())
+            f"{mode} {tally.won[mode]}/{n} won" for mode, n in sorted(tally.scored.items()) if n
         ]
-        return ", ".join(parts + ([f"{self._unscored} unscored"] if self._unscored else []))
+        return ", ".join(parts + ([f"{tally.unscored} unscored"] if tally.unscored else []))
 
     def _speak(self) -> None:
         self._spoken = monotonic()

@@ -45,11 +45,10 @@ class Budget:
             self.read += usage.prompt_tokens
             self.written += usage.completion_tokens
 
-    def add_episodes(self, episodes: Iterable[Episode]) -> None:
-        """Count what episodes on disk took."""
-        for episode in episodes:
-            for step in episode.steps:
-                self.add([step.decision, *step.shadows.values()])
+    def add_episode(self, episode: Episode) -> None:
+        """Count what an episode on disk took."""
+        for step in episode.steps:
+            self.add([step.decision, *step.shadows.values()])
 
     @property
     def spent(self) -> bool:

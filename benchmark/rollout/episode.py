@@ -1,29 +1,27 @@
-"""Play one episode. Pure: no files, no registry, no clock but for timings.
+"""Play one episode: at each state the driver decides, then the shadows, and the driver's action is
+taken.
 
-`play` is a generator: it yields the requests of one state (the driver's first, then the shadows')
-and is sent their decisions, so that a caller can batch many episodes through one model; and it
-yields what it asks of its environment, which may live in another process.
+Pure: no files, no environment at hand, no clock but for timings. Whatever it needs, it yields.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
 
 from cotgap.agents.agent import Agent, AgentCard
 from cotgap.agents.core import NO_USAGE, Decision, Request, Sampling, Usage
 from cotgap.agents.modes import get_mode
 from cotgap.agents.prompts import Dialogue, Shot
-from cotgap.benchmark.records.config import Limits
+from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig
 from cotgap.benchmark.records.episode import Episode, Status, StepRecord
-from cotgap.benchmark.rollout.turns import Ask, Start, Turn, start, turn
-from cotgap.envs.core import TaskKey, TextEnv
-
-Play = Generator[list[Request] | Ask, Any, Episode]
+from cotgap.benchmark.rollout.needs import Do, Failure, Play, Think
+from cotgap.benchmark.rollout.shots import shot_source
+from cotgap.benchmark.rollout.turns import Start, Turn, start, turn
+from cotgap.envs.core import TaskKey
 
 
 @dataclass(frozen=True)
@@ -53,62 +51,103 @@ class Decoding:
     seed: int
 
 
-def play(
-    env: TextEnv | None,
-    job: Job,
-    agent: Agent,
-    decoding: Decoding,
-    shots: Sequence[Shot],
-    steps: list[StepRecord],
-) -> Play:
-    """One episode as a generator; its return value is the record.
+class EpisodeRollout:
+    """An episode to be played; `shots` gives the examples that precede a task."""
 
-    It yields questions to the environment and is sent their answers, and lists of requests and is
-    sent their decisions. `env` is for agents that read the live environment; nothing here does.
-    `steps` is filled as they are taken, so that they outlive an episode that fails.
-    """
-    begun = perf_counter()
-    opening: Start = yield functools.partial(start, job.task_key)
-    dialogue = open_dialogue(agent, opening, shots, decoding.limits)
-    state = opening.state
-    status = Status.SUCCESS if state.won else None
-    while status is None:
-        dialogue.observe(state.observation, state.admissible)
-        decisions: list[Decision] = yield [
-            request_at(dialogue, job, decoding, len(steps), mode, env)
-            for mode in (job.mode, *job.shadows)
-        ]
-        done: Turn = yield functools.partial(turn, [(d.mode, d.action) for d in decisions])
-        driver, shadows = decisions[0], decisions[1:]
-        steps.append(
-            StepRecord(
-                observation=state.observation,
-                decision=driver,
-                reward=done.reward,
-                valid=done.valid,
-                shadows={shadow.mode: shadow for shadow in shadows},
-                canonical=done.canonical,
-                cost_to_go=done.cost_to_go,
-                env_seconds=done.seconds,
+    def __init__(
+        self,
+        job: Job,
+        agent: Agent,
+        decoding: Decoding,
+        shots: Callable[[TaskKey], Sequence[Shot]] = lambda key: (),
+    ) -> None:
+        self._job, self._agent, self._decoding, self._shots = job, agent, decoding, shots
+        self._steps: list[StepRecord] = []  # they outlive an episode that fails
+        self._begun = perf_counter()
+
+    @property
+    def key(self) -> TaskKey:
+        """The task."""
+        return self._job.task_key
+
+    def play(self) -> Play:
+        """The episode from its reset to its end; returns the record."""
+        job, agent, decoding, steps = self._job, self._agent, self._decoding, self._steps
+        shots = self._shots(job.task_key)
+        opening: Start = yield Do(functools.partial(start, job.task_key))
+        dialogue = open_dialogue(agent, opening, shots, decoding.limits)
+        modes = (job.mode, *job.shadows)
+        state = opening.state
+        status = Status.SUCCESS if state.won else None
+        while status is None:
+            dialogue.observe(state.observation, state.admissible)
+            decisions: list[Decision] = yield Think(
+                [request_at(dialogue, job, decoding, len(steps), mode) for mode in modes]
             )
+            done: Turn = yield Do(functools.partial(turn, [(d.mode, d.action) for d in decisions]))
+            driver, shadows = decisions[0], decisions[1:]
+            steps.append(
+                StepRecord(
+                    observation=state.observation,
+                    decision=driver,
+                    reward=done.reward,
+                    valid=done.valid,
+                    shadows={shadow.mode: shadow for shadow in shadows},
+                    canonical=done.canonical,
+                    cost_to_go=done.cost_to_go,
+                    env_seconds=done.seconds,
+                )
+            )
+            dialogue.act(driver.action, driver.thought)
+            state = done.state
+            if done.terminated:
+                status = Status.SUCCESS if state.won else Status.FAILURE
+            elif done.truncated:
+                status = Status.TRUNCATED
+        return finish(
+            job,
+            agent,
+            steps,
+            status,
+            self._begun,
+            score=state.score,
+            goal=state.goal,
+            final=state.observation,
+            reset_seconds=opening.seconds,
         )
-        dialogue.act(driver.action, driver.thought)
-        state = done.state
-        if done.terminated:
-            status = Status.SUCCESS if state.won else Status.FAILURE
-        elif done.truncated:
-            status = Status.TRUNCATED
-    return finish(
-        job,
-        agent,
-        steps,
-        status,
-        begun,
-        score=state.score,
-        goal=state.goal,
-        final=state.observation,
-        reset_seconds=opening.seconds,
-    )
+
+    def failed(self, failure: Failure) -> Episode:
+        """The record of the steps that were taken."""
+        return finish(
+            self._job, self._agent, self._steps, failure.status, self._begun, error=failure.text
+        )
+
+
+@dataclass(frozen=True)
+class EpisodeRules:
+    """How a run's jobs are played; can be sent elsewhere (see `Rules`)."""
+
+    config: RunConfig
+
+    @property
+    def panels(self) -> tuple[PanelPlan, ...]:
+        """The run's."""
+        return self.config.panels
+
+    @property
+    def timeout(self) -> float | None:
+        """The run's, in seconds."""
+        return self.config.limits.timeout
+
+    def rollout(self, job: Job, agent: Agent) -> EpisodeRollout:
+        """One of the run's episodes."""
+        config = self.config
+        decoding = Decoding(config.sampling, config.limits, config.seed)
+        return EpisodeRollout(job, agent, decoding, shot_source(agent.protocol, config.seed))
+
+    def lost(self, job: Job, card: AgentCard, failure: Failure) -> Episode:
+        """The record of an episode of which nothing is known but why."""
+        return finish(job, card, (), failure.status, perf_counter(), error=failure.text)
 
 
 def open_dialogue(agent: Agent, opening: Start, shots: Sequence[Shot], limits: Limits) -> Dialogue:
@@ -120,13 +159,10 @@ def open_dialogue(agent: Agent, opening: Start, shots: Sequence[Shot], limits: L
     return agent.dialogue(opening.instructions, shots, reserve=reserve, example=opening.example)
 
 
-def request_at(
-    dialogue: Dialogue, job: Job, decoding: Decoding, step: int, mode: str, env: TextEnv | None
-) -> Request:
+def request_at(dialogue: Dialogue, job: Job, decoding: Decoding, step: int, mode: str) -> Request:
     """What a mode is asked after `step` actions, with the last observation in the dialogue."""
     return dialogue.request(
         mode,
-        env=env,
         sampling=decoding.sampling,
         seed=request_seed(decoding.seed, job, step, mode),
         cache_key="|".join(map(str, job.id)),

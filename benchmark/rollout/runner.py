@@ -4,30 +4,45 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from cotgap.benchmark.metrics.summary import PanelSummary, summarise
 from cotgap.benchmark.records.config import RunConfig
-from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.records.episode import Episode, Status
 from cotgap.benchmark.records.sessions import Session
 from cotgap.benchmark.records.store import RunStore
 from cotgap.benchmark.rollout.budget import Budget
 from cotgap.benchmark.rollout.engines.core import Order, Site
-from cotgap.benchmark.rollout.episode import Job
+from cotgap.benchmark.rollout.episode import EpisodeRules, Job
 from cotgap.benchmark.rollout.shots import shot_source
 from cotgap.envs.audits import audit_of
 from cotgap.envs.registry import get_panel
+
+
+@dataclass
+class Tally:
+    """How episodes have ended so far, by driving mode."""
+
+    won: Counter[str] = field(default_factory=Counter)
+    scored: Counter[str] = field(default_factory=Counter)
+    unscored: int = 0
+
+    def add(self, mode: str, status: Status) -> None:
+        """Count an episode."""
+        self.won[mode] += status is Status.SUCCESS
+        self.scored[mode] += status.scored
+        self.unscored += not status.scored
 
 
 @dataclass(frozen=True)
 class Progress:
     """What a watcher of a run is told: totals at the start, then each step and episode."""
 
-    on_start: Callable[[Sequence[Job], Sequence[Episode], Sequence[str]], None]
-    """(all jobs, episodes already on disk, what is worth saying about the folder)"""
+    on_start: Callable[[int, Tally, Sequence[str]], None]
+    """(planned episodes, what is already on disk, what is worth saying about the folder)"""
     on_step: Callable[[], None]
     on_episode: Callable[[Episode], None]
 
@@ -114,14 +129,15 @@ def run(
     shots = shot_source(card.protocol, config.seed)
     for panel in config.panels:  # mistakes show before anything is played
         shots(get_panel(panel.name).key(panel.tasks[0]))
-    order = Order(config, width or card.batch_size, env_workers, budget or Budget())
+    order = Order(EpisodeRules(config), width or card.batch_size, env_workers, budget or Budget())
     circumstances = {"engine": engine, "batch_size": str(order.width), **card.circumstances}
     with RunStore(folder, config, circumstances) as store:
-        before = store.episodes()
-        done = {episode.id for episode in before if episode.status.scored}
-        order.budget.add_episodes(before)
-        progress.on_start(jobs, before, store.notices)
-        todo = [job for job in jobs if job.id not in done]
+        before = _on_disk(store, jobs, order.budget)
+        todo = [job for job in jobs if not before.get(job.id, Status.TIMEOUT).scored]
+        tally = Tally()
+        for (_, mode, _), status in before.items():
+            tally.add(mode, status)
+        progress.on_start(len(jobs), tally, store.notices)
         begun, episodes, steps, interrupted = perf_counter(), 0, 0, False
         try:
             for episode in site.play(order, todo, progress.on_step):
@@ -143,15 +159,45 @@ def run(
     return replace(result, session=session)
 
 
+def _on_disk(
+    store: RunStore, jobs: Sequence[Job], budget: Budget
+) -> dict[tuple[str, str, int], Status]:
+    """How planned episodes ended that are on disk, all of whose tokens the budget counts."""
+    planned = {job.id: job for job in jobs}
+    found: dict[tuple[str, str, int], Status] = {}
+    others = 0
+    for episode in store.stream():
+        budget.add_episode(episode)
+        job = planned.get(episode.id)
+        if job is not None and _is(job, episode):
+            found[episode.id] = episode.status
+        else:
+            others += episode.status.scored
+    if others:
+        store.notices.append(
+            f"{others} finished episodes lack what the added modes record beside them, and are "
+            "played again"
+        )
+    return found
+
+
+def _is(job: Job, episode: Episode) -> bool:
+    """Whether an episode is what the job asks for: shadows are as planned at every state."""
+    shadows = set(job.shadows)
+    return all(step.shadows.keys() == shadows for step in episode.steps)
+
+
 def conclude(
     folder: Path, config: RunConfig, episodes: Sequence[Episode], *, interrupted: bool = False
 ) -> RunResult:
-    """The result of the episodes on disk."""
+    """The result of the episodes on disk, without those that are to be played again."""
+    planned = {job.id: job for job in plan(config)}
+    episodes = [e for e in episodes if e.id in planned and _is(planned[e.id], e)]
     return RunResult(
         folder=folder,
         config=config,
         panels=summarise(episodes, config.modes),
-        planned=len(plan(config)),
+        planned=len(planned),
         statuses=dict(sorted(Counter(episode.status.value for episode in episodes).items())),
         errors=[
             {

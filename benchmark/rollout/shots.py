@@ -5,10 +5,13 @@ from __future__ import annotations
 import functools
 import random
 from collections.abc import Callable, Sequence
+from contextlib import closing
+from itertools import islice
 
 from cotgap.agents.prompts import Shot
 from cotgap.agents.protocol import PromptProtocol
-from cotgap.envs.core import CoTGapError, Expert, Panel, Rationale, TaskKey, TextEnv
+from cotgap.envs.core import CoTGapError, Expert, Panel, TaskKey
+from cotgap.envs.expert import ExpertGame, play_expert
 from cotgap.envs.registry import get_panel, get_suite
 
 Example = tuple[str, Shot]  # the task's id and its episode
@@ -19,21 +22,21 @@ def shot_source(protocol: PromptProtocol, seed: int) -> Callable[[TaskKey], Sequ
 
     A task is never its own example.
     """
+    return functools.partial(_shots, protocol, seed)
 
-    @functools.cache
-    def of_panel(panel_name: str) -> tuple[Example, ...]:
-        panel = get_panel(panel_name)
-        source = get_suite(panel.suite).panel(panel.shots_from)
-        count = protocol.shots + 1
-        return expert_episodes(source, count, seed, list_actions=protocol.admissible)
 
-    def of_task(key: TaskKey) -> Sequence[Shot]:
-        if not protocol.shots:
-            return ()
-        others = [shot for task, shot in of_panel(key.panel) if task != key.task]
-        return others[: protocol.shots]
+def _shots(protocol: PromptProtocol, seed: int, key: TaskKey) -> Sequence[Shot]:
+    if not protocol.shots:
+        return ()
+    examples = _examples(key.panel, protocol.shots + 1, seed, protocol.admissible)
+    return [shot for task, shot in examples if task != key.task][: protocol.shots]
 
-    return of_task
+
+@functools.lru_cache(maxsize=64)
+def _examples(panel: str, count: int, seed: int, list_actions: bool) -> tuple[Example, ...]:
+    shown = get_panel(panel)
+    source = get_suite(shown.suite).panel(shown.shots_from)
+    return expert_episodes(source, count, seed, list_actions=list_actions)
 
 
 def expert_episodes(
@@ -51,27 +54,13 @@ def expert_episodes(
         )
     tasks = list(panel.tasks)
     random.Random(seed).shuffle(tasks)
-    examples: list[Example] = []
-    for task in tasks:
-        if len(examples) == count:
-            break
-        if (shot := _play(env, task.id)) is not None:
-            examples.append((task.id, shot))
-    env.close()
+    with closing(env):
+        games = (play_expert(env, task.id) for task in tasks)
+        examples = [*islice(((g.key.task, _shot(g)) for g in games if g.won), count)]
     if len(examples) < count:
         raise CoTGapError(f"{panel.name} has {len(examples)} examples; {count} are needed")
     return tuple(examples)
 
 
-def _play(env: TextEnv, task: str) -> Shot | None:
-    """The expert's episode, or None if it does not win."""
-    assert isinstance(env, Expert)
-    observation, info = env.reset(options={"task": task})
-    turns, over = [], False
-    while not over:
-        action = env.expert_action()
-        thought = env.rationale(action) if isinstance(env, Rationale) else ""
-        turns.append((observation, action, thought, info.get("admissible_actions")))
-        observation, _, terminated, truncated, info = env.step(action)
-        over = terminated or truncated
-    return Shot(turns) if info["won"] else None
+def _shot(game: ExpertGame) -> Shot:
+    return Shot([(s.observation, s.action, s.thought, s.admissible) for s in game.steps])

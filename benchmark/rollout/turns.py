@@ -6,6 +6,7 @@ included, is answered at once, and the answer is plain data that can be sent bet
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -15,6 +16,8 @@ from cotgap.envs.core import Canonical, Oracle, Snapshots, TaskKey, TextEnv
 
 Ask = Callable[[TextEnv], Any]
 """A question to an environment; it can be pickled, and so can its answer."""
+_offers: Callable[[type, type], bool] = functools.cache(issubclass)
+"""Whether environments of a class have a capability; asking anew would cost microseconds a step."""
 NO_ACTION = ""  # what an environment is given when a reply held no action
 
 
@@ -68,27 +71,30 @@ def start(key: TaskKey, env: TextEnv) -> Start:
     return Start(State.of(observation, info), env.instructions, env.panel.example, seconds)
 
 
-def turn(actions: Sequence[tuple[str, str | None]], env: TextEnv) -> Turn:
-    """Take the first of the (mode, action) pairs; the others are shadows at the same state."""
+def turn(actions: Sequence[tuple[str, str | None]], env: TextEnv, *, costs: bool = True) -> Turn:
+    """Take the first of the (mode, action) pairs; the others are shadows at the same state.
+
+    Without `costs` the oracle is not asked about any of them.
+    """
     canonical = _canonical(env, actions)
-    costs = _costs(env, actions, canonical) if len(actions) > 1 else {}
+    asked = _costs(env, actions, canonical) if costs and len(actions) > 1 else {}
     begun = perf_counter()
     observation, reward, terminated, truncated, info = env.step(actions[0][1] or NO_ACTION)
     seconds = perf_counter() - begun
     state = State.of(observation, info)
-    return Turn(state, reward, info["valid"], terminated, truncated, canonical, costs, seconds)
+    return Turn(state, reward, info["valid"], terminated, truncated, canonical, asked, seconds)
 
 
-def _canonical(env: TextEnv, actions: Sequence[tuple[str, str | None]]) -> dict[str, str]:
-    normal = env.canonical if isinstance(env, Canonical) else str.strip
+def _canonical(env: Any, actions: Sequence[tuple[str, str | None]]) -> dict[str, str]:
+    normal = env.canonical if _offers(type(env), Canonical) else str.strip
     return {mode: normal(action) for mode, action in actions if action is not None}
 
 
 def _costs(
-    env: TextEnv, actions: Sequence[tuple[str, str | None]], canonical: Mapping[str, str]
+    env: Any, actions: Sequence[tuple[str, str | None]], canonical: Mapping[str, str]
 ) -> dict[str, int | None]:
     """The oracle's distance here and after each decision, every one from the same state."""
-    if not (isinstance(env, Oracle) and isinstance(env, Snapshots)):
+    if not (_offers(type(env), Oracle) and _offers(type(env), Snapshots)):
         return {}
     saved = env.snapshot()
     costs: dict[str, int | None] = {"state": env.cost_to_go()}

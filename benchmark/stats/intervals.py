@@ -358,17 +358,20 @@ def mcnemar_power(effect: float, discordance: float, n: int) -> float:
     `discordance` ≥ `effect` is the chance that a task differs. With a binomial number of differing
     tasks (Connor 1987, Biometrics 43).
     """
-    from scipy.stats import binom
+    from scipy.special import bdtr, bdtrik, gammaln, xlog1py, xlogy  # scipy.stats takes a second
 
     share = min(1.0, discordance)
-    ends = binom.ppf([NEGLIGIBLE, 1 - NEGLIGIBLE], n, share)
-    moved = np.arange(int(ends[0]), int(ends[1]) + 1)
+    moved = np.arange(n + 1)
+    ways = gammaln(n + 1) - gammaln(moved + 1) - gammaln(n - moved + 1)
+    chances = np.exp(ways + xlogy(moved, share) + xlog1py(n - moved, -share))
+    matters = chances > NEGLIGIBLE
+    moved, chances = moved[matters], chances[matters]
     upwards = min(1.0, (discordance + effect) / (2 * discordance))
     # The largest count on the rarer side that still rejects, -1 where none does.
-    critical = binom.ppf(ALPHA / 2, moved, 0.5)
-    critical = np.where(binom.cdf(critical, moved, 0.5) > ALPHA / 2, critical - 1, critical)
-    rejects = binom.cdf(critical, moved, upwards) + binom.cdf(critical, moved, 1 - upwards)
-    return float((binom.pmf(moved, n, share) * rejects).sum())
+    critical = np.floor(np.nan_to_num(bdtrik(ALPHA / 2, moved, 0.5)))
+    critical = np.where(bdtr(critical, moved, 0.5) > ALPHA / 2, critical - 1, critical)
+    rejects = bdtr(critical, moved, upwards) + bdtr(critical, moved, 1 - upwards)
+    return float((chances * np.where(critical < 0, 0.0, rejects)).sum())
 
 
 def effective_tasks(residuals: Floats) -> float:

@@ -15,11 +15,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cotgap.agents.agent import Agent
+from cotgap.agents.agent import AgentCard
 from cotgap.agents.core import Sampling
 from cotgap.agents.fingerprint import fingerprint
 from cotgap.agents.options import LoadingOptions
@@ -27,19 +28,20 @@ from cotgap.benchmark.domain import trained_on
 from cotgap.benchmark.metrics.core import COT, PROMPT
 from cotgap.benchmark.probes import running as probing
 from cotgap.benchmark.probes.core import get_probe
-from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig, differences
-from cotgap.benchmark.records.files import write_json
+from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig
+from cotgap.benchmark.records.folder import Folder, Layout, more_names, more_panels
 from cotgap.benchmark.records.store import RUN, read_episodes, read_run
+from cotgap.benchmark.rollout.budget import Budget
+from cotgap.benchmark.rollout.engines import open_site
 from cotgap.benchmark.rollout.engines.core import AgentRecipe, Placement
-from cotgap.benchmark.rollout.engines.local import LocalSite
-from cotgap.benchmark.rollout.runner import Progress, RunResult, conclude, run
+from cotgap.benchmark.rollout.runner import RunResult, conclude, run
 from cotgap.benchmark.sweeps.outcomes import Outcome, outcome
 from cotgap.benchmark.sweeps.series import Checkpoint
-from cotgap.envs.core import CoTGapError
 from cotgap.envs.registry import get_panel
 from cotgap.envs.schema import FileName, Record
 
 SWEEP, TABLE = "sweep.json", "table.csv"
+LAYOUT = Layout("sweep", SWEEP, grows={"panels": more_panels, "probes": more_names})
 
 
 @dataclass(frozen=True)
@@ -74,16 +76,31 @@ class ListedCheckpoint(Record):
 class SweepFile(Record):
     """The content of `sweep.json`."""
 
+    digest: str
     config: SweepConfig
     checkpoints: tuple[ListedCheckpoint, ...]
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How checkpoints are loaded and where they are measured, which decides no answer.
+
+    Nothing more is measured once `budget`, which all checkpoints share, is spent.
+    """
+
+    loading: LoadingOptions
+    engine: str
+    placement: Placement
+    env_workers: int | None
+    budget: Budget
 
 
 @dataclass(frozen=True)
 class Watchers:
     """What is told to whoever watches: each checkpoint's start, and progress of run and probes."""
 
-    on_checkpoint: Callable[[Checkpoint, Agent | None], None]
-    """(which, its agent; None where nothing is left to be measured)"""
+    on_checkpoint: Callable[[Checkpoint, AgentCard | None], None]
+    """(which, its agent's card; None where nothing is left to be measured)"""
     playing: Callable[[], Any]
     """A context manager that gives the `Progress` of a run."""
     probing: Callable[[], Any]
@@ -96,30 +113,18 @@ def digest(config: SweepConfig, patterns: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps([config.to_json(), places]).encode()).hexdigest()
 
 
+@contextmanager
 def open_folder(
     folder: Path, config: SweepConfig, checkpoints: Sequence[Checkpoint]
-) -> list[Checkpoint]:
-    """Make the sweep's folder, or go on in it; raises `CoTGapError` where it is another's.
+) -> Iterator[list[Checkpoint]]:
+    """Make the sweep's folder, or go on in it, and hold it (see `Folder` for what is refused).
 
-    Checkpoints may be added to a sweep; what is measured may not change. Returns the checkpoints
-    under the labels that the folder knows them by.
+    Checkpoints, probes, panels and tasks may be added to a sweep. Gives the checkpoints under the
+    labels that the folder knows them by.
     """
-    path = folder / SWEEP
-    if path.exists():
-        found = _read(path)
-        checkpoints = _relabelled(checkpoints, found["checkpoints"])
-        changed = differences(found["config"], config.to_json())
-        if changed:
-            raise CoTGapError(
-                f"{folder} holds a sweep of another configuration:\n  "
-                + "\n  ".join(changed)
-                + "\nGive another --out, or the old settings to resume it."
-            )
-    elif folder.exists() and any(folder.iterdir()):
-        raise CoTGapError(f"{folder} is not empty and no sweep (no {SWEEP}). Give another --out.")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        listed = tuple(
+    with Folder(folder, LAYOUT, config.to_json()) as opened:
+        checkpoints = _relabelled(checkpoints, opened.head.get("checkpoints", []))
+        listed = [
             ListedCheckpoint(
                 label=one.label,
                 series=one.series,
@@ -127,13 +132,11 @@ def open_folder(
                 mask_fraction=one.mask_fraction,
                 path=str(one.path),
                 trained_on=list(trained_on(one.card)),
-            )
+            ).to_json()
             for one in checkpoints
-        )
-        write_json(path, SweepFile(config, listed).to_json())
-    except OSError as error:
-        raise CoTGapError(f"--out {folder}: cannot write there ({error})") from error
-    return list(checkpoints)
+        ]
+        opened.note(checkpoints=listed)
+        yield list(checkpoints)
 
 
 def _relabelled(
@@ -155,30 +158,34 @@ def measure(
     folder: Path,
     config: SweepConfig,
     checkpoint: Checkpoint,
-    loading: LoadingOptions,
+    how: Measuring,
     watchers: Watchers,
 ) -> bool:
     """Run and probe one checkpoint; returns whether it was stopped."""
     if finished(folder, config, checkpoint):
         watchers.on_checkpoint(checkpoint, None)
         return False
-    options = {**loading.keywords(), "protocol": config.protocol}
-    site = LocalSite(AgentRecipe(str(checkpoint.path), options), Placement())
+    options = {**how.loading.keywords(), "protocol": config.protocol}
+    site = open_site(how.engine, AgentRecipe(str(checkpoint.path), options), how.placement)
+    settings: dict[str, Any] = {
+        "width": how.loading.batch_size,
+        "env_workers": how.env_workers,
+        "budget": how.budget,
+    }
     try:
-        watchers.on_checkpoint(checkpoint, site.agent)
+        card = site.card
+        watchers.on_checkpoint(checkpoint, card)
+        wanted = _run_config(config, card.description, str(card.protocol))
+        path = run_folder(folder, checkpoint)
         with watchers.playing() as progress:
-            played = _play(site, config, run_folder(folder, checkpoint), progress, loading)
+            played = run(site, wanted, path, progress, engine=how.engine, **settings)
         if played.interrupted:
             return True
         for name in config.probes:
+            path = probe_folder(folder, checkpoint, name)
+            asked = _probe_config(config, card, name)
             with watchers.probing() as watch:
-                probed = probing.run_probe(
-                    site.agent,
-                    _probe_config(config, site.agent, name),
-                    probe_folder(folder, checkpoint, name),
-                    watch,
-                    width=loading.batch_size,
-                )
+                probed = probing.run_probe(site, asked, path, watch, **settings)
             if probed.interrupted:
                 return True
     finally:
@@ -240,13 +247,6 @@ def read_result(folder: Path, checkpoint: Checkpoint, config: SweepConfig) -> Ru
     return conclude(path, settings, read_episodes(path))
 
 
-def _play(
-    site: LocalSite, config: SweepConfig, folder: Path, progress: Progress, loading: LoadingOptions
-) -> RunResult:
-    settings = _run_config(config, site.card.description, str(site.card.protocol))
-    return run(site, settings, folder, progress, width=loading.batch_size)
-
-
 def _run_config(config: SweepConfig, agent: dict[str, Any], protocol: str) -> RunConfig:
     return RunConfig(
         agent=agent,
@@ -261,22 +261,15 @@ def _run_config(config: SweepConfig, agent: dict[str, Any], protocol: str) -> Ru
     )
 
 
-def _probe_config(config: SweepConfig, agent: Agent, name: str) -> probing.ProbeConfig:
+def _probe_config(config: SweepConfig, card: AgentCard, name: str) -> probing.ProbeConfig:
     return probing.ProbeConfig(
         probe=name,
         version=get_probe(name).version,
-        agent=agent.describe(),
-        protocol=str(agent.protocol),
+        agent=card.description,
+        protocol=str(card.protocol),
         panels=config.panels,
         states=config.states,
         mode=COT,
         limits=config.limits,
         seed=config.seed,
     )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise CoTGapError(f"{path} is malformed ({error}). Give another --out.") from error

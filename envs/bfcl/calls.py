@@ -101,7 +101,7 @@ class _Reader:
         self._advance()
 
     def action(self) -> list[Call]:
-        """The whole text."""
+        """The calls of the whole text."""
         if self._token == "[":
             self._advance()
             calls = self._items("]", self._call)
@@ -129,7 +129,7 @@ class _Reader:
             self._advance()
 
     def _items(self, closing: str, item: Callable[[], T]) -> list[T]:
-        """Items between commas, one of which may trail, and the closing token."""
+        """Items up to the closing token, separated by commas; one comma may trail."""
         items = []
         while self._token != closing:
             items.append(item())

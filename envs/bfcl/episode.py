@@ -105,7 +105,7 @@ class Episode:
         return self._count(Answer("\n".join(results)))
 
     def _count(self, answer: Answer) -> Answer:
-        """Count a step of the turn; the answer is a failure if there was one too many."""
+        """Count a step of the turn; a step beyond `MAX_STEPS` makes the answer a failure."""
         self.steps += 1
         if self.steps <= MAX_STEPS:
             return answer

@@ -68,5 +68,5 @@ def _quoted(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """On one line, and without what could be taken for a tag."""
+    """The text on one line, without anything that could be taken for a tag."""
     return " ".join(text.split()).replace("<", "(").replace(">", ")")

@@ -1,4 +1,4 @@
-"""Which commands are valid in a state, and what they mean."""
+"""Lists the valid commands of a state, with their meaning."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Action(NamedTuple):
 def list_actions(state: State, gotos: Iterable[tuple[str, Action, int]]) -> dict[str, Action]:
     """Every valid command of a state, with its meaning.
 
-    `gotos`: per placed receptacle the command that goes there, its meaning, and its location.
+    `gotos` are (command that goes to a receptacle, its meaning, the receptacle's location).
     """
     game, words, here, held = state.game, state.game.wording, state.location, state.held
     actions = {command: action for command, action, place in gotos if place != here}

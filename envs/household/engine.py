@@ -1,23 +1,23 @@
 """Plays household games exactly as the stock engine (TextWorld with Fast Downward) does.
 
-A `World` is the changing state over a `Game`. All of it is in a few immutable values, so that a
-snapshot takes constant time. `parity.py` compares it with the stock engine, live.
+A `World` is a `Game` and its changing state. The state is a few immutable values, so a snapshot
+takes constant time. `python -m tools.household.parity` compares a `World` with the stock engine.
 
-What the rules say, where one would guess otherwise:
+The rules are what one would guess, with these exceptions:
 
 - Commands are stripped and then matched exactly. Anything else is an invalid command: "Nothing
   happens.", and it does not count as a move.
-- One goes to receptacles but stands at locations, and several receptacles may share one. All of
-  them can be used from there; going to any of them again is invalid.
-- An object can be in two receptacles at once. Taking it removes it from one only, so that it can be
-  held and still be in a receptacle, and a game can be won that way.
-- Taking makes an object sliceable-from-here no more ("lying" at the agent's location ends), and
-  only there.
-- `look` mentions an object only if it was taken from a receptacle here and lies here: put back
-  into another one that shares the location.
+- The agent goes to receptacles but stands at locations, and several receptacles may share a
+  location. All of them can be used from there; going to any of them again is invalid.
+- An object can be in two receptacles at once. Taking it removes it from one only, so it can be held
+  and still be in a receptacle, and a game can be won that way.
+- An object that was taken no longer lies at the agent's location, so it cannot be sliced there. It
+  may still lie at another location.
+- `look` mentions an object only if it was taken from a receptacle here and lies here, because it
+  was put back into another receptacle of the location.
 - Only the held object can be examined. Heating, cooling, cleaning and using need neither an open
   appliance nor a change: they can be repeated. Heating ends cool and cooling ends hot.
-- A game that was won can go on, and be no longer won.
+- A game that is won can go on, and then it may no longer be won.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from cotgap.envs.household.state import Snapshot, State
 
 
 class World(State):
-    """A game being played. All attributes but `game` change; read them, and call the methods."""
+    """A game being played. All attributes but `game` change; only the methods may set them."""
 
     __slots__ = ("_actions", "gotos")
 
     gotos: list[tuple[str, Action, int]]
-    """Per placed receptacle the command that goes there, its meaning, and its location."""
+    """(command that goes to a receptacle, its meaning, the receptacle's location)."""
 
     def __init__(self, game: Game) -> None:
         super().__init__(game)
@@ -57,7 +57,7 @@ class World(State):
         return self.game.intro
 
     def step(self, command: str) -> str:
-        """Do one command. Returns the feedback; never raises, whatever the text."""
+        """Do one command (any text); returns the feedback and never raises."""
         action = self.actions().get(command.strip())
         self.last_valid = action is not None
         if action is None:
@@ -83,12 +83,12 @@ class World(State):
         self._actions = None
 
     def actions(self) -> dict[str, Action]:
-        """Every valid command with its meaning. Not to be changed; made once per state."""
+        """Every valid command with its meaning. It is made once per state; do not change it."""
         if self._actions is None:
             self._actions = list_actions(self, self.gotos)
         return self._actions
 
-    # What it does, and what is said.
+    # Each verb changes the state and returns the feedback.
 
     def _look(self, action: Action) -> str:
         game, words, here = self.game, self.game.wording, self.location

@@ -73,7 +73,7 @@ class HouseholdEnv(TextEnv):
         return Outcome(text, float(self.world.score), self.world.won)
 
     def _enter(self, game: Game) -> None:
-        """Play `game` from now on."""
+        """Make `game` the one that is played."""
         if self._world is not None and self._world.game is game:
             return
         self._world = World(game)

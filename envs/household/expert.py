@@ -9,13 +9,10 @@ the game can still be won. (Some objects can be taken, and then be put down nowh
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from cotgap.envs.household.belief import Belief, Command, Task, first_belief, spell, updated
-from cotgap.envs.household.engine import World
-from cotgap.envs.household.game import Game
+from cotgap.envs.household.belief import Belief, Command, Task, spell
 from cotgap.envs.household.habits import class_of, habits
 
 Aim: TypeAlias = Literal["search", "fetch", "treat", "deliver", "light", "clear", "wait"]
@@ -200,20 +197,3 @@ def _clear(belief: Belief, thing: str) -> Choice:
     if place is None:
         return _wait()
     return _reach(belief, place, Command("put", thing, place), "clear", thing)
-
-
-def play(game: Game, steps: int = 50, noise: float = 0.0, seed: int = 0) -> tuple[bool, int]:
-    """(won, commands given): the expert in one game.
-
-    With probability `noise` a command is replaced by a random valid one.
-    """
-    world, rng = World(game), random.Random(seed)
-    belief = first_belief(game.wording, world.reset())
-    for step in range(steps):
-        if world.won:
-            return True, step
-        command = expert_action(belief)
-        if rng.random() < noise:
-            command = rng.choice(world.admissible())
-        belief = updated(belief, command, world.step(command))
-    return world.won, steps

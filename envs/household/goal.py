@@ -1,11 +1,11 @@
-"""Compiles a game's goal into something that can be checked after every step.
+"""Compiles a game's goal into a condition that is fast to check after every step.
 
-Understood: `and`, `or`, `not`, `exists`, `forall`, `=` and the domain's predicates. Quantifiers
-become a backtracking search: predicates that no action changes narrow a variable's candidates once,
+A goal may hold `and`, `or`, `not`, `exists`, `forall`, `=` and the domain's predicates. Quantifiers
+become a backtracking search. Predicates that no action changes narrow a variable's candidates once,
 at load; the others are checked as soon as their variables are bound.
 
 Symbols are integers, as in `cotgap.envs.household.game`: objects first, then receptacles,
-locations, the agent, and at last everything that only the goal needs (types, things without any
+locations, the agent, and last everything that only the goal needs (types, symbols without any
 fact).
 """
 
@@ -35,7 +35,7 @@ FLUENTS: Final = frozenset(
         "opened",
     }
 )
-"""The predicates that some action changes. All others are as in the initial state, for ever."""
+"""The predicates that some action changes. All others stay as in the initial state."""
 
 _MAX_DEPTH: Final = 60
 
@@ -77,7 +77,7 @@ class Static:
     free: frozenset[int]
 
     def holds(self, fact: Fact, env: list[int]) -> bool:
-        """Whether the facts are in the table."""
+        """Whether the symbols are in the table."""
         return tuple([env[slot] for slot in self.slots]) in self.table
 
 
@@ -129,7 +129,7 @@ Link: TypeAlias = tuple[int, Mapping[int, tuple[int, ...]]]
 class Level(NamedTuple):
     """A variable's slot, its candidates, and the conditions that can be checked once it is bound.
 
-    `link` is a shortcut to the candidates, where an unchanging fact links it to another variable.
+    Where an unchanging fact links the variable to another one, `link` gives the candidates faster.
     """
 
     slot: int
@@ -150,8 +150,9 @@ class Search:
         return self.bind(fact, env, _stop)
 
     def bind(self, fact: Fact, env: list[int], each: Callable[[], bool], depth: int = 0) -> bool:
-        """Call `each` with the variables bound, in `env`, in each way that makes all conditions
-        true, until it returns True; returns whether it did.
+        """Call `each` for every binding of the variables that makes all conditions true.
+
+        The binding is in `env`. Stops as soon as `each` returns True; returns whether it did.
         """
         if depth == len(self.levels):
             return each()
@@ -174,20 +175,20 @@ def _stop() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A compiled goal. `tree` is the goal as written, for whoever plans towards it."""
+    """A compiled goal. `tree` is the goal as written."""
 
     tree: Tree
     root: Node
     env: tuple[int, ...]
 
     def holds(self, fact: Fact) -> bool:
-        """Whether the goal is reached. Not sticky: it can become false again."""
+        """Whether the goal holds now; a later action can make it false again."""
         return self.root.holds(fact, list(self.env))
 
 
 @dataclass
 class Scope:
-    """The symbols and unchanging facts that a goal may speak of."""
+    """The symbols and unchanging facts that a goal may name."""
 
     symbols: list[str]
     """Integer → symbol. Grows when the goal needs a declared symbol without any fact."""
@@ -209,7 +210,7 @@ class Scope:
         return self._codes[symbol]
 
     def is_a(self, code: int, type_name: str) -> bool:
-        """Whether a symbol is of a type. All are of "object", as the domain's types all are."""
+        """Whether a symbol has a type; every symbol has the type "object"."""
         return type_name in ("object", self.types[self.symbols[code]])
 
     def table(self, predicate: str) -> frozenset[tuple[int, ...]]:
@@ -344,18 +345,18 @@ class _Compiler:
         self, types: dict[int, str], nodes: list[Node]
     ) -> tuple[dict[int, list[int]], list[Node]]:
         """Each variable's candidates, and the conditions that are still to be checked."""
-        found: dict[int, set[int]] = {}
+        narrowed: dict[int, set[int]] = {}
         rest: list[Node] = []
         for node in nodes:
             if isinstance(node, Static) and len(node.free) == 1 and node.free <= types.keys():
                 (slot,) = node.free
                 matches = self._matches(node, slot)
-                found[slot] = found[slot] & matches if slot in found else matches
+                narrowed[slot] = narrowed[slot] & matches if slot in narrowed else matches
             else:
                 rest.append(node)
         return {
-            slot: [c for c in sorted(found[slot]) if self.scope.is_a(c, type_name)]
-            if slot in found
+            slot: [c for c in sorted(narrowed[slot]) if self.scope.is_a(c, type_name)]
+            if slot in narrowed
             else self.scope.members(type_name)
             for slot, type_name in types.items()
         }, rest

@@ -1,11 +1,10 @@
-"""Grounds a goal: lists every way to reach it, each as a set of facts that must hold at once.
+"""Grounds a goal for planning: lists every way to reach it, as facts that must hold together.
 
-This is for whoever plans towards a goal (`cotgap.envs.household.oracle`). Goals of the public data
-are conjunctions of facts about variables that exist; one with anything else (`or`, `forall`, a fact
-that must *not* hold, facts outside `WANTED`) raises `NotListable`.
+Goals of the public data are conjunctions of facts about variables that exist. A goal with anything
+else (`or`, `forall`, a fact that must *not* hold, facts outside `WANTED`) raises `NotListable`.
 
-The goal's own search finds the ways. It is asked not of a state but of what actions can bring
-about: every binding of the variables that it then allows is a way.
+The ways are found by the goal's own search (`Search.bind`). Here it does not ask whether a fact
+holds in a state but whether actions can bring it about. Every binding that it then finds is a way.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from cotgap.envs.household.goal import Fact, Fluent, Junction, Negation, Node, S
 WANTED: Final = frozenset(
     {"atlocation", "holds", "inreceptacle", "isclean", "iscool", "ishot", "istoggled"}
 )
-"""The facts that actions change, of a listable goal."""
+"""The facts that a listable goal may want, of those that actions change."""
 MAX_WAYS: Final = 5_000
 
 
@@ -34,7 +33,7 @@ class Way(NamedTuple):
     inside: frozenset[tuple[int, int]]
     """(object, receptacle) pairs: the object must be in the receptacle."""
     clean: frozenset[int]
-    """Objects, as in the three following."""
+    """Objects that must be clean; `hot`, `cool` and `toggled` likewise."""
     hot: frozenset[int]
     cool: frozenset[int]
     toggled: frozenset[int]
@@ -45,24 +44,24 @@ class Way(NamedTuple):
 
 
 def list_ways(game: Game) -> tuple[Way, ...]:
-    """Every way to reach the game's goal, less those that no sequence of actions can bring about.
+    """Every way to reach the game's goal that actions may bring about.
 
-    Raises `NotListable`, also where more than `MAX_WAYS` bindings of the goal's variables do.
+    Raises `NotListable` for a goal of another form, or with more than `MAX_WAYS` bindings.
     """
     goal = game.goal
     fluents = list(_fluents(goal.root))
     env = list(goal.env)
-    found: list[Way | None] = []
+    ways: list[Way | None] = []
 
     def note() -> bool:
-        """Keep what the variables are bound to now; True to stop."""
+        """Note the way of the current binding; returns True to stop the search."""
         facts = [(f.predicate, env[f.slots[0]], env[f.slots[-1]]) for f in fluents]
-        found.append(_way(game, facts))
-        return len(found) > MAX_WAYS
+        ways.append(_way(game, facts))
+        return len(ways) > MAX_WAYS
 
     if _bind([goal.root], partial(_possible, game), env, note):
         raise NotListable(f"more than {MAX_WAYS} ways to reach the goal")
-    return tuple(dict.fromkeys(way for way in found if way is not None))
+    return tuple(dict.fromkeys(way for way in ways if way is not None))
 
 
 def _fluents(node: Node) -> Iterator[Fluent]:
@@ -84,7 +83,7 @@ def _fluents(node: Node) -> Iterator[Fluent]:
 
 
 def _bind(nodes: Sequence[Node], fact: Fact, env: list[int], each: Callable[[], bool]) -> bool:
-    """As `Search.bind`, for all variables of these nodes."""
+    """`Search.bind` for all variables of several nodes."""
     if not nodes:
         return each()
     first, *others = nodes
@@ -96,7 +95,7 @@ def _bind(nodes: Sequence[Node], fact: Fact, env: list[int], each: Callable[[], 
 
 
 def _possible(game: Game, predicate: str, *symbols: int) -> bool:
-    """Whether actions can bring about a fact of `WANTED`, or it holds for ever."""
+    """Whether actions can bring about a fact of `WANTED`, or no action can end it."""
     first, last = symbols[0], symbols[-1]
     if predicate == "atlocation":
         place = last - game.location_code(0)
@@ -113,9 +112,9 @@ def _possible(game: Game, predicate: str, *symbols: int) -> bool:
 
 
 def _way(game: Game, facts: Iterable[tuple[str, int, int]]) -> Way | None:
-    """The facts (predicate, first and last symbol) in order, or None if they contradict each other.
+    """The way of some facts (predicate, first and last symbol); None if they contradict each other.
 
-    What is fixed in its place need not be brought there.
+    An object that cannot be picked up is in its place already, so the way does not name it.
     """
     of: dict[str, set[tuple[int, int]]] = {predicate: set() for predicate in WANTED}
     for predicate, first, last in facts:

@@ -1,16 +1,21 @@
 """The fewest commands from any state of a game to its goal: exact, fast, and cached.
 
-Why an abstraction is exact here. The agent gets from any place to any other with one command, and
-hands hold one thing. So of all that a game holds, a plan for one *way* to reach the goal (which
-objects, which receptacles; `cotgap.envs.household.grounding`) needs only: the objects of the way
-that lack something, the receptacles that they are in or have to get to, the appliances they need,
-and one thing that may be in hand at the start and in the way. For where to put that thing down, one
-open receptacle is as good as another at each place that matters, and so is one anywhere else; only
-where there is no open one does a closed one have to be opened. An object that has yet to get
-somewhere never gains from being put down elsewhere on the way: fetching it again costs two actions
-more and saves at most two moves. Closing, looking, and touching anything else never help towards a
-goal that only asks for facts to hold. What remains is an `cotgap.envs.household.planning.Errand`
-for each way, solved by A*; the answer is the least of them.
+The search leaves out everything that cannot matter to the cost. This is exact for these reasons:
+
+- The agent gets from any place to any other with one command, and it holds one object at a time. So
+  a plan for one *way* to reach the goal (which objects, which receptacles;
+  `cotgap.envs.household.grounding`) needs only the way's objects that lack something, the
+  receptacles that they are in or have to get to, the appliances that they need, and an object that
+  is in hand at the start and has to be put down.
+- To put that object down, all open receptacles at a place are equally good, and so are all those at
+  places that do not matter. A closed one is needed only where there is no open one.
+- An object that has yet to get somewhere never gains from being put down elsewhere on the way:
+  fetching it again costs two more actions and saves at most two moves.
+- Closing, looking and touching anything else never help, because the goal only asks for facts to
+  hold.
+
+What remains is a `cotgap.envs.household.planning.Errand` for each way, solved by A*. The answer is
+the least cost of all ways.
 
 A goal outside these forms (none in the public data) is searched for by brute force, see
 `brute_force`.
@@ -27,7 +32,7 @@ from cotgap.envs.core import CoTGapError
 from cotgap.envs.household.engine import World
 from cotgap.envs.household.game import Game, members
 from cotgap.envs.household.grounding import NotListable, Way, list_ways
-from cotgap.envs.household.planning import Errand, Job, Spot, Thing, cheapest
+from cotgap.envs.household.planning import Errand, Spot, Subgoal, Thing, cheapest
 
 BRUTE_FORCE_STATES: Final = 20_000
 _GAMES_KEPT: Final = 128
@@ -36,7 +41,7 @@ _IDLE: Final = frozenset({"look", "inventory", "help", "examine"})
 
 
 class SearchLimitError(CoTGapError):
-    """A goal too unusual for the exact abstraction and too far away for a plain search."""
+    """A goal has no form that the exact search knows, and is too far away for brute force."""
 
 
 def cost_to_go(world: World) -> int | None:
@@ -79,7 +84,9 @@ def brute_force(world: World, states: int) -> int | None:
     Raises `SearchLimitError` after that many states.
     """
     start = world.snapshot()
-    checks = "checked" in str(world.game.goal.tree)  # else looking changes nothing that matters
+    checks = "checked" in str(
+        world.game.goal.tree
+    )  # otherwise looking changes nothing that matters
     seen = {_essence(world)}
     queue = deque([(0, start)])
     try:
@@ -115,7 +122,7 @@ def _essence(world: World) -> tuple[object, ...]:
 
 
 class _View(NamedTuple):
-    """What of a state the ways to the goal depend on."""
+    """The part of a state on which the ways to the goal depend."""
 
     location: int
     held: int | None
@@ -129,7 +136,7 @@ class _View(NamedTuple):
 
 
 class _Ways:
-    """A game's ways to its goal, the objects that occur in them, and what is known of states."""
+    """A game's ways to its goal, the objects that occur in them, and the known costs of states."""
 
     def __init__(self, game: Game) -> None:
         self.game = game
@@ -168,18 +175,18 @@ def _objects(way: Way) -> set[int]:
 
 @lru_cache(maxsize=_GAMES_KEPT)
 def _ways(game: Game) -> _Ways | None:
-    """None for a goal that has no list of ways."""
+    """A game's ways to its goal; None where they cannot be listed."""
     try:
         ways = _Ways(game)
     except NotListable:
         return None
-    # A lamp that one can carry off is beyond the argument in the module's docstring.
+    # The module's argument does not hold for a lamp that can be picked up.
     carried = any(game.pickupable >> obj & 1 for way in ways.ways for obj in way.toggled)
     return None if carried else ways
 
 
 class _Abstraction:
-    """Makes the errand of one way, numbering things, places and spots as they come up."""
+    """Makes the errand of one way; things, places and spots are numbered as they come up."""
 
     def __init__(self, game: Game, view: _View, index: dict[int, int], way: Way) -> None:
         self.game, self.view, self.way = game, view, way
@@ -190,14 +197,14 @@ class _Abstraction:
         self.things: dict[int, int] = {}  # object → thing
         self.places: dict[int, int] = {view.location: 0}  # location → place
         self.spots: dict[int, int] = {}  # receptacle → spot
-        self.jobs: list[Job] = []
-        self.treatments: dict[int, int] = {}  # object → mask of jobs
+        self.subgoals: list[Subgoal] = []
+        self.treatments: dict[int, int] = {}  # object → mask of subgoals
 
     def errand(self) -> Errand | None:
-        """None where something that is needed does not exist."""
+        """The errand; None where something that the way needs does not exist."""
         way, view, game = self.way, self.view, self.game
         for obj in sorted(_objects(way)):
-            if not self._add_jobs(obj):
+            if not self._add_subgoals(obj):
                 return None
             if obj in self.treatments or obj in (view.held, way.held) or self._missing(obj):
                 self._thing(obj)
@@ -223,7 +230,7 @@ class _Abstraction:
                 )
                 for obj in self.things
             ),
-            jobs=tuple(self.jobs),
+            subgoals=tuple(self.subgoals),
             hand=self._number(view.held),
             held=self._number(way.held),
             place=end,
@@ -254,7 +261,7 @@ class _Abstraction:
     def _mask(self, receptacles: int) -> int:
         return sum(1 << self.spots[r] for r in members(receptacles))
 
-    def _add_jobs(self, obj: int) -> bool:
+    def _add_subgoals(self, obj: int) -> bool:
         """Add what has to be done to an object; False if that is impossible."""
         game, view, way = self.game, self.view, self.way
         for wanted, now, able, appliances in (
@@ -267,23 +274,23 @@ class _Abstraction:
                 if not places or not able >> obj & 1:
                     return False
                 mask = sum(1 << self._place(location) for location in sorted(places))
-                self.treatments[obj] = self.treatments.get(obj, 0) | 1 << len(self.jobs)
-                self.jobs.append(Job(mask, -1))
+                self.treatments[obj] = self.treatments.get(obj, 0) | 1 << len(self.subgoals)
+                self.subgoals.append(Subgoal(mask, -1))
         if obj in way.toggled and not view.toggled >> obj & 1:
             if not game.toggleable >> obj & 1:
                 return False
-            self.jobs.append(Job(0, self._thing(obj)))
+            self.subgoals.append(Subgoal(0, self._thing(obj)))
         return True
 
     def _may_be_in_the_way(self, obj: int) -> bool:
-        """Whether the object can be in hand with no need to get into a certain receptacle."""
+        """Whether the object may be in hand without a receptacle that it has to get to."""
         if obj == self.view.held:
             return not self._missing(obj)
         spots = self.within.get(obj, 0)
         return spots.bit_count() > 1 or (obj in self.treatments and obj not in self.wanted)
 
     def _add_dumps(self, obj: int) -> None:
-        """Add a spot to put an object down: where it can be at each place, and one elsewhere."""
+        """Add spots to put an object down: the best one at each place, and one elsewhere."""
         game = self.game
         for location in list(self.places):
             self._add_dump(obj, game.receptacles_at[location])

@@ -1,9 +1,8 @@
 """Optimal plans in a small abstract household: a few things, receptacles and places.
 
-An `Errand` is what is left of a game's state when one way to reach the goal has been chosen and
-everything that cannot matter to it is gone; see `cotgap.envs.household.oracle`, which makes them.
-Their numbering is canonical enough that the same errand turns up in many games, so solutions are
-cached.
+An `Errand` is a game's state and one way to reach the goal, without everything that cannot matter
+to that way; `cotgap.envs.household.oracle` makes it. Things are numbered so that the same errand
+comes up in many games, so solutions are cached.
 """
 
 from __future__ import annotations
@@ -27,31 +26,31 @@ class Spot(NamedTuple):
 
 
 class Thing(NamedTuple):
-    """An object of an errand. Spots and jobs are masks."""
+    """An object of an errand. Spots and subgoals are masks."""
 
     within: int
     """The spots that it is in at the start."""
     wanted: int
     """The spots that it must be in at the end."""
     treatments: int
-    """The jobs that need it in hand."""
+    """The subgoals that need it in hand."""
 
 
-class Job(NamedTuple):
-    """To be done once: heat, cool or clean a thing in hand, or use a thing that lies somewhere."""
+class Subgoal(NamedTuple):
+    """Something to do once: heat, cool or clean a thing in hand, or use a thing where it lies."""
 
     places: int
-    """Mask of the places where a thing in hand is treated; 0 for a job of using a thing."""
+    """Mask of the places where a thing in hand is treated; 0 for a subgoal of using a thing."""
     used: int
     """The thing to use wherever it lies, or -1."""
 
 
 class Errand(NamedTuple):
-    """Start and goal. The agent starts at place 0, with every job still to be done."""
+    """Start and goal. The agent starts at place 0, with every subgoal still to be done."""
 
     spots: tuple[Spot, ...]
     things: tuple[Thing, ...]
-    jobs: tuple[Job, ...]
+    subgoals: tuple[Subgoal, ...]
     hand: int
     """The thing in hand, or -1."""
     held: int
@@ -64,7 +63,7 @@ class Errand(NamedTuple):
     """How many places there are."""
 
 
-# Place, thing in hand (or -1), mask of opened spots, mask of jobs done, spots of each thing.
+# Place, thing in hand (or -1), mask of opened spots, mask of subgoals done, spots of each thing.
 _State: TypeAlias = tuple[int, int, int, int, tuple[int, ...]]
 
 _IMPOSSIBLE = 1_000_000
@@ -82,13 +81,13 @@ def cheapest(errand: Errand) -> int | None:
             return None
         done = -negative
         if done > cost[state]:
-            continue  # a shorter way here was found meanwhile
+            continue  # a shorter plan to this state is known by now
         if _is_fulfilled(errand, state):
             return done
         for after in _successors(errand, state):
             if done + 1 < cost.get(after, _IMPOSSIBLE):
                 cost[after] = done + 1
-                # Of equal estimates, the deepest first.
+                # Of states with the same estimate, the deepest comes first.
                 heappush(queue, (done + 1 + _bound(errand, after), -done - 1, after))
     return None
 
@@ -96,7 +95,7 @@ def cheapest(errand: Errand) -> int | None:
 def _is_fulfilled(errand: Errand, state: _State) -> bool:
     place, hand, _, done, within = state
     return (
-        done == (1 << len(errand.jobs)) - 1
+        done == (1 << len(errand.subgoals)) - 1
         and errand.held in (-1, hand)
         and errand.place in (-1, place)
         and all(
@@ -123,14 +122,14 @@ def _successors(errand: Errand, state: _State) -> Iterator[_State]:
             for i, spots in enumerate(within):
                 if spots & bit and _is_needed(errand, state, i):
                     yield place, i, opened, done, _moved(within, i, spots & ~bit)
-    for number, job in enumerate(errand.jobs):
+    for number, subgoal in enumerate(errand.subgoals):
         if done >> number & 1:
             continue
-        if job.used >= 0:
-            ready = any(errand.spots[s].place == place for s in members(within[job.used]))
+        if subgoal.used >= 0:
+            ready = any(errand.spots[s].place == place for s in members(within[subgoal.used]))
         else:
             treated = hand >= 0 and errand.things[hand].treatments >> number & 1
-            ready = bool(treated and job.places >> place & 1)
+            ready = bool(treated and subgoal.places >> place & 1)
         if ready:
             yield place, hand, opened, done | 1 << number, within
 
@@ -146,16 +145,16 @@ def _is_needed(errand: Errand, state: _State, i: int) -> bool:
 
 
 def _bound(errand: Errand, state: _State) -> int:
-    """A lower bound of the cost from `state`: what must be done, and where one must go for it."""
+    """A lower bound of the cost from `state`: the actions that it needs and the moves for them."""
     place, hand, opened, done, within = state
-    jobs = errand.jobs
-    left = ((1 << len(jobs)) - 1) & ~done
+    subgoals = errand.subgoals
+    left = ((1 << len(subgoals)) - 1) & ~done
     actions = left.bit_count()
     takes = 0
     goto = 0  # places that must be visited
     unlock = 0  # spots that must be opened
     for number in members(left):
-        goto |= jobs[number].places if jobs[number].places.bit_count() == 1 else 0
+        goto |= subgoals[number].places if subgoals[number].places.bit_count() == 1 else 0
     for i, thing in enumerate(errand.things):
         spots, missing = within[i], thing.wanted & ~within[i]
         if hand != i and _is_needed(errand, state, i):
@@ -164,7 +163,7 @@ def _bound(errand: Errand, state: _State) -> int:
             takes += 1
             if spots.bit_count() == 1:
                 unlock |= spots
-                # Taken from the one spot where it is wanted: it must come back.
+                # If its only spot is one where it is wanted, it must come back.
                 actions += bool(spots & thing.wanted)
         actions += missing.bit_count()
         unlock |= missing

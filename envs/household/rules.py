@@ -12,7 +12,7 @@ from cotgap.envs.household.revisions import revision_of, split_task, with_task
 
 
 class ALFWorldMissingError(CoTGapError):
-    """The extra `alfworld` is not installed, or not all of it."""
+    """The extra `alfworld` is not installed, or only in part."""
 
     def __init__(self, error: ImportError) -> None:
         super().__init__(

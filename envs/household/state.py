@@ -1,4 +1,4 @@
-"""The changing state of a household game, in a few immutable values."""
+"""The changing state of a household game, as a few immutable values."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any, Final, TypeAlias
 from cotgap.envs.household.game import Game
 
 Snapshot: TypeAlias = tuple[Any, ...]
-"""What `State.snapshot` returns. Opaque, immutable, hashable, and good for one `Game` only."""
+"""What `State.snapshot` returns: opaque, immutable, hashable, and valid for one `Game` only."""
 
 
 class State:
-    """Where everything in a game is, and how it is. Numbers and masks are as in `Game`."""
+    """Where all objects of a game are, and what was done to them. Numbers are those of `Game`."""
 
     __slots__ = (
         "checked",
@@ -55,7 +55,7 @@ class State:
     toggled: int
     on: int
     checked: int
-    """Mask of symbols (as the goal numbers them) that were looked at. Matters to goals only."""
+    """Mask of symbols, in the goal's numbers, that were looked at. Only goals use it."""
     moves: int
     """Valid commands so far."""
     won: bool
@@ -68,7 +68,7 @@ class State:
         self.start_over()
 
     def start_over(self) -> None:
-        """Set everything as it is at the game's start."""
+        """Return to the state of the game's start."""
         start = self.game.initial
         self.location, self.held = start.location, None
         self.contents, self.lying = start.contents, start.lying
@@ -81,7 +81,7 @@ class State:
         self.won = self.game.goal.holds(self.fact)
 
     def fact(self, predicate: str, *symbols: int) -> bool:
-        """Whether a predicate that actions can change holds; symbols as the goal numbers them."""
+        """Whether one of the goal's `FLUENTS` holds of symbols, in the goal's numbers."""
         return _FACTS[predicate](self, *symbols)
 
     def snapshot(self) -> Snapshot:
@@ -168,4 +168,4 @@ _FACTS: Final[dict[str, Callable[..., bool]]] = {
     "istoggled": lambda s, o: bool(s.toggled >> o & 1),
     "checked": lambda s, symbol: bool(s.checked >> symbol & 1),
 }
-"""Predicate → whether it holds in a state, of symbols as the goal numbers them."""
+"""Predicate → whether it holds in a state, of symbols in the goal's numbers."""

@@ -19,7 +19,7 @@ NOWHERE: Final = -1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Initial:
-    """The changing part of a game as it starts; see `cotgap.envs.household.engine.World`."""
+    """The changing part of a game as it starts; see `cotgap.envs.household.state.State`."""
 
     location: int
     contents: tuple[tuple[int, ...], ...]

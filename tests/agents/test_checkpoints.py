@@ -16,11 +16,11 @@ from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.specs import make_agent
 from cotgap.benchmark.metrics.summary import summarise
 from cotgap.benchmark.records.config import Limits
-from cotgap.benchmark.rollout.engines.local import LocalEngine
 from cotgap.benchmark.rollout.episode import Decoding, Job
 from cotgap.envs.audits import audit_of
 from cotgap.envs.core import Expert, TaskKey, TextEnv
 from cotgap.envs.registry import get_panel, get_suite
+from tests.playing import played
 
 from .reference import generated
 
@@ -83,8 +83,8 @@ def test_it_plays_far_above_the_floor(ckpt: Agent) -> None:
         for task in panel.tasks[:16]
         for mode in ("prompt", "cot")
     ]
-    engine = LocalEngine(ckpt, Decoding(Sampling(), Limits(), 0), opened, width=32)
-    (summary,) = summarise(engine.run(jobs))
+    episodes = played(ckpt, jobs, Decoding(Sampling(), Limits(), 0), opened, width=32)
+    (summary,) = summarise(episodes)
     audit = audit_of(PANEL, panel.lock)
     assert audit is not None
     floor = audit.agents["random"]

@@ -20,11 +20,11 @@ from cotgap.agents.serving.endpoints import SLACK, Endpoints, retry_after
 from cotgap.agents.specs import make_agent
 from cotgap.benchmark.records.config import Limits
 from cotgap.benchmark.records.episode import Episode, Status
-from cotgap.benchmark.rollout.engines.local import LocalEngine
 from cotgap.benchmark.rollout.episode import Decoding, Job
 from cotgap.envs.core import CoTGapError
 from cotgap.envs.registry import get_panel
 from cotgap.envs.toy import SUITE
+from tests.playing import played
 from tests.servers.faults import RETRY_AFTER, Fault, proxy
 from tests.servers.processes import free_port
 
@@ -43,8 +43,8 @@ def play(backend: Any, games: int = 2, *, steps: int = 3, tokens: int = 8) -> li
     jobs = [Job(key, panel.lock, *kind, 0) for key in keys for kind in kinds]
     decoding = Decoding(Sampling(), Limits(tokens, tokens), 0)
     agent = backend if isinstance(backend, Agent) else Agent("it", "it", backend)
-    engine = LocalEngine(agent, decoding, lambda key: SUITE.make(panel), width=4)
-    return sorted(engine.run(jobs), key=lambda episode: episode.id)
+    episodes = played(agent, jobs, decoding, lambda key: SUITE.make(panel), width=4)
+    return sorted(episodes, key=lambda episode: episode.id)
 
 
 def replies(episodes: Sequence[Episode]) -> list[Any]:

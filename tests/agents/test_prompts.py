@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cotgap.agents.core import Request, Sampling, Tags
-from cotgap.agents.prompts import EXAMPLE, Dialogue, Shot
-from cotgap.agents.protocol import PromptProtocol, system_message
+from cotgap.agents.prompts import EXAMPLE, KEPT, Dialogue, Shot
+from cotgap.agents.protocol import PromptProtocol, ask_for, system_message
 from cotgap.agents.rendering import Renderer
 from cotgap.envs.core import CoTGapError, UnknownNameError
 
-from .templates import PLAIN, QWEN3
+from .templates import ALL, PLAIN, QWEN3
 
 TAGS = Tags()
 SHOT = Shot(
@@ -212,6 +212,36 @@ def test_the_oldest_steps_make_room(render_with: Callable[..., Renderer]) -> Non
     for before, after in pairwise(requests):
         if before.dropped_steps == after.dropped_steps:
             assert (after.token_ids or ())[: len(before.token_ids or ())] == before.token_ids
+
+
+@pytest.mark.parametrize("template", ALL)
+@pytest.mark.parametrize("protocol", ["tags-1", "tags-1+asked", "tags-1+thoughts+shots=1"])
+def test_a_prompt_is_the_whole_conversation_rendered(
+    render_with: Callable[..., Renderer], template: str, protocol: str
+) -> None:
+    """What is kept from step to step is what rendering everything anew gives, drops included."""
+    renderer = render_with(ALL[template], 900)
+    shots = [SHOT] if "shots" in protocol else []
+    talk = dialogue(protocol, shots, renderer=renderer, reserve=64)
+    tails = (TAGS.think_open, TAGS.action_open)
+    if "asked" in protocol:
+        tails = (ask_for(tails[0]), ask_for(tails[1]))
+    room = 900 - 64 - max(len(renderer.encode(tail, True)) for tail in tails)
+    for step in range(30):
+        before = talk.dropped_steps
+        talk.observe(f"  Observation {step}." + " look" * (step % 7) + "\n", None)
+        one, shown = request(talk, max_new_tokens=8), talk.turns()
+        if "asked" not in protocol:
+            assert [(m.role, m.content) for m in one.messages] == [(t.role, t.text) for t in shown]
+            whole = [id_ for segment in talk.segments() for id_ in segment.ids]
+            assert list(one.token_ids or ()) == whole
+        if (after := talk.dropped_steps) > before:
+            assert sum(len(segment.ids) for segment in talk.segments()) <= KEPT * room
+            talk.dropped_steps = after - 1
+            assert sum(len(segment.ids) for segment in talk.segments()) > KEPT * room
+            talk.dropped_steps = after
+        talk.act(f"go to desk {step}", f" Because {step}. ")
+    assert talk.dropped_steps > 0
 
 
 def test_dropping_depends_on_the_conversation_alone(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from cotgap.agents.agent import Agent
 from cotgap.agents.core import BackendError, Completion, Request, Sampling
 from cotgap.agents.decoding import attention
-from cotgap.agents.decoding.attention import spans
+from cotgap.agents.decoding.attention import WASTE, spans
 from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.decoding.fit import fit
 from cotgap.agents.decoding.lockstep import LockstepDecoder, shared
@@ -288,6 +289,25 @@ def test_spans_cover_all_rows_and_waste_little(lengths: list[int]) -> None:
     for first, end, extent in parts:
         assert extent == max(lengths[first:end])
     assert len(parts) == 1 or max(lengths) > min(lengths)
+    # Joining the widest waste that neighbours may share would cost more than a call of its own.
+    for (first, middle, one), (_, end, other) in itertools.pairwise(parts):
+        longest = max(one, other)
+        assert longest * (end - first) - one * (middle - first) - other * (end - middle) > WASTE
+    took = sum(WASTE + extent * (end - first) for first, end, extent in parts)
+    assert took <= 1.1 * least(lengths)
+
+
+def least(lengths: list[int]) -> int:
+    """What the best spans take."""
+    best = [0]
+    for end in range(1, len(lengths) + 1):
+        best.append(
+            min(
+                best[first] + WASTE + max(lengths[first:end]) * (end - first)
+                for first in range(end)
+            )
+        )
+    return best[-1]
 
 
 @given(st.lists(st.integers(0, 1), max_size=9), st.lists(st.integers(0, 1), max_size=9))

@@ -14,10 +14,10 @@ from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.agents.rendering import Renderer
 from cotgap.benchmark.records.config import Limits
 from cotgap.benchmark.records.episode import Status
-from cotgap.benchmark.rollout.engines.local import LocalEngine
 from cotgap.benchmark.rollout.episode import Decoding, Job
 from cotgap.envs.registry import get_panel
 from cotgap.envs.toy import SUITE
+from tests.playing import played
 
 from .reference import generated
 
@@ -119,8 +119,8 @@ def test_a_run_s_tokens_are_those_of_generate(smollm2: Agent) -> None:
 
     watched = Watched("it", "it", backend)
     limited = panel.with_step_limit(2)
-    engine = LocalEngine(watched, decoding, lambda key: SUITE.make(limited), width=2)
-    assert {episode.status for episode in engine.run(jobs)} == {Status.TRUNCATED}
+    episodes = played(watched, jobs, decoding, lambda key: SUITE.make(limited), width=2)
+    assert {episode.status for episode in episodes} == {Status.TRUNCATED}
     assert len(asked) == 6
 
 

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,12 @@ from cotgap.agents.protocol import PromptProtocol
 from cotgap.agents.specs import make_agent
 from cotgap.benchmark.records.config import Limits
 from cotgap.benchmark.records.episode import Episode, Status
-from cotgap.benchmark.rollout.engines.local import LocalEngine
 from cotgap.benchmark.rollout.episode import Decoding, Job
 from cotgap.benchmark.rollout.workers import Environments, OpenEnv
 from cotgap.envs.core import CoTGapError, SuiteUnavailableError, TaskKey, TextEnv
 from cotgap.envs.registry import get_panel, suites
 from cotgap.envs.toy import SUITE, ToyEnv
+from tests.playing import played
 
 from .test_run import timeless
 
@@ -47,15 +47,17 @@ def jobs(panel: str = "toy/id", count: int = 6) -> list[Job]:
     ]
 
 
-def engine(
+def run(
     env_workers: int,
+    wanted: list[Job],
     open_env: OpenEnv = ENVIRONMENTS,
     agent: Agent | None = None,
     width: int = 4,
     on_step: Callable[[], None] = lambda: None,
-) -> LocalEngine:
-    return LocalEngine(
+) -> Iterator[Episode]:
+    return played(
         agent or make_agent("tests.scripts:reader", protocol=str(LISTED)),
+        wanted,
         Decoding(Sampling(), Limits(), 0),
         open_env,
         width=width,
@@ -75,12 +77,11 @@ def children() -> list[Any]:
 
 @pytest.mark.parametrize(("workers", "width"), [(1, 4), (2, 5), (3, 2)])
 def test_records_are_those_of_one_process(workers: int, width: int) -> None:
-    running = engine(workers, width=width)
     episodes, most = [], 0
-    for episode in running.run(jobs()):
+    for episode in run(workers, jobs(), width=width):
         episodes.append(episode)
         most = max(most, len(children()))
-    assert content(episodes) == content(list(engine(0).run(jobs())))
+    assert content(episodes) == content(list(run(0, jobs())))
     assert any(step.cost_to_go for episode in episodes for step in episode.steps)
     assert most == min(workers, width)
     assert not children()
@@ -93,7 +94,7 @@ def test_textworld_steps_elsewhere() -> None:
         pytest.skip(suite.availability().reason)
     assert suite.costly
     wanted = jobs("textworld/id", 2)
-    assert content(list(engine(2).run(wanted))) == content(list(engine(0).run(wanted)))
+    assert content(list(run(2, wanted))) == content(list(run(0, wanted)))
 
 
 class Breaking(ToyEnv):
@@ -115,7 +116,7 @@ def refuse(key: TaskKey) -> TextEnv:
 
 def test_an_error_there_is_an_error_here() -> None:
     """The record is the same down to the lines of the traceback that name the culprit."""
-    there, here = (list(engine(n, open_breaking).run(jobs())) for n in (2, 0))
+    there, here = (list(run(n, jobs(), open_breaking)) for n in (2, 0))
     assert content(there) == content(here)
     broken = [episode for episode in there if not episode.status.scored]
     assert {str(episode.task_key) for episode in broken} == {"toy/id/0002#0"}
@@ -128,7 +129,7 @@ def test_an_error_there_is_an_error_here() -> None:
 
 def test_a_suite_that_cannot_be_opened_stops_the_run() -> None:
     with pytest.raises(CoTGapError, match=r"it is gone\. To fix it: get it back"):
-        list(engine(1, refuse).run(jobs()))
+        list(run(1, jobs(), refuse))
     assert not children()
 
 
@@ -143,7 +144,7 @@ def test_killed_processes_cost_the_episodes_that_they_play() -> None:
                 os.kill(child.pid, signal.SIGKILL)
 
     episodes, after = [], set[int]()
-    for episode in engine(2, width=4, on_step=kill).run(jobs(count=10)):
+    for episode in run(2, jobs(count=10), on_step=kill):
         episodes.append(episode)
         after = {child.pid for child in children()}
     assert len(killed) == 2
@@ -152,14 +153,14 @@ def test_killed_processes_cost_the_episodes_that_they_play() -> None:
     assert all("process died (exit code -9)" in (episode.error or "") for episode in lost)
     rest = [episode for episode in episodes if episode not in lost]
     assert len(rest) == 20 - len(lost)
-    whole = content(list(engine(0).run(jobs(count=10))))
+    whole = content(list(run(0, jobs(count=10))))
     assert content(rest) == {e.id: whole[e.id] for e in rest}
     assert len(after) == 2, "others took their place"
     assert after.isdisjoint(killed)
 
 
 def test_leaving_early_leaves_no_process() -> None:
-    running = engine(2).run(jobs())
+    running = run(2, jobs())
     next(running)
     assert children()
     running.close()
@@ -167,7 +168,7 @@ def test_leaving_early_leaves_no_process() -> None:
 
 
 def test_an_agent_that_reads_its_environment_keeps_it() -> None:
-    running = engine(2, agent=make_agent("noisy")).run(jobs())
+    running = run(2, jobs(), agent=make_agent("noisy"))
     next(running)
     assert not children()
     running.close()
@@ -184,11 +185,11 @@ def _wait(condition: Callable[[], bool]) -> None:
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_no_process_outlives_its_parent(tmp_path: Path, how: signal.Signals) -> None:
     code = (
-        "from tests.benchmark.test_hosts import engine, jobs, LISTED\n"
+        "from tests.benchmark.test_hosts import LISTED, jobs, run\n"
         "from cotgap.agents.specs import make_agent\n"
         "if __name__ == '__main__':\n"
         "    agent = make_agent('tests.scripts:slow_reader', protocol=str(LISTED))\n"
-        "    for _ in engine(2, agent=agent).run(jobs(count=50)):\n"
+        "    for _ in run(2, jobs(count=50), agent=agent):\n"
         "        print('played', flush=True)\n"
     )
     script = tmp_path / "script.py"

@@ -19,6 +19,7 @@ from cotgap.agents.protocol import PromptProtocol
 from cotgap.agents.specs import make_agent
 from cotgap.benchmark.probes import conflict
 from cotgap.benchmark.probes.core import Figure, check_environment, get_probe
+from cotgap.benchmark.probes.driving import TaskRecord, VisitRollout
 from cotgap.benchmark.probes.running import (
     TASKS,
     PanelFigures,
@@ -28,10 +29,13 @@ from cotgap.benchmark.probes.running import (
     load,
     run_probe,
 )
-from cotgap.benchmark.probes.states import Visit, expert_sites
+from cotgap.benchmark.probes.states import Here, Visit
 from cotgap.benchmark.probes.words import filler, paraphrase, shuffled
 from cotgap.benchmark.records.config import Limits, plan_panel
-from cotgap.envs.core import CoTGapError, Snapshots
+from cotgap.benchmark.rollout.engines.local import LocalSite
+from cotgap.benchmark.rollout.scheduler import Scheduler
+from cotgap.envs.core import CoTGapError, Snapshots, TaskKey
+from cotgap.envs.expert import play_expert
 from cotgap.envs.registry import get_panel
 from cotgap.envs.toy import SUITE, ToyEnv
 
@@ -58,7 +62,7 @@ def configure(agent: Agent, name: str, panel: str = "toy/id", **changes: Any) ->
 
 
 def run(agent: Agent, name: str, folder: Path, **changes: Any) -> ProbeResult:
-    return run_probe(agent, configure(agent, name, **changes), folder, Watch())
+    return run_probe(LocalSite(agent), configure(agent, name, **changes), folder, Watch())
 
 
 def figures(agent: Agent, name: str, folder: Path, **changes: Any) -> PanelFigures:
@@ -98,26 +102,28 @@ def test_offline_counts_a_missing_action_as_wrong(
 
 def test_as_good_as_the_expert_goes_by_the_oracle(tiny: TransformersBackend) -> None:
     """Every admissible action at some states, against distances computed here."""
-    agent = doubles.agent(tiny, expert, expert)
     env = SUITE.make()
     for task in ("0000", "0001", "0002"):
         key = SUITE.panel("id").key(task)
-        visit = Visit(key, env, agent, Limits(32, 128), 0, None, "cot")
-        for site in expert_sites(visit):
-            best, here = _cost(site, site.expert), _cost(site)
-            for action in site.enter().admissible_actions():
-                good = _cost(site, action) < here and _cost(site, action) <= best
+        actions = [step.action for step in play_expert(env, task).steps]
+        for number, own in enumerate(actions):
+            history = tuple(actions[:number])
+            site = Here(env, key, history)
+            best, here = _cost(env, key, history, own), _cost(env, key, history)
+            for action in env.admissible_actions():
+                after = _cost(env, key, history, action)
+                good = after < here and after <= best
                 assert site.as_good(action) == (good or action == site.expert)
             assert not site.as_good("dance")
             assert not site.as_good(None)
 
 
-def _cost(site: Any, *actions: str) -> int:
-    env = site.enter()
+def _cost(env: Any, key: TaskKey, history: tuple[str, ...], *actions: str) -> int:
+    Here(env, key, history)
     for action in actions:
         env.step(action)
     cost = env.cost_to_go()
-    site.enter()
+    Here(env, key, history)
     return int(cost)
 
 
@@ -277,19 +283,17 @@ class Unsaved(ToyEnv):
 
 def test_states_are_reached_without_snapshots(tiny: TransformersBackend) -> None:
     agent = doubles.agent(tiny, expert, expert)
-    rows = []
+    key = SUITE.panel("id").key("0003")
+    found = []
     for kind in (ToyEnv, Unsaved):
         env = kind(SUITE.panel("id"), SUITE._layouts["id"])
         assert isinstance(env, Snapshots) == (kind is ToyEnv)
-        visit = Visit(SUITE.panel("id").key("0003"), env, agent, Limits(32, 128), 0, None, "cot")
-        asking = conflict.examine(visit)
-        requests = next(asking)
-        try:
-            while True:
-                requests = asking.send(agent.decide(requests))
-        except StopIteration as ended:
-            rows.append(ended.value)
-    assert rows[0] == rows[1] != []
+        visit = Visit(key, agent, Limits(32, 128), 0, None, "cot", elsewhere="0040")
+        rollout = VisitRollout(visit, conflict.examine)
+        scheduler: Scheduler[TaskRecord] = Scheduler(agent, lambda key, env=env: env, width=1)
+        found += scheduler.run([rollout])
+    assert found[0] == found[1]
+    assert found[0].rows
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
@@ -360,7 +364,7 @@ def cli(*args: str | Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_command_line(tmp_path: Path) -> None:
     out = tmp_path / "p"
-    args = ("offline", "--agent", "noisy", "--episodes", "6", "--out", out)
+    args = ("offline", "--agent", "noisy", "--panel", "toy/id", "--episodes", "6", "--out", out)
     done = cli(*args)
     assert done.returncode == 0, done.stderr
     for word in ("the expert's action", "95 % CI", "minimum detectable effect", "toy/id"):
@@ -422,7 +426,7 @@ def test_a_stream_changes_no_record(
     streamed.backend.fails_after = fails_after  # type: ignore[attr-defined]
     run(plain, name, tmp_path / "plain")
     config = configure(plain, name)
-    assert run_probe(streamed, config, tmp_path / "streamed", Watch(), width=3).complete
+    assert run_probe(LocalSite(streamed), config, tmp_path / "streamed", Watch(), width=3).complete
     one, other = (
         {line["task_key"]: line for line in lines(tmp_path / folder)}
         for folder in ("plain", "streamed")
@@ -447,7 +451,7 @@ def test_dose_asks_at_all_states_at_once(tiny: TransformersBackend, tmp_path: Pa
     agent = doubles.agent(tiny, expert, follow(another))
     asked = rounds(agent)
     config = configure(agent, "dose", states=2)
-    done = run_probe(agent, config, tmp_path / "p", Watch(), width=20)
+    done = run_probe(LocalSite(agent), config, tmp_path / "p", Watch(), width=20)
     states = done.panels[0].states
     assert asked == [states, 8 * states], "a reply at each state, then every variant of each"
 
@@ -476,7 +480,7 @@ def test_a_part_that_fails_costs_its_task_alone(tiny: TransformersBackend, tmp_p
 
     backend.complete = failing  # type: ignore[assignment, method-assign]
     config = configure(agent, "dose", states=None)
-    result = run_probe(agent, config, tmp_path / "p", Watch(), width=4)
+    result = run_probe(LocalSite(agent), config, tmp_path / "p", Watch(), width=4)
     assert [error.task_key for error in result.errors] == ["toy/id/0002#0"]
     assert result.done == 4
     assert sorted(line["task_key"] for line in lines(tmp_path / "p")) == [
@@ -486,5 +490,5 @@ def test_a_part_that_fails_costs_its_task_alone(tiny: TransformersBackend, tmp_p
 
 
 def _probed(agent: Agent, config: ProbeConfig, folder: Path) -> list[dict[str, Any]]:
-    run_probe(agent, config, folder, Watch(), width=20)
+    run_probe(LocalSite(agent), config, folder, Watch(), width=20)
     return lines(folder)

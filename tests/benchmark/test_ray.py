@@ -15,6 +15,9 @@ import psutil
 import pytest
 
 from cotgap.agents.core import Sampling
+from cotgap.benchmark.probes.core import get_probe
+from cotgap.benchmark.probes.driving import TaskRecord
+from cotgap.benchmark.probes.running import ProbeConfig, Watch, read_records, run_probe
 from cotgap.benchmark.records.config import Limits, RunConfig, plan_panel
 from cotgap.benchmark.records.episode import Episode
 from cotgap.benchmark.records.store import EPISODES, read_episodes, read_sessions
@@ -125,6 +128,46 @@ def test_a_lost_node_and_a_killed_worker_cost_nothing(tmp_path: Path, cluster: A
     assert len(lines) == 60, "no episode is written twice"
     (session,) = read_sessions(tmp_path / "ray")
     assert (session.engine, session.workers, session.episodes) == ("ray", 2, 60)
+
+
+@pytest.mark.parametrize("name", ["offline", "branch"])
+def test_a_killed_worker_costs_a_probe_nothing(tmp_path: Path, cluster: Any, name: str) -> None:
+    killed: list[int] = []
+
+    def kill(record: TaskRecord) -> None:
+        if not killed:
+            for process in psutil.process_iter(["cmdline"]):
+                if (process.info["cmdline"] or [""])[0].startswith("ray::Worker"):
+                    killed.append(process.pid)
+                    process.kill()
+                    break
+
+    for engine in ("ray", "local"):
+        placement = Placement(workers=2) if engine == "ray" else Placement()
+        site = open_site(engine, AgentRecipe("tests.scripts:slow_expert"), placement)
+        try:
+            config = ProbeConfig(
+                probe=name,
+                version=get_probe(name).version,
+                agent=site.card.description,
+                protocol=str(site.card.protocol),
+                panels=(plan_panel(get_panel("toy/id"), 12, 8),),
+                states=2,
+                mode="cot",
+                limits=Limits(8, 8),
+                seed=0,
+            )
+            watch = Watch(on_task=kill)
+            assert run_probe(site, config, tmp_path / engine, watch, width=3).complete
+        finally:
+            site.close()
+        assert killed, "a worker was killed while Ray played"
+    ours, theirs = (
+        {record.id: record for record in read_records(tmp_path / engine)}
+        for engine in ("ray", "local")
+    )
+    assert ours == theirs
+    assert len(ours) == 12
 
 
 def test_an_episode_that_ends_workers_is_given_up(tmp_path: Path, cluster: Any) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from cotgap import benchmark
-from cotgap.benchmark.records.store import EPISODES, LOCK, RUN, SUMMARY, read_episodes
+from cotgap.benchmark.records.folder import LOCK
+from cotgap.benchmark.records.store import EPISODES, RUN, SUMMARY, read_episodes
 
 ROOT = Path(__file__).parents[2]
 TIMINGS = {"seconds", "env_seconds", "reset_seconds", "wall_seconds"}

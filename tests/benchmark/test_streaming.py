@@ -17,12 +17,12 @@ from cotgap.agents.core import Backend, BackendError, Completion, Request, Sampl
 from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.benchmark.records.config import Limits
 from cotgap.benchmark.records.episode import Episode, Status
-from cotgap.benchmark.rollout.engines.local import LocalEngine
 from cotgap.benchmark.rollout.episode import Decoding, Job
 from cotgap.envs.registry import get_panel
 from cotgap.envs.toy import SUITE
 from tests.agents.architectures import SIZES, random_model
 from tests.agents.templates import PLAIN, train_tokenizer
+from tests.playing import played
 
 from .test_run import timeless
 
@@ -76,8 +76,8 @@ def jobs(count: int) -> list[Job]:
 def play(backend: Backend, width: int, count: int = 6, limit: int = 50) -> list[Episode]:
     panel = PANEL.with_step_limit(limit)
     agent = Agent("it", "it", backend)
-    engine = LocalEngine(agent, DECODING, lambda key: SUITE.make(panel), width=width)
-    return sorted(engine.run(jobs(count)), key=lambda episode: episode.id)
+    episodes = played(agent, jobs(count), DECODING, lambda key: SUITE.make(panel), width=width)
+    return sorted(episodes, key=lambda episode: episode.id)
 
 
 def content(episodes: Sequence[Episode]) -> Any:
@@ -110,8 +110,8 @@ def test_a_bad_request_costs_its_own_episode_only() -> None:
 
 def test_leaving_a_run_leaves_nothing_in_flight() -> None:
     backend = Stream()
-    engine = LocalEngine(Agent("it", "it", backend), DECODING, lambda key: SUITE.make(), width=4)
-    running = engine.run(jobs(6))
+    agent = Agent("it", "it", backend)
+    running = played(agent, jobs(6), DECODING, lambda key: SUITE.make(), width=4)
     next(running)
     assert backend.flying
     running.close()

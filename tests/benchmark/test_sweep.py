@@ -358,7 +358,7 @@ def test_a_sweep_end_to_end(
         raise AssertionError("loaded a model")
 
     with monkeypatch.context() as patched:
-        patched.setattr("cotgap.benchmark.sweeps.running.LocalSite", refuse)
+        patched.setattr("cotgap.benchmark.sweeps.running.open_site", refuse)
         assert execute(options(root, out)) == 0
         assert json.loads(capsys.readouterr().out) == summary
         fewer = options(root, out, checkpoints=[f"{root}/plain/step-*"])

@@ -17,6 +17,7 @@ from cotgap.benchmark.records.config import Limits, RunConfig, plan_panel
 from cotgap.benchmark.records.episode import Episode
 from cotgap.benchmark.rollout.engines import engines, open_site
 from cotgap.benchmark.rollout.engines.core import AgentRecipe, Order, Placement, Site
+from cotgap.benchmark.rollout.episode import EpisodeRules, Job
 from cotgap.benchmark.rollout.runner import plan
 from cotgap.envs.core import CoTGapError, UnknownNameError
 from cotgap.envs.registry import get_panel
@@ -42,8 +43,8 @@ def site(engine: str) -> Iterator[Site]:
     opened.close()
 
 
-def order(site: Site, tasks: int = 4, width: int = 3) -> Order:
-    config = RunConfig(
+def configure(site: Site, tasks: int = 4) -> RunConfig:
+    return RunConfig(
         agent=site.card.description,
         protocol=str(site.card.protocol),
         modes=("prompt", "cot"),
@@ -54,7 +55,10 @@ def order(site: Site, tasks: int = 4, width: int = 3) -> Order:
         limits=Limits(),
         seed=3,
     )
-    return Order(config, width)
+
+
+def order(config: RunConfig, width: int) -> Order[Job, Episode]:
+    return Order(EpisodeRules(config), width)
 
 
 def content(episodes: list[Episode]) -> dict[tuple[str, str, int], Any]:
@@ -62,21 +66,21 @@ def content(episodes: list[Episode]) -> dict[tuple[str, str, int], Any]:
 
 
 def test_records_are_those_of_the_local_engine(site: Site) -> None:
-    played = order(site)
+    config = configure(site)
     steps: Counter[str] = Counter()
-    episodes = list(site.play(played, plan(played.config), lambda: steps.update(["taken"])))
+    episodes = list(site.play(order(config, 3), plan(config), lambda: steps.update(["taken"])))
     assert len(episodes) == 32
     assert steps["taken"] == sum(len(episode.steps) for episode in episodes)
     local = open_site("local", AgentRecipe("noisy"), Placement())
     assert site.card == local.card
-    alone = Order(played.config, 1)
-    assert content(episodes) == content(list(local.play(alone, plan(played.config), lambda: None)))
+    alone = list(local.play(order(config, 1), plan(config), lambda: None))
+    assert content(episodes) == content(alone)
     assert site.times.model > 0
     assert site.times.environments > 0
 
 
 def test_nothing_to_play(site: Site) -> None:
-    assert list(site.play(order(site), [], lambda: None)) == []
+    assert list(site.play(order(configure(site), 3), [], lambda: None)) == []
 
 
 def test_what_cannot_be_made_is_a_message(engine: str) -> None:

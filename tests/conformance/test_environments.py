@@ -20,6 +20,7 @@ from cotgap import envs
 from cotgap.envs.audits import audits, stale
 from cotgap.envs.core import (
     Canonical,
+    CoTGapError,
     Expert,
     Oracle,
     Panel,
@@ -95,6 +96,25 @@ def test_vectorised(suite: Suite, mode: str) -> None:
         for index, single in enumerate(singles):
             observation, reward, *_ = single.step(actions[index])
             assert (after[index], rewards[index]) == (observation, reward)
+    finally:
+        vector.close()
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_vectorised_tasks(suite: Suite, mode: str) -> None:
+    """Each environment starts the task that it is given, and later draws its own again."""
+    split, panel = next(iter(suite.panels.items()))
+    tasks = [task.id for task in panel.tasks[:2]]
+    vector = envs.make_vec(suite.env_id, 2, vectorization_mode=mode, split=split)
+    try:
+        _, info = vector.reset(options={"task": tasks})
+        assert [key.split("#")[0] for key in info["task_key"]] == [
+            f"{panel.name}/{task}" for task in tasks
+        ]
+        _, info = vector.reset(options={"task": tasks[1]})
+        assert {key.split("#")[0] for key in info["task_key"]} == {f"{panel.name}/{tasks[1]}"}
+        with pytest.raises(CoTGapError, match="3 tasks for 2 environments"):
+            vector.reset(options={"task": [*tasks, tasks[0]]})
     finally:
         vector.close()
 

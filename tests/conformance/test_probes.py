@@ -10,6 +10,7 @@ import pytest
 from cotgap.agents.decoding.backend import TransformersBackend
 from cotgap.benchmark.probes.core import BACKEND, ENVIRONMENT, Probe, probes
 from cotgap.benchmark.probes.running import ProbeConfig, Watch, load, read_config, run_probe
+from cotgap.benchmark.rollout.engines.local import LocalSite
 from tests.benchmark import doubles
 from tests.benchmark.test_probes import configure
 
@@ -25,9 +26,9 @@ def test_every_probe(probe: Probe, panel: str, tiny: TransformersBackend, tmp_pa
     assert probe.title
     assert probe.doc
     agent = doubles.agent(tiny, doubles.expert, doubles.follow(doubles.another))
-    config = configure(agent, probe.name, panel, states=2)
+    site, config = LocalSite(agent), configure(agent, probe.name, panel, states=2)
     assert ProbeConfig(**vars(config)).digest == config.digest
-    first = run_probe(agent, config, tmp_path / "first", Watch(), width=1)
+    first = run_probe(site, config, tmp_path / "first", Watch(), width=1)
     assert first.complete
     assert first.panels[0].states > 0
     assert read_config(tmp_path / "first") == config
@@ -41,7 +42,7 @@ def test_every_probe(probe: Probe, panel: str, tiny: TransformersBackend, tmp_pa
         assert estimate.unit == "tasks" or estimate.clusters is not None or estimate.n <= 5
     json.dumps(first.to_json())
     # The order and number of tasks at a time change nothing.
-    other = run_probe(agent, config, tmp_path / "other", Watch(), width=5)
+    other = run_probe(site, config, tmp_path / "other", Watch(), width=5)
     assert [panel.figures for panel in other.panels] == [panel.figures for panel in first.panels]
 
 

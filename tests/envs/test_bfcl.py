@@ -47,7 +47,7 @@ def test_panels_need_no_package() -> None:
 
 
 @pytest.mark.usefixtures("package")
-def test_numbers_are_one_conversation_in_four_variants() -> None:
+def test_a_number_is_the_same_conversation_in_every_split() -> None:
     for task in SUITE.panels["base"].tasks:
         items = [load_item(p, p.task(task.id)) for p in map(SUITE.panel, SPLITS)]
         assert len({item.classes for item in items}) == 1
@@ -233,7 +233,7 @@ def test_a_verdict_leaves_the_package_as_it_was() -> None:
 
 
 @pytest.mark.usefixtures("package")
-def test_the_calculator_s_precision_is_no_memory() -> None:
+def test_the_calculator_s_precision_is_reset() -> None:
     task = SUITE.panels["base:MathAPI"].tasks[0].id
     call = "[logarithm(value=10, base=2, precision=50), square_root(number=2, precision=40)]"
     plain = "[logarithm(value=10, base=2, precision=5)]"
@@ -267,7 +267,7 @@ def test_endless_arithmetic_is_refused(call: str) -> None:
 
 @pytest.mark.usefixtures("package")
 @pytest.mark.parametrize("kind", ["doubling", "deep", "itself", "results"])
-def test_runaway_episodes_end(kind: str) -> None:
+def test_results_and_file_trees_that_grow_without_end_fail(kind: str) -> None:
     env = started("long_context", SUITE.panels["long_context:GorillaFileSystem"].tasks[0].id)
     grow = {
         "doubling": "mkdir(dir_name='d{n}'), cp(source='{n}', destination='d{n}'), "
@@ -291,7 +291,7 @@ def test_runaway_episodes_end(kind: str) -> None:
 
 
 @pytest.mark.usefixtures("package")
-def test_close_lets_go() -> None:
+def test_close_forgets_the_episode() -> None:
     env = started("long_context", "3")
     episode = weakref.ref(env.episode)
     env.close()
@@ -365,7 +365,7 @@ def _version(installed: str | None) -> object:
         ("2025.1.1", f"bfcl-eval 2025.1.1 is installed; the panels are those of {VERSION}"),
     ],
 )
-def test_without_the_right_package(
+def test_a_missing_or_other_package_is_named(
     installed: str | None, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importlib.metadata, "version", _version(installed))
@@ -379,7 +379,7 @@ def test_without_the_right_package(
     envs.get_suite("toy").make().reset()
 
 
-def test_commands_name_the_fix(tmp_path: Path) -> None:
+def test_commands_print_the_fix(tmp_path: Path) -> None:
     info = tmp_path / "bfcl_eval-2025.1.1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bfcl-eval\nVersion: 2025.1.1\n")

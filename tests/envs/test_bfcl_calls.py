@@ -52,7 +52,7 @@ LITERAL = (ast.List, ast.Tuple, ast.Dict, ast.Constant, ast.UnaryOp, ast.USub, a
         ("[f(x='g(h(1))')]", "[f(x='g(h(1))')]"),
     ],
 )
-def test_reads(text: str, normal: str) -> None:
+def test_calls_are_read(text: str, normal: str) -> None:
     assert canonical(text) == normal
     assert canonical(normal) == normal
 
@@ -73,7 +73,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_refuses(text: str) -> None:
+def test_other_text_is_refused(text: str) -> None:
     with pytest.raises(BadActionError) as caught:
         parse(text)
     assert str(caught.value).isascii()
@@ -81,7 +81,7 @@ def test_refuses(text: str) -> None:
     assert canonical(text) == text.strip()
 
 
-def test_bounds() -> None:
+def test_sizes_are_bounded() -> None:
     assert len(parse(", ".join(["f()"] * MAX_CALLS))) == MAX_CALLS
     with pytest.raises(BadActionError, match="calls at once"):
         parse(", ".join(["f()"] * (MAX_CALLS + 1)))
@@ -111,7 +111,7 @@ CALLS = st.lists(
 
 @settings(max_examples=300, deadline=None)
 @given(calls=CALLS)
-def test_what_is_rendered_reads_back(calls: list[Call]) -> None:
+def test_rendered_calls_are_read_back(calls: list[Call]) -> None:
     assert list(parse(render(calls))) == calls
     assert canonical(canonical(render(calls))) == canonical(render(calls))
 

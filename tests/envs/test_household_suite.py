@@ -38,7 +38,7 @@ def test_examples_show_nothing_held_out() -> None:
     assert {panel.shots_from for panel in SUITE.panels.values()} == {"train"}
 
 
-def test_the_wording_panel_tells_its_own_commands() -> None:
+def test_the_wording_panel_has_its_own_commands_in_its_instructions() -> None:
     panel = SUITE.panel("ood_wording")
     assert panel.example == "walk over to cabinet 1"
     assert "grab OBJECT at RECEPTACLE" in panel.instructions
@@ -90,7 +90,7 @@ def test_only_train_is_endless() -> None:
             SUITE.panel(split).task(task_id(200))
 
 
-def test_another_game_than_the_lock_names_is_an_error() -> None:
+def test_a_game_that_the_lock_does_not_name_is_an_error() -> None:
     panel = replace(SUITE.panel("id"), tasks=(Task("000000", "0" * 64),))
     env = SUITE.make(panel)
     with pytest.raises(TaskUnavailableError, match="not the one that the panel's lock names"):

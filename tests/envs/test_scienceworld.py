@@ -127,7 +127,7 @@ def test_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
     assert envs.get_suite("toy").availability().usable
 
 
-def test_other_version(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_version_of_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     installed(monkeypatch, "1.1.3")
     now = SUITE.availability()
     assert not now.usable
@@ -183,7 +183,7 @@ def test_doctor_names_the_java() -> None:
         ("use thermometer with water", "use thermometer on water"),
     ],
 )
-def test_same_action(one: str, other: str) -> None:
+def test_actions_with_the_same_normal_form(one: str, other: str) -> None:
     assert canonical(one) == canonical(other)
 
 
@@ -197,7 +197,7 @@ def test_same_action(one: str, other: str) -> None:
         ("", "wait"),
     ],
 )
-def test_other_action(one: str, other: str) -> None:
+def test_actions_with_different_normal_forms(one: str, other: str) -> None:
     assert canonical(one) != canonical(other)
 
 
@@ -226,7 +226,7 @@ def test_first_observation(env: ScienceWorldEnv) -> None:
     assert "admissible_actions" not in info
 
 
-def test_empty_action_does_nothing_but_counts(env: ScienceWorldEnv) -> None:
+def test_an_empty_action_does_nothing_and_counts_as_a_step(env: ScienceWorldEnv) -> None:
     env.reset(options={"task": "grow-plant/93"})
     simulator = env._simulator
     assert simulator is not None
@@ -235,7 +235,7 @@ def test_empty_action_does_nothing_but_counts(env: ScienceWorldEnv) -> None:
         assert (info["valid"], info["steps"], simulator.moves()) == (False, count, 0)
 
 
-def test_question_which_one_is_meant(env: ScienceWorldEnv) -> None:
+def test_an_ambiguous_action_is_asked_about(env: ScienceWorldEnv) -> None:
     def ask() -> None:
         observation, _, _, _, info = env.step("open door")
         assert observation.startswith("Ambiguous request:")
@@ -254,7 +254,7 @@ def test_question_which_one_is_meant(env: ScienceWorldEnv) -> None:
         assert env.step("look around")[-1]["valid"]
 
 
-def test_wrong_focus_fails_with_nothing(env: ScienceWorldEnv) -> None:
+def test_a_wrong_focus_fails_with_a_score_of_0(env: ScienceWorldEnv) -> None:
     env.reset(options={"task": "find-plant/225"})
     while env._score == 0:
         env.step(env.expert_action())
@@ -314,7 +314,7 @@ def test_same_actions_same_text() -> None:
         give_back(second)
 
 
-def test_listing_changes_nothing(simulator: Simulator) -> None:
+def test_listing_the_actions_changes_nothing(simulator: Simulator) -> None:
     item = ("grow-fruit", 0)  # bees fly about at random
     assert play(simulator, *item, listing=True) == play(simulator, *item)
 

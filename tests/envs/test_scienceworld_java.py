@@ -77,7 +77,7 @@ def fresh_pool(monkeypatch: pytest.MonkeyPatch) -> Pool:
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 @pytest.mark.parametrize("how", ["ends", "raises", "aborts", "waits", "forks"])
-def test_nothing_is_left_behind(how: str) -> None:
+def test_no_java_process_outlives_python(how: str) -> None:
     """`waits` and `forks` are killed with SIGKILL; of `forks`, a child lives on."""
     process = subprocess.Popen(
         [sys.executable, "-c", ENDING, how],

@@ -76,7 +76,7 @@ def test_no_two_tasks_are_the_same_game() -> None:
     assert len({game.spec.seed for game in games}) == len(games)
 
 
-def test_a_prefix_is_a_fair_sample() -> None:
+def test_the_first_games_are_a_fair_sample() -> None:
     kinds = [task.kind for task in SUITE.panels["id"].tasks]
     assert len(set(kinds[:4])) == 4
     assert kinds == kinds[:4] * (len(kinds) // 4)
@@ -169,7 +169,7 @@ def test_panels_are_listed_without_textworld() -> None:
         ("1.6.2", f"made with TextWorld {VERSION}, 1.6.2 is installed", f"textworld=={VERSION}"),
     ],
 )
-def test_missing_or_other_version(
+def test_a_missing_or_other_version_is_named(
     found: str | None, reason: str, fix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(suite, "installed_version", lambda: found)
@@ -234,14 +234,14 @@ def test_damaged_games_are_made_again(folder: Path) -> None:
     assert not list(folder.glob("making.*"))
 
 
-def test_many_make_the_same_game_at_once(folder: Path) -> None:
+def test_threads_can_make_the_same_game_at_once(folder: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         games = list(pool.map(obtain, [CHEAP[0]] * 4))
     assert {game.content for game in games} == {CHEAP[0].task.content}
     assert is_stored(CHEAP[0])
 
 
-def test_another_game_than_listed_is_named(folder: Path) -> None:
+def test_a_game_that_is_not_the_listed_one_is_named(folder: Path) -> None:
     other = dataclasses.replace(CHEAP[0], task=dataclasses.replace(CHEAP[0].task, content="0" * 64))
     with pytest.raises(TaskUnavailableError, match=rf"made with TextWorld {VERSION}, .* pip inst"):
         obtain(other)
@@ -274,7 +274,7 @@ def test_check_makes_what_is_missing(folder: Path, capfd: pytest.CaptureFixture[
     assert capfd.readouterr().err == ""
 
 
-def test_processes_import_what_this_one_does(
+def test_worker_processes_import_from_the_same_path(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever lies in the working directory."""
@@ -301,13 +301,17 @@ def test_generate_makes_a_panel_ahead_of_time(
     assert "Did you mean 'textworld/ood_goal'" in unknown.stderr
 
 
-def test_processes_say_what_they_cannot_make(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_processes_report_what_they_cannot_make(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("INFORM_HOME", "/no/such/place")
     with pytest.raises(TaskUnavailableError, match=r"could not compile.*2 of 2 games"):
         make_missing(CHEAP[:2], workers=2)
 
 
-def test_a_process_that_dies_is_no_hang(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_process_that_dies_is_reported(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(generation, "__name__", "no.such.module")
     with pytest.raises(TaskUnavailableError, match="died"):
         make_missing(CHEAP[:2], workers=2)
@@ -323,7 +327,7 @@ META = """
 """.replace("\n", "|").split("|")
 
 
-def test_nothing_typed_can_leave_the_game(
+def test_no_command_can_leave_the_game(
     env: TextWorldEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -349,7 +353,7 @@ def test_odd_text_is_an_invalid_action(env: TextWorldEnv, action: str) -> None:
     assert (observation == BLANK) == (not action.strip())
 
 
-def test_valid_is_what_the_game_performs(env: TextWorldEnv) -> None:
+def test_an_action_is_valid_if_the_game_performs_it(env: TextWorldEnv) -> None:
     env.reset(options={"task": first("simple")})
     told = {
         "look": True,
@@ -376,7 +380,9 @@ def test_first_observation(env: TextWorldEnv) -> None:
 
 
 @pytest.mark.parametrize("kind", PLANS["id"].kinds)
-def test_same_as_textworld_itself(env: TextWorldEnv, kind: str, tmp_path: Path) -> None:
+def test_texts_and_scores_are_those_of_textworld(
+    env: TextWorldEnv, kind: str, tmp_path: Path
+) -> None:
     import textworld
 
     task, dice = first(kind), random.Random(kind)
@@ -429,7 +435,7 @@ def test_a_game_can_be_lost(env: TextWorldEnv) -> None:
     pytest.fail("nothing was cooked")
 
 
-def test_expert_finds_back(env: TextWorldEnv) -> None:
+def test_expert_wins_after_random_actions(env: TextWorldEnv) -> None:
     for number, kind in enumerate(PLANS["id"].kinds):
         dice = random.Random(number)
         _, info = env.reset(options={"task": first(kind)})
@@ -461,7 +467,7 @@ def test_canonical(env: TextWorldEnv) -> None:
     assert env.canonical("take coin") != env.canonical("drop coin")
 
 
-def test_environments_and_snapshots_do_not_mix(env: TextWorldEnv) -> None:
+def test_environments_and_snapshots_are_independent(env: TextWorldEnv) -> None:
     other = SUITE.make()
     task = first("simple")
     env.reset(options={"task": task})
@@ -509,7 +515,7 @@ print(resident() - before)
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's /proc")
-def test_the_interpreter_keeps_no_memory(installed: None) -> None:
+def test_resets_do_not_leak_memory(installed: None) -> None:
     """Python's own accounting does not see what the native interpreter allocates."""
     ran = subprocess.run([sys.executable, "-c", MEMORY], cwd=ROOT, capture_output=True, text=True)
     assert float(ran.stdout) < 8, ran.stdout + ran.stderr

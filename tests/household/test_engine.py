@@ -303,7 +303,7 @@ def test_worlds_and_games_can_be_pickled(world: World) -> None:
 
 
 @given(st.lists(st.text()))
-def test_no_text_raises(commands: list[str]) -> None:
+def test_no_command_raises(commands: list[str]) -> None:
     world = World(kitchen())
     for command in commands:
         valid = command.strip() in world.admissible()

@@ -23,11 +23,12 @@ from cotgap.envs.household.belief import (
     spell,
     updated,
 )
-from cotgap.envs.household.expert import choose, expert_action, play
+from cotgap.envs.household.expert import choose, expert_action
 from cotgap.envs.household.habits import class_of, habits
 from cotgap.envs.household.oracle import cost_to_go
 from cotgap.envs.household.rationale import rationale
 from tests.household.houses import GOALS, made, random_house
+from tools.household.expert import play
 from tools.household.habits import count
 
 PANELS = ("valid_seen", "valid_unseen")
@@ -212,7 +213,7 @@ def test_wins_in_other_wordings(alfworld_data: Path, wording: str) -> None:
         assert play(game)[0], path
 
 
-def test_recovers_from_anything(alfworld_data: Path) -> None:
+def test_wins_after_any_commands(alfworld_data: Path) -> None:
     """From wherever random commands led, unless the oracle says that there is no way."""
     lost = 0
     for number, (path, game) in enumerate(panel_games(alfworld_data, 3)):
@@ -256,7 +257,7 @@ def test_never_raises_on_any_text() -> None:
     check()
 
 
-def test_looks_around_without_an_idea() -> None:
+def test_looks_around_where_it_knows_nothing_better() -> None:
     words = WORDINGS["current"]
     assert expert_action(first_belief(words, "gibberish")) == "look"
     text = words.intro_reply.format(

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from cotgap.envs.core import CoTGapError, UnknownNameError
 from cotgap.envs.household import ALL_WORDINGS, World, load_game
-from cotgap.envs.household.expert import play
 from cotgap.envs.household.game import Game, members
 from cotgap.envs.household.generator import AXES, Generated, games, generate, seed_of, task_id
 from cotgap.envs.household.generator.axes import Axis
@@ -27,6 +26,7 @@ from cotgap.envs.household.generator.tables import HELD_OUT_OBJECTS, LAMP, OPENA
 from cotgap.envs.household.habits import class_of, habits
 from cotgap.envs.household.oracle import brute_force, cost_to_go
 from cotgap.envs.household.wording import CURRENT, WORDINGS
+from tools.household.expert import play
 
 ROOT = Path(__file__).parents[2]
 TRAINED = 3_000  # seeds of `train` that are looked at
@@ -72,7 +72,7 @@ def test_panels_are_the_published_ones(panels: Panels) -> None:
 
 
 @pytest.mark.parametrize("hash_seed", ["1", "2"])
-def test_another_process_makes_the_same(hash_seed: str) -> None:
+def test_another_process_makes_the_same_games(hash_seed: str) -> None:
     code = (
         "from cotgap.envs.household.generator import AXES, generate\n"
         "for axis in AXES:\n"
@@ -93,7 +93,7 @@ def test_another_process_makes_the_same(hash_seed: str) -> None:
     assert result.stdout.splitlines() == here
 
 
-def test_training_never_meets_what_measures(panels: Panels, trained: list[Generated]) -> None:
+def test_no_training_game_is_in_another_panel(panels: Panels, trained: list[Generated]) -> None:
     for axis, made in panels.items():
         assert len({game.problem for game in made}) == SIZE, axis
     seen = {game.problem for game in trained}
@@ -149,7 +149,7 @@ def test_every_game_of_a_panel_is_sound_and_passed_by_the_expert(panels: Panels)
 
 @settings(max_examples=100, deadline=None)
 @given(st.sampled_from(sorted(AXES)), st.integers(0, 10**15))
-def test_so_is_any_seed(axis: str, seed: int) -> None:
+def test_the_game_of_any_seed_is_sound_and_passed_by_the_expert(axis: str, seed: int) -> None:
     made = generate(axis, seed)
     check(made)
     assert made is generate(axis, seed)
@@ -189,13 +189,9 @@ def test_bad_seeds_and_axes() -> None:
 
 
 def changed(axis: str) -> set[str]:
-    """The rules in which an axis differs from `id`, apart from what is said of it."""
-    return {
-        name
-        for name in Axis.__slots__
-        if name not in ("description", "holds_out")
-        and getattr(AXES[axis], name) != getattr(AXES["id"], name)
-    }
+    """The rules in which an axis differs from `id`, besides what it says of itself."""
+    rules = set(Axis.__slots__) - {"description", "holds_out"}
+    return {name for name in rules if getattr(AXES[axis], name) != getattr(AXES["id"], name)}
 
 
 def test_each_axis_changes_one_rule() -> None:
@@ -210,7 +206,7 @@ def test_each_axis_changes_one_rule() -> None:
     }
 
 
-def test_layout(panels: Panels, familiar: list[Generated]) -> None:
+def test_layout_axis(panels: Panels, familiar: list[Generated]) -> None:
     held_out = {(name, kind) for name, room in ROOMS.items() for kind in room.unusual}
     assert not rooms(familiar) & held_out
     assert rooms(panels["ood_layout"]) - rooms(familiar) == held_out
@@ -223,7 +219,7 @@ def test_layout(panels: Panels, familiar: list[Generated]) -> None:
     assert things(panels["ood_layout"]) <= things(familiar)
 
 
-def test_object(panels: Panels, familiar: list[Generated]) -> None:
+def test_object_axis(panels: Panels, familiar: list[Generated]) -> None:
     assert not things(familiar) & HELD_OUT_OBJECTS
     more = list(itertools.islice(games("ood_object"), 4 * SIZE))
     assert {made.draft.thing for made in more} == HELD_OUT_OBJECTS
@@ -236,7 +232,7 @@ def test_object(panels: Panels, familiar: list[Generated]) -> None:
         assert not things(panels[axis]) & HELD_OUT_OBJECTS, axis
 
 
-def test_task(panels: Panels, familiar: list[Generated]) -> None:
+def test_task_axis(panels: Panels, familiar: list[Generated]) -> None:
     held_out = {"pick_cool_then_place_in_recep", "pick_two_obj_and_place"}
     trained = {
         "pick_and_place_simple",
@@ -252,7 +248,7 @@ def test_task(panels: Panels, familiar: list[Generated]) -> None:
     assert rooms(panels["ood_task"]) <= rooms(familiar)
 
 
-def test_wording(panels: Panels, familiar: list[Generated]) -> None:
+def test_wording_axis(panels: Panels, familiar: list[Generated]) -> None:
     assert {game.game.revision for game in familiar} == {"current"}
     for axis in set(OTHERS) - {"ood_wording"}:
         assert {game.game.revision for game in panels[axis]} == {"current"}
@@ -263,7 +259,7 @@ def test_wording(panels: Panels, familiar: list[Generated]) -> None:
         assert own.game.intro != other.game.intro
 
 
-def test_horizon(panels: Panels, familiar: list[Generated]) -> None:
+def test_horizon_axis(panels: Panels, familiar: list[Generated]) -> None:
     larger, usual = panels["ood_horizon"], panels["id"]
     assert min(g.receptacles for g in larger) > max(g.receptacles for g in familiar)
     assert things(larger) <= things(familiar)
@@ -278,7 +274,7 @@ def test_horizon(panels: Panels, familiar: list[Generated]) -> None:
         assert sources <= OPENABLE
 
 
-def test_rooms_and_sizes_are_as_likely_on_every_axis(
+def test_rooms_and_sizes_are_equally_likely_on_every_axis(
     panels: Panels, trained: list[Generated]
 ) -> None:
     """The mixes that no axis is meant to change, within what chance explains."""
@@ -296,7 +292,7 @@ def test_rooms_and_sizes_are_as_likely_on_every_axis(
 # Facts.
 
 
-def test_the_tables_are_the_alfred_worlds(alfworld_data: Path) -> None:
+def test_the_tables_agree_with_real_training_games(alfworld_data: Path) -> None:
     """What can be done to what, and what stands in which room, as in real training games."""
     able: dict[str, set[str]] = {}
     found: dict[str, set[str]] = {name: set() for name in ROOMS}

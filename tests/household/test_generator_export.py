@@ -11,7 +11,6 @@ import pytest
 
 from cotgap.envs.core import CoTGapError
 from cotgap.envs.household import World, load_game, make_game
-from cotgap.envs.household.expert import play
 from cotgap.envs.household.game import Game
 from cotgap.envs.household.generator import AXES, Generated, generate
 from cotgap.envs.household.generator.export import export, rules
@@ -20,7 +19,8 @@ from cotgap.envs.household.rules import ALFWorldMissingError
 from cotgap.envs.household.wording import WORDINGS
 from tests.commands import cotgap
 from tools.household.drivers import DRIVERS
-from tools.household.parity import Comparison, report, run
+from tools.household.expert import play
+from tools.household.parity import GameCheck, report, run
 
 ALL = tuple(DRIVERS)
 
@@ -46,7 +46,7 @@ def told(game: Game) -> dict[str, object]:
 
 @pytest.mark.parametrize("wording", WORDINGS)
 @pytest.mark.parametrize("axis", AXES)
-def test_a_file_is_the_game(axis: str, wording: str, tmp_path: Path) -> None:
+def test_a_file_holds_the_generated_game(axis: str, wording: str, tmp_path: Path) -> None:
     for seed in range(8):
         made = generate(axis, seed)
         path = export(made, tmp_path, wording)
@@ -94,17 +94,17 @@ def sampled() -> list[tuple[Generated, str]]:
 
 
 def test_the_stock_engine_plays_them_identically(tmp_path: Path) -> None:
-    jobs = [
-        Comparison(export(made, tmp_path / wording, wording), rules(wording), wording, ALL, 15)
+    checks = [
+        GameCheck(export(made, tmp_path / wording, wording), rules(wording), wording, ALL, 15)
         for made, wording in sampled()
     ]
-    assert {job.path.parts[-3].split("-")[0] for job in jobs} == {
+    assert {check.path.parts[-3].split("-")[0] for check in checks} == {
         kind.name for axis in AXES.values() for kind in axis.kinds
     }
-    total, _ = run(jobs, 1)
+    total, _ = run(checks, 1)
     assert not total.mismatches, report(total)
-    assert total.steps == len(jobs) * len(ALL) * 15
-    assert total.won >= len(jobs)  # each by its walkthrough, at least
+    assert total.steps == len(checks) * len(ALL) * 15
+    assert total.won >= len(checks)  # each by its walkthrough, at least
 
 
 def _collect(folder: str) -> tuple[int, set[str]]:

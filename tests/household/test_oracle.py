@@ -72,7 +72,7 @@ def test_optimal_play_wins_in_as_many_commands_as_predicted(alfworld_data: Path)
         assert optimal_action(world) is None
 
 
-def test_consistent_along_random_play(alfworld_data: Path) -> None:
+def test_no_command_brings_the_goal_nearer_by_more_than_one(alfworld_data: Path) -> None:
     """No command gains more than one, some command gains one; harmless commands gain nothing."""
     for number, path in enumerate(games(alfworld_data, "valid_unseen", 12)):
         dice = random.Random(number)
@@ -109,7 +109,7 @@ def test_published_games_need_between_3_and_9_commands(alfworld_data: Path) -> N
 PUBLISHED = {3: 10, 4: 70, 5: 17, 6: 90, 7: 47, 8: 24, 9: 16}
 
 
-def test_a_thing_that_fits_nowhere_ends_all_hope() -> None:
+def test_holding_a_thing_that_fits_nowhere_leaves_no_way_to_the_goal() -> None:
     facts = [
         "atLocation agent1 loc_bar_0",
         "canContain DeskType MugType",
@@ -178,7 +178,7 @@ def test_unusual_goals(goal: str, cost: int | None) -> None:
     assert brute_force(world, 100_000) == cost
 
 
-def test_no_number_rather_than_a_wrong_one(alfworld_data: Path) -> None:
+def test_a_search_without_result_is_an_error(alfworld_data: Path) -> None:
     path = games(alfworld_data, "valid_unseen", 50)[0]
     with pytest.raises(SearchLimitError, match="no way to the goal among the nearest 50 states"):
         brute_force(World(load_game(path)), 50)

@@ -87,7 +87,7 @@ def test_refused_commands_teach_the_same() -> None:
     assert refused > 10
 
 
-def test_no_command_and_no_reply_is_that_of_files() -> None:
+def test_no_command_and_no_reply_is_that_of_another_wording() -> None:
     same = {
         name
         for name in REPHRASED.__dataclass_fields__

@@ -9,7 +9,7 @@ from typing import Any
 
 from cotgap.benchmark.probes.core import get_probe
 from cotgap.benchmark.probes.running import PROBE, TASKS, ProbeConfig
-from cotgap.benchmark.records.config import Limits, plan_panel
+from cotgap.benchmark.records.config import Limits, digest_of, plan_panel
 from cotgap.benchmark.records.episode import Episode
 from cotgap.envs.registry import get_panel
 
@@ -128,7 +128,7 @@ def write_sweep(
         "dtype": None,
     }
     folder.mkdir(parents=True)
-    content = {"config": config, "checkpoints": listed}
+    content = {"digest": digest_of(config), "config": config, "checkpoints": listed}
     (folder / "sweep.json").write_text(json.dumps(content), encoding="utf-8")
     for label, episodes in runs.items():
         if episodes:

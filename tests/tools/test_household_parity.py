@@ -19,7 +19,7 @@ from cotgap.envs.household.rules import ALFWorldMissingError, Rules
 from tests.household.kitchen import PROBLEM, TASK, WALKTHROUGH, with_goal
 from tools import cli
 from tools.household.drivers import DRIVERS
-from tools.household.parity import Comparison, Tally, app, compare, report, run, sample
+from tools.household.parity import GameCheck, Tally, app, compare, report, run, sample
 from tools.household.stock import Seen, StockGame, find_rules, memoise
 
 ALL = tuple(DRIVERS)
@@ -66,11 +66,11 @@ def kitchen_file(folder: Path, rules: dict[str, Rules], goal: str | None = None)
     return path
 
 
-def without_mismatch(jobs: list[Comparison]) -> Tally:
-    total, _ = run(jobs, 1)
+def without_mismatch(checks: list[GameCheck]) -> Tally:
+    total, _ = run(checks, 1)
     assert not total.mismatches, report(total)
-    assert total.episodes == sum(len(job.drivers) for job in jobs)
-    assert total.steps == sum(len(job.drivers) * job.steps for job in jobs)
+    assert total.episodes == sum(len(check.drivers) for check in checks)
+    assert total.steps == sum(len(check.drivers) * check.steps for check in checks)
     return total
 
 
@@ -84,13 +84,13 @@ def test_the_kitchen_with_all_its_oddities(
     revision: str, rules: dict[str, Rules], tmp_path: Path
 ) -> None:
     path = kitchen_file(tmp_path / "kitchen", rules)
-    outcome = without_mismatch([Comparison(path, rules[revision], revision, ALL, 60)])
+    outcome = without_mismatch([GameCheck(path, rules[revision], revision, ALL, 60)])
     assert outcome.won
 
 
 def test_goals_of_other_forms(rules: dict[str, Rules], tmp_path: Path) -> None:
-    jobs = [
-        Comparison(
+    checks = [
+        GameCheck(
             kitchen_file(tmp_path / str(number), rules, goal),
             rules["current"],
             "current",
@@ -99,7 +99,7 @@ def test_goals_of_other_forms(rules: dict[str, Rules], tmp_path: Path) -> None:
         )
         for number, goal in enumerate(GOALS)
     ]
-    assert without_mismatch(jobs).won > len(GOALS) // 2
+    assert without_mismatch(checks).won > len(GOALS) // 2
 
 
 def test_real_games_of_both_panels(rules: dict[str, Rules], alfworld_data: Path) -> None:
@@ -112,25 +112,25 @@ def test_real_games_of_both_panels(rules: dict[str, Rules], alfworld_data: Path)
         for k, name in enumerate(WORDINGS)
         if (n + k) % 3
     ]
-    jobs = [Comparison(path, rules[name], name, ALL, 15) for path, name in turns]
-    assert without_mismatch(jobs).won
+    checks = [GameCheck(path, rules[name], name, ALL, 15) for path, name in turns]
+    assert without_mismatch(checks).won
 
 
 def test_real_training_games(rules: dict[str, Rules], alfworld_data: Path) -> None:
     paths = sample(list((alfworld_data / "json_2.1.1/train").glob("*/*/game.tw-pddl")), 2)
-    jobs = [Comparison(path, rules["current"], "current", ALL, 15) for path in paths]
-    assert without_mismatch(jobs).won
+    checks = [GameCheck(path, rules["current"], "current", ALL, 15) for path in paths]
+    assert without_mismatch(checks).won
 
 
 def test_a_difference_is_found_and_classified(rules: dict[str, Rules], tmp_path: Path) -> None:
     path = kitchen_file(tmp_path, rules)
-    total, _ = run([Comparison(path, rules["current"], "older", ("walkthrough",), 10)], 1)
+    total, _ = run([GameCheck(path, rules["current"], "older", ("walkthrough",), 10)], 1)
     assert [kind for kind, _ in total.mismatches] == ["admissible after reset"]
     assert "stock ['help'], ours []" in report(total)
     broken = tmp_path / "broken" / "game.tw-pddl"
     broken.parent.mkdir()
     broken.write_text(path.read_text().replace("(:goal", "(:gaol"))
-    assert compare(Comparison(broken, rules["current"], "current", ALL, 1)).mismatches
+    assert compare(GameCheck(broken, rules["current"], "current", ALL, 1)).mismatches
 
 
 def command(*arguments: str) -> int:

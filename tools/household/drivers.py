@@ -53,7 +53,7 @@ _TEXTS: Final = (
 
 
 def valid(world: World, rng: random.Random) -> Iterator[str]:
-    """Random valid commands, mostly such that touch something."""
+    """Random valid commands, mostly ones that do something to an object or a receptacle."""
     while True:
         actions = world.actions()
         touching = sorted(c for c, a in actions.items() if a.verb not in _IDLE)

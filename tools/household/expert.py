@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from typing import Annotated
 
 import typer
 
-from cotgap.envs.household.expert import play
-from cotgap.envs.household.game import load_game
+from cotgap.envs.core import Panel, Task
+from cotgap.envs.expert import play_expert
+from cotgap.envs.household.env import HouseholdEnv
+from cotgap.envs.household.game import Game, load_game
 from cotgap.envs.household.wording import ALL_WORDINGS
 from tools.cli import run
 from tools.household.data import Data, games, need_games
@@ -38,6 +41,18 @@ def main(
             total, mean = len(results[kind]), sum(won) / max(len(won), 1)
             share = len(won) / total
             print(f"{split:<14}{kind:<32}{total:>6}{len(won):>7}{share:>9.2%}{mean:>12.2f}")
+
+
+def play(game: Game, steps: int = 50, noise: float = 0.0, seed: int = 0) -> tuple[bool, int]:
+    """(won, commands given) within `steps` commands.
+
+    With probability `noise` a command is replaced by a random valid one.
+    """
+    task = Task("game", game.content_hash)
+    panel = Panel("household", "file", (task,), "", steps, instructions="", example="")
+    env = HouseholdEnv(panel, lambda task: game, list_actions=False)
+    played = play_expert(env, task.id, noise=noise, dice=random.Random(seed), argue=False)
+    return played.won, len(played.steps)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ _GAMES_PER_PROCESS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class GameCheck:
     """One game to be played in both engines under a revision's rules, once with each driver."""
 
     path: Path
@@ -65,24 +65,24 @@ def ours(world: World, text: str) -> Seen:
     return Seen(text, tuple(world.admissible()), world.won, world.score, world.moves)
 
 
-def compare(comparison: Comparison) -> Tally:
+def compare(check: GameCheck) -> Tally:
     """Play one game in both engines."""
     memoise()
     tally = Tally()
-    data = json.loads(comparison.path.read_text(encoding="utf-8"))
-    label = f"{comparison.path} ({comparison.revision})"
+    data = json.loads(check.path.read_text(encoding="utf-8"))
+    label = f"{check.path} ({check.revision})"
     try:
-        stock = StockGame(comparison.rules.game(data))
+        stock = StockGame(check.rules.game(data))
     except Exception as error:
         tally.mismatches.append(("stock cannot load", f"{label}: {error!r}"))
         return tally
     # Our engine plays the file in the revision's wording, so the rewording is checked as well.
-    world = World(load_game(data, comparison.revision))
-    for driver in comparison.drivers:
-        rng = random.Random(f"{comparison.path.parent.name}/{comparison.revision}/{driver}")
+    world = World(load_game(data, check.revision))
+    for driver in check.drivers:
+        rng = random.Random(f"{check.path.parent.name}/{check.revision}/{driver}")
         tally.episodes += 1
         won = False
-        for command, theirs, own in _play(stock, world, driver, rng, comparison.steps):
+        for command, theirs, own in _play(stock, world, driver, rng, check.steps):
             tally.steps += command is not None
             won = won or own.won
             wrong = differences(theirs, own)
@@ -152,23 +152,23 @@ def sample(paths: Sequence[Path], count: int) -> list[Path]:
     return [path for _, _, path in sorted(turns)[:count]]
 
 
-def run(comparisons: Sequence[Comparison], processes: int) -> tuple[Tally, float]:
-    """Make all comparisons, showing progress; returns the total and the seconds it took."""
+def run(checks: Sequence[GameCheck], processes: int) -> tuple[Tally, float]:
+    """Make all checks, showing progress; returns the total and the seconds it took."""
     total, start = Tally(), time.monotonic()
     context = multiprocessing.get_context("spawn")
     with context.Pool(processes, maxtasksperchild=_GAMES_PER_PROCESS) as pool:
-        for done, tally in enumerate(pool.imap_unordered(compare, comparisons), 1):
+        for done, tally in enumerate(pool.imap_unordered(compare, checks), 1):
             total.steps += tally.steps
             total.episodes += tally.episodes
             total.won += tally.won
             total.mismatches += tally.mismatches
             for kind, where in tally.mismatches:
                 print(f"MISMATCH {kind}: {where}", flush=True)
-            if done % 10 == 0 or done == len(comparisons):
+            if done % 10 == 0 or done == len(checks):
                 elapsed = time.monotonic() - start
-                left = elapsed / done * (len(comparisons) - done)
+                left = elapsed / done * (len(checks) - done)
                 print(
-                    f"{done}/{len(comparisons)} games x revisions, {total.steps} steps, "
+                    f"{done}/{len(checks)} games x revisions, {total.steps} steps, "
                     f"{len(total.mismatches)} mismatches, {left / 60:.1f} min left",
                     flush=True,
                 )
@@ -266,7 +266,7 @@ def main(
         if name not in DRIVERS:
             raise UnknownNameError("driver", name, DRIVERS)
     planned = [
-        Comparison(path, rules[name], name, drivers, steps) for path in paths for name in revisions
+        GameCheck(path, rules[name], name, drivers, steps) for path in paths for name in revisions
     ]
     total, seconds = run(planned, processes)
     print(report(total))

@@ -1,15 +1,15 @@
-"""Does masking the action tokens' loss lift success out of domain? Trained, played, compared.
+"""Does masking the action tokens' loss raise success out of domain? Trains, plays and compares.
 
 `python -m tools.studies.masking --out runs/masking` trains checkpoints with and without the mask
 from one base, a pair for each seed, plays all of them in both modes on the panel they were trained
 for and on every out-of-domain axis, and prints the tables (also `masking.csv`). The same command
-goes on where it was stopped; a checkpoint or run that is in `--out` already is not made again. The
-intervention is that of arXiv 2606.26935.
+resumes: a checkpoint or run that is in `--out` already is not made again. The intervention is
+that of arXiv 2606.26935.
 
-Two intervals stand beside each number, for they answer different questions. *Tasks*: these
-checkpoints on other tasks of the panel (seeds count as repeats of a task). *Seeds*: other training
-runs on these tasks (Student's t over one number per seed); with few seeds it is wide, and only
-what it excludes is shown about the intervention rather than about these checkpoints.
+Each number has two intervals, because they answer different questions. *Tasks*: these checkpoints
+on other tasks of the panel (seeds count as repeats of a task). *Seeds*: other training runs on
+these tasks (Student's t over one number per seed). Only the interval over seeds says something of
+the intervention itself; with few seeds it is wide.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every engine is: a site where an agent is, and where a run's episodes are played.
+"""What every engine is: a site where an agent is, and where an order's jobs are played.
 
 An engine is one sibling module with a `SITE`, a function (or class) that takes an `AgentRecipe` and
 a `Placement` and returns a `Site`; its name on the command line is the module's.
@@ -7,17 +7,15 @@ a `Placement` and returns a `Site`; its name on the command line is the module's
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from time import perf_counter
-from typing import Any, Literal, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from cotgap.agents.agent import Agent, AgentCard
 from cotgap.agents.specs import make_agent
-from cotgap.benchmark.records.config import RunConfig
-from cotgap.benchmark.records.episode import Episode
+from cotgap.benchmark.records.config import PanelPlan
 from cotgap.benchmark.rollout.budget import Budget
-from cotgap.benchmark.rollout.episode import Job
+from cotgap.benchmark.rollout.needs import Failure, Rollout
+from cotgap.benchmark.rollout.scheduler import Times
 
 
 @dataclass(frozen=True)
@@ -41,43 +39,63 @@ class Placement:
     gpus_per_worker: float | None = None
 
 
+class Job(Protocol):
+    """Something to be played once."""
+
+    @property
+    def id(self) -> tuple[str, str, int] | str:
+        """What no other job of an order has, and what its result has, too."""
+
+
+class Result(Protocol):
+    """What comes of a job."""
+
+    @property
+    def id(self) -> tuple[str, str, int] | str:
+        """The job's."""
+
+
+J = TypeVar("J", bound=Job)
+R = TypeVar("R", bound=Result)
+J_contra = TypeVar("J_contra", bound=Job, contravariant=True)
+R_co = TypeVar("R_co", bound=Result, covariant=True)
+
+
+class Rules(Protocol[J_contra, R_co]):
+    """How jobs of one kind are played: a run's episodes, a probe's visits. Can be pickled."""
+
+    @property
+    def panels(self) -> Sequence[PanelPlan]:
+        """What environments are opened over, with their step limits."""
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that a job may take."""
+
+    def rollout(self, job: J_contra, agent: Agent) -> Rollout[R_co]:
+        """What plays a job, with an agent at hand."""
+
+    def lost(self, job: J_contra, card: AgentCard, failure: Failure) -> R_co:
+        """The result of a job that was lost with the place where it was played."""
+
+
 @dataclass(frozen=True)
-class Order:
+class Order(Generic[J, R]):
     """What is to be played and how, beyond the jobs; can be sent elsewhere.
 
-    Each agent plays `width` episodes at a time. Environments that are costly step in `env_workers`
+    Each agent plays `width` jobs at a time. Environments that are costly step in `env_workers`
     processes beside each agent (None: as many as the machine has processors). Nothing more is
     played once `budget` is spent.
     """
 
-    config: RunConfig
+    rules: Rules[J, R]
     width: int
     env_workers: int | None = None
     budget: Budget = field(default_factory=Budget)
 
 
-@dataclass
-class Times:
-    """Wall seconds that went to the model and to environments (waiting for them included)."""
-
-    model: float = 0.0
-    environments: float = 0.0
-
-    @contextmanager
-    def of(self, what: Literal["model", "environments"]) -> Iterator[None]:
-        """Add what a block takes."""
-        begun = perf_counter()
-        try:
-            yield
-        finally:
-            setattr(self, what, getattr(self, what) + perf_counter() - begun)
-
-    def __add__(self, other: Times) -> Times:
-        return Times(self.model + other.model, self.environments + other.environments)
-
-
 class Site(Protocol):
-    """Where a run is played. Close it when done, and whatever happened.
+    """Where jobs are played. Close it when done, and whatever happened.
 
     `card` says who acts there, on `workers` agents alike. `times` grows while jobs are played: the
     sum over all of them.
@@ -88,13 +106,13 @@ class Site(Protocol):
     times: Times
 
     def play(
-        self, order: Order, jobs: Sequence[Job], on_step: Callable[[], None]
-    ) -> Iterator[Episode]:
-        """Play all jobs; yields each episode as it ends, in no particular order.
+        self, order: Order[J, R], jobs: Sequence[J], on_step: Callable[[], None]
+    ) -> Iterator[R]:
+        """Play all jobs; yields each result as it is there, in no particular order.
 
-        Failures of an environment or a backend become records; a mistake of the caller's is raised
-        as `CoTGapError`. `on_step` is called once for each step. Left early, what is in flight is
-        dropped.
+        Failures of an environment or a backend become results; a mistake of the caller's is raised
+        as `CoTGapError`. `on_step` is called at each state that was decided on. Left early, what is
+        in flight is dropped.
         """
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
-"""Episodes on a Ray cluster: each worker is an actor with an agent of its own.
+"""Jobs on a Ray cluster: each worker is an actor with an agent of its own.
 
 A worker plays by the very code of the local engine. This process alone deals out the jobs and
-writes the records, and needs neither a model nor a GPU. What a lost worker or node had in flight is
+takes the results, and needs neither a model nor a GPU. What a lost worker or node had in flight is
 played again by the others.
 """
 
@@ -14,22 +14,25 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 from cotgap.agents.agent import Agent, AgentCard
 from cotgap.agents.specs import names
 from cotgap.benchmark.records.config import differences
-from cotgap.benchmark.records.episode import Episode, Status
+from cotgap.benchmark.records.episode import Status
 from cotgap.benchmark.rollout.budget import Budget
-from cotgap.benchmark.rollout.engines.core import AgentRecipe, Order, Placement, Times
-from cotgap.benchmark.rollout.engines.local import LocalEngine, engine_for
-from cotgap.benchmark.rollout.episode import Job, finish
+from cotgap.benchmark.rollout.engines.core import AgentRecipe, J, Job, Order, Placement, R, Result
+from cotgap.benchmark.rollout.engines.local import scheduler_for
+from cotgap.benchmark.rollout.needs import Failure, Rollout
+from cotgap.benchmark.rollout.scheduler import Scheduler, Times
 from cotgap.benchmark.rollout.workers import processors
 from cotgap.envs.core import CoTGapError
 
 INSTALL = "pip install 'cotgap[ray]'"
 TRIES = 3  # how many workers an episode may cost, and how many may be lost without any that ends
+GIVEN_UP = Failure(
+    Status.BACKEND_ERROR, f"{TRIES} Ray workers were lost while they played this episode"
+)
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,9 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Report:
-    """What a worker has to say: an episode that ended, and what was done since its last report."""
+    """What a worker has to say: a job that ended, and what was done since its last report."""
 
-    episode: Episode
+    result: Result
     steps: int
     read: int
     """Tokens, over all steps; so is `written`."""
@@ -66,26 +69,30 @@ class Worker:
             return Mistake(str(error))
         return self._agent.card()
 
-    def prepare(self, order: Order) -> None:
-        """Get ready to play a run's jobs; this worker counts, and keeps no budget of its own."""
+    def prepare(self, order: Order[Any, Any]) -> None:
+        """Get ready to play an order's jobs; this worker counts, and keeps no budget of its own."""
         # Never spent, but minds agents that do not say what they use.
         self._used = Budget(sys.maxsize if order.budget.limited else None)
         order = replace(order, budget=self._used)
-        self._engine: LocalEngine = engine_for(self._agent, order, self._count)
-        self._playing = self._engine.run(self._waiting)
+        self._rules = order.rules
+        self._scheduler: Scheduler[Any] = scheduler_for(self._agent, order, self._count)
+        self._playing = self._scheduler.serve(self._take)
 
     def advance(self, jobs: Sequence[Job]) -> Report | Mistake:
-        """Take these jobs, too, and play until an episode ends. There must be one in flight."""
+        """Take these jobs, too, and play until a job ends. There must be one in flight."""
         self._waiting.extend(jobs)
         try:
-            episode = next(self._playing)
+            result = next(self._playing)
         except CoTGapError as error:
             return Mistake(str(error))
-        used, times = self._used, self._engine.times
-        report = Report(episode, self._steps, used.read, used.written, replace(times))
+        used, times = self._used, self._scheduler.times
+        report = Report(result, self._steps, used.read, used.written, replace(times))
         self._steps, used.read, used.written = 0, 0, 0
         times.model, times.environments = 0.0, 0.0
         return report
+
+    def _take(self) -> Rollout[Any] | None:
+        return self._rules.rollout(self._waiting.popleft(), self._agent) if self._waiting else None
 
     def _count(self) -> None:
         self._steps += 1
@@ -96,7 +103,7 @@ class _Hired:
     """A worker as this process sees it; `flying` are the jobs it has and has not reported on."""
 
     actor: Any
-    flying: dict[tuple[str, str, int], Job] = field(default_factory=dict)
+    flying: dict[Any, Job] = field(default_factory=dict)
     ready: bool = False
     """Whether its agent is made."""
 
@@ -124,7 +131,7 @@ class RaySite:
             self._hired: list[_Hired] = []
             self._calls: dict[Any, _Hired] = {}
             """What was asked of whom and is not answered yet."""
-            self._lost: Counter[tuple[str, str, int]] = Counter()
+            self._lost: Counter[Any] = Counter()
             self._lost_in_a_row = 0
             for _ in range(self.workers):
                 self._hire()
@@ -134,9 +141,9 @@ class RaySite:
             raise
 
     def play(
-        self, order: Order, jobs: Sequence[Job], on_step: Callable[[], None]
-    ) -> Iterator[Episode]:
-        """See `Site.play`. The budget is counted whenever an episode ends."""
+        self, order: Order[J, R], jobs: Sequence[J], on_step: Callable[[], None]
+    ) -> Iterator[R]:
+        """See `Site.play`. The budget is counted whenever a job ends."""
         waiting = deque(jobs)
         for worker in self._hired:
             if worker.ready:
@@ -145,7 +152,8 @@ class RaySite:
             self._deal(waiting, order.width)
             worker, answer = self._answer()
             if answer is None:
-                yield from self._replace(worker, waiting)
+                for job in self._replace(worker, waiting):
+                    yield order.rules.lost(job, self.card, GIVEN_UP)
             elif isinstance(answer, AgentCard):
                 self._check(answer)
                 self._prepare(worker, order)
@@ -156,8 +164,8 @@ class RaySite:
                     on_step()
                 order.budget.read += answer.read
                 order.budget.written += answer.written
-                del worker.flying[answer.episode.id]
-                yield answer.episode
+                del worker.flying[answer.result.id]
+                yield cast(R, answer.result)
 
     def close(self) -> None:
         """End all workers, and the cluster if it was begun here."""
@@ -179,13 +187,13 @@ class RaySite:
             if isinstance(answer, AgentCard):
                 worker.ready = True
                 return answer
-            list(self._replace(worker, deque()))
+            self._replace(worker, deque())
 
-    def _prepare(self, worker: _Hired, order: Order) -> None:
+    def _prepare(self, worker: _Hired, order: Order[Any, Any]) -> None:
         worker.actor.prepare.remote(order)
         worker.ready = True
 
-    def _deal(self, waiting: deque[Job], width: int) -> None:
+    def _deal(self, waiting: deque[J], width: int) -> None:
         """Give jobs to workers that are not at work, the last ones to all alike."""
         free = [w for w in self._hired if w.ready and w not in self._calls.values()]
         share = math.ceil(len(waiting) / max(1, len(self._hired)))
@@ -195,10 +203,10 @@ class RaySite:
             if worker.flying:
                 self._calls[worker.actor.advance.remote(jobs)] = worker
 
-    def _hand(self, worker: _Hired, waiting: deque[Job], most: int) -> list[Job]:
+    def _hand(self, worker: _Hired, waiting: deque[J], most: int) -> list[J]:
         """The next jobs; one that may be what ends workers is played alone, to spare the others."""
         suspects = {id_ for id_, times in self._lost.items() if times == TRIES - 1}
-        jobs: list[Job] = []
+        jobs: list[J] = []
         while waiting and len(jobs) < most and suspects.isdisjoint(worker.flying):
             if waiting[0].id in suspects:
                 if not worker.flying and not jobs:
@@ -221,10 +229,10 @@ class RaySite:
             raise CoTGapError(answer.text)
         return worker, answer
 
-    def _replace(self, lost: _Hired, waiting: deque[Job]) -> Iterator[Episode]:
-        """Hire another worker for a lost one, and have its episodes played again.
+    def _replace(self, lost: _Hired, waiting: deque[J]) -> list[J]:
+        """Hire another worker for a lost one, and have its jobs played again.
 
-        Yields the records of those that have cost too many workers.
+        Returns those that have cost too many workers.
         """
         self._ray.kill(lost.actor)
         self._hired.remove(lost)
@@ -236,13 +244,10 @@ class RaySite:
                 "--batch-size. Episodes written so far are safe: the same command goes on."
             )
         self._lost.update(lost.flying.keys())
-        for job in reversed(lost.flying.values()):
-            if self._lost[job.id] < TRIES:
-                waiting.appendleft(job)
-            else:
-                error = f"{TRIES} Ray workers were lost while they played this episode"
-                yield finish(job, self.card, (), Status.BACKEND_ERROR, perf_counter(), error=error)
+        flying = cast(list[J], list(lost.flying.values()))
+        waiting.extendleft(reversed([job for job in flying if self._lost[job.id] < TRIES]))
         self._hire()
+        return [job for job in flying if self._lost[job.id] >= TRIES]
 
     def _check(self, card: AgentCard) -> None:
         """Raise `CoTGapError` where an agent is another one than the first."""

@@ -83,8 +83,8 @@ class Draft:
     """The objects, the task's first."""
 
 
-class _Errand(NamedTuple):
-    """A possible task: what to bring, to which type, and where it may be at first."""
+class _PossibleTask(NamedTuple):
+    """A possible task: the object type, the receptacle type to bring it to, where it may be."""
 
     thing: str
     target: str
@@ -95,14 +95,14 @@ def draw(axis: Axis, kind: Kind, dice: Dice) -> Draft:
     """A house with a task of `kind`, by the rules of `axis`."""
     name = dice.pick(kind.rooms)  # drawn only once, so that no axis favours a room
     room = ROOMS[name]
-    errand = None
-    while errand is None:
+    task = None
+    while task is None:
         receptacles = _furnish(room, axis, dice)
-        errand = _choose(kind, receptacles, room, axis, dice)
+        task = _choose(kind, receptacles, room, axis, dice)
     phrase = dice.below(2)
-    placed = _place_task(kind, errand, receptacles, dice)
-    placed += _scatter(kind, errand, receptacles, room, dice)
-    return Draft(kind, name, receptacles, errand.thing, errand.target, phrase, tuple(placed))
+    placed = _place_task(kind, task, receptacles, dice)
+    placed += _scatter(kind, task, receptacles, room, dice)
+    return Draft(kind, name, receptacles, task.thing, task.target, phrase, tuple(placed))
 
 
 def weight(thing: str, receptacle: str) -> int:
@@ -139,19 +139,19 @@ def _furnish(room: Room, axis: Axis, dice: Dice) -> tuple[Receptacle, ...]:
 
 def _choose(
     kind: Kind, receptacles: Sequence[Receptacle], room: Room, axis: Axis, dice: Dice
-) -> _Errand | None:
+) -> _PossibleTask | None:
     """A task; None if this house allows none of the kind on this axis."""
-    options = [errand for errand in _errands(kind, receptacles, room, axis) if errand.sources]
+    options = [task for task in _possible_tasks(kind, receptacles, room, axis) if task.sources]
     if not options:
         return None
     # The object is drawn first: otherwise objects with many places would come up more often.
-    thing = dice.pick(sorted({errand.thing for errand in options}))
-    return dice.pick([errand for errand in options if errand.thing == thing])
+    thing = dice.pick(sorted({task.thing for task in options}))
+    return dice.pick([task for task in options if task.thing == thing])
 
 
-def _errands(
+def _possible_tasks(
     kind: Kind, receptacles: Sequence[Receptacle], room: Room, axis: Axis
-) -> Iterator[_Errand]:
+) -> Iterator[_PossibleTask]:
     types = _types(receptacles)
     if kind is LOOK:
         targets = [LAMP] if any(weight(LAMP, place) for place in types) else []
@@ -164,7 +164,7 @@ def _errands(
             continue
         for target in targets:
             if target == LAMP or fits(thing, target):
-                yield _Errand(thing, target, _sources(thing, target, types, room, axis))
+                yield _PossibleTask(thing, target, _sources(thing, target, types, room, axis))
 
 
 def _sources(
@@ -184,19 +184,19 @@ def _sources(
 
 
 def _place_task(
-    kind: Kind, errand: _Errand, receptacles: Sequence[Receptacle], dice: Dice
+    kind: Kind, task: _PossibleTask, receptacles: Sequence[Receptacle], dice: Dice
 ) -> list[Placed]:
     """Place the objects that the task is about: often one more than it needs."""
     count = 1 + (dice.below(5) < 2) + (kind is TWO)
-    sources = [spot for spot in receptacles if spot.type in errand.sources]
-    placed = [_place(errand.thing, sources, dice) for _ in range(count)]
+    sources = [spot for spot in receptacles if spot.type in task.sources]
+    placed = [_place(task.thing, sources, dice) for _ in range(count)]
     if kind is LOOK:
         placed.append(_place(LAMP, receptacles, dice))
     return placed
 
 
 def _scatter(
-    kind: Kind, errand: _Errand, receptacles: Sequence[Receptacle], room: Room, dice: Dice
+    kind: Kind, task: _PossibleTask, receptacles: Sequence[Receptacle], room: Room, dice: Dice
 ) -> list[Placed]:
     """Place other objects, about one for each receptacle."""
     types = _types(receptacles)
@@ -204,7 +204,7 @@ def _scatter(
         thing
         for thing in room.objects
         if thing not in HELD_OUT_OBJECTS
-        and thing != errand.thing
+        and thing != task.thing
         and any(weight(thing, place) for place in types)
     ]
     count = len(receptacles) + dice.below(3)

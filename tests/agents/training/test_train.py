@@ -114,10 +114,9 @@ def test_a_finished_run_is_left_alone(trained: Path) -> None:
 
 
 def test_another_configuration_is_refused(trained: Path) -> None:
+    init = trained / "base" / "step-000002"
     with pytest.raises(CoTGapError, match=r"action_mask_fraction: 0.3 → 0.5; .*seed: 0 → 1"):
-        train_series(
-            options(trained, mask_fraction=0.5, seed=1, init=trained / "base" / "step-000002")
-        )
+        train_series(options(trained, action_mask_fraction=0.5, seed=1, init=init))
 
 
 def test_resuming_gives_what_an_uninterrupted_run_gives(
@@ -180,7 +179,7 @@ def test_a_full_disk_keeps_what_was_saved(
 def test_it_learns(tmp_path: Path) -> None:
     stage = replace(STAGE, steps=40, batch_size=4, learning_rate=5e-3, checkpoints=1)
     presets.PRESETS["test"] = replace(TEST, stage=stage, before={})
-    out = train_series(options(tmp_path, mask_fraction=0.0))
+    out = train_series(options(tmp_path, action_mask_fraction=0.0))
     curve = [loss for _, loss in json.loads((out / "card.json").read_text())["loss_curve"]]
     assert curve[-1] < 0.6 * curve[0]
 
