@@ -1,4 +1,4 @@
-"""Names on the boards: none that cannot be seen whole, and none that looks like another's.
+"""Names on the boards: none looks like another's.
 
 Two names look alike where their skeletons are equal: letters without marks, case, spaces and
 punctuation, each as the Latin letter that it is drawn like (after Unicode's UTS 39, whose table is
@@ -12,9 +12,6 @@ from collections.abc import Iterator, Sequence
 
 from cotgap.leaderboards.schema import Entry
 
-# Drawn as nothing, though Unicode calls them letters, marks or symbols.
-BLANK = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\u034f")
-VARIATIONS = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
 # Each letter of the first line of a pair is drawn like the one below it.
 ALIKE = (
     ("АВЕЅЗІЈКМНОРСТУХԌԚԜҮ", "ABESЗIJKMHOPCTYXGQWY".replace("З", "3")),
@@ -28,15 +25,6 @@ ALIKE = (
 LETTERS = {ord(one): other for pair in ALIKE for one, other in zip(*pair, strict=True)}
 # What is told apart in few fonts.
 SAME = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "!": "l", "5": "s", "$": "s"})
-
-
-def unseen(name: str) -> str:
-    """The first character of a name that is drawn as nothing, as `U+3164`; empty without one."""
-    for char in name:
-        blank = char in BLANK or any(ord(char) in part for part in VARIATIONS)
-        if blank or not char.isprintable() or unicodedata.category(char) == "Cf":
-            return f"U+{ord(char):04X}"
-    return ""
 
 
 def skeleton(name: str) -> str:

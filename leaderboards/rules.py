@@ -28,7 +28,6 @@ from cotgap.benchmark.records.config import Limits
 from cotgap.envs.core import CoTGapError
 from cotgap.envs.registry import get_panel
 from cotgap.leaderboards.cards import false_card
-from cotgap.leaderboards.names import unseen
 from cotgap.leaderboards.schema import Submission
 from cotgap.leaderboards.settings import Setting, setting_of
 
@@ -52,11 +51,8 @@ def breaches(submission: Submission) -> Iterator[str]:
                 f"{setting.panel} was played in {count} runs under the same settings: all modes "
                 "are of one run (--mode both)"
             )
-    entrant = submission.entrant
-    for what, text in (("name", entrant.name), ("organisation", entrant.organisation)):
-        if char := unseen(text):
-            yield f"the {what} {text!r} holds {char}, which cannot be seen"
-    if reason := false_card(entrant.card, str(submission.runs[0].config.agent["fingerprint"])):
+    fingerprint = str(submission.runs[0].config.agent.get("fingerprint"))
+    if reason := false_card(submission.entrant.card, fingerprint):
         yield f"the card is not this checkpoint's: {reason}"
 
 

@@ -81,6 +81,11 @@ class Card(TypedDict, total=False):
     config: Free | None
 
 
+# Drawn as nothing, though Unicode calls them letters, marks or symbols.
+BLANK = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\u034f")
+VARIATIONS = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
+
+
 def is_web_address(text: str) -> bool:
     """Whether it is an http(s) address in ASCII that hides no name or password."""
     try:
@@ -96,6 +101,12 @@ def _check_address(text: str) -> None:
         raise ValueError(f"{shown(text)} is no http:// or https:// address in ASCII")
 
 
+def _check_seen(text: str) -> None:
+    for char in text:
+        if char in BLANK or any(ord(char) in part for part in VARIATIONS):
+            raise ValueError(f"holds U+{ord(char):04X}, which cannot be seen")
+
+
 @dataclass(frozen=True)
 class Entrant(Record):
     """Who entered, in their own words; `name` is the agent's name on the boards.
@@ -107,8 +118,8 @@ class Entrant(Record):
     on decides what is in-domain (`cotgap.benchmark.domain.relate`); None: not told.
     """
 
-    name: Annotated[str, line(80, least=1)]
-    organisation: Annotated[str, line(80)] = ""
+    name: Annotated[str, line(80, least=1), foreign(_check_seen)]
+    organisation: Annotated[str, line(80), foreign(_check_seen)] = ""
     url: Annotated[str, line(300), foreign(_check_address)] = ""
     description: Annotated[str, line(1_000)] = ""
     card: Card | None = None

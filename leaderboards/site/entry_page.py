@@ -127,7 +127,7 @@ def standings(slug: str, boards: Iterable[Filled]) -> list[dict[str, Any]]:
 
 
 def _fingerprint(entry: Entry) -> str:
-    return str(entry.submission.runs[0].config.agent["fingerprint"])
+    return str(entry.submission.runs[0].config.agent.get("fingerprint"))
 
 
 def _run(run: SubmittedRun) -> Any:

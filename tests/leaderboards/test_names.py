@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cotgap.leaderboards.names import clashes, skeleton, unseen
-from cotgap.leaderboards.schema import Entry
+from cotgap.envs.core import CoTGapError
+from cotgap.leaderboards.names import clashes, skeleton
+from cotgap.leaderboards.schema import Entrant, Entry
 from tests.leaderboards.building import entry_of, run_of
 from tests.leaderboards.test_boards import results
 
@@ -40,8 +41,10 @@ def test_other_names(one: str, other: str) -> None:
 
 @pytest.mark.parametrize("char", list("\u3164\u2800\u115f\ufe0f\u034f\u200b\u202e"))
 def test_what_cannot_be_seen(char: str) -> None:
-    assert unseen(f"a{char}b") == f"U+{ord(char):04X}"
-    assert unseen("Ünïcode 模型 α-agent") == ""
+    for content in ({"name": f"a{char}b"}, {"name": "a", "organisation": f"a{char}b"}):
+        with pytest.raises(CoTGapError, match=rf"holds U\+{ord(char):04X}"):
+            Entrant.from_json(content, foreign=True)
+    Entrant.from_json({"name": "Ünïcode 模型 α-agent"}, foreign=True)
 
 
 def entry(slug: str, name: str, organisation: str = "", owner: str = "") -> Entry:

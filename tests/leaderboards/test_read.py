@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cotgap.envs.core import CoTGapError
-from cotgap.leaderboards import archive, reading
+from cotgap.leaderboards import archive, read
 from cotgap.leaderboards.read import SubmissionError, read_submission
 from cotgap.leaderboards.schema import Entrant, Submission
 from tests.leaderboards.making import Content, mutate, text_of, write_text
@@ -174,7 +174,7 @@ def test_a_bomb_of_short_lines(
     good: tuple[bytes, bytes, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     header, episodes, path = good
-    monkeypatch.setattr(reading, "MAX_EPISODES", 20)
+    monkeypatch.setattr(read, "MAX_EPISODES", 20)
     refused(write_text(path, header, episodes * 2), "line 22: more than 20 episodes")
 
 
