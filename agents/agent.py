@@ -20,6 +20,7 @@ from cotgap.agents.forcing import reads_prefill
 from cotgap.agents.modes import get_mode
 from cotgap.agents.prompts import EXAMPLE, REPLY_TOKENS, Dialogue, Shot
 from cotgap.agents.protocol import TAGS_1, PromptProtocol
+from cotgap.envs.text import joined
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class Agent:
 
     def parse(self, request: Request, completion: Completion) -> Decision:
         """The decision that a completion of this request is."""
-        raw = request.prefill + completion.text
+        raw = joined(request.prefill + completion.text)
         action, thought, error = get_mode(request.mode).parse(raw, request.tags)
         dropped = max(completion.usage.dropped_steps, request.dropped_steps)
         usage = replace(completion.usage, dropped_steps=dropped)

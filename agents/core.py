@@ -61,14 +61,15 @@ class Usage(Record):
     answer. Token counts are 0 for backends that count none. `dropped_steps` counts the oldest steps
     left out of the prompt because the model's context was full. `cached_tokens` counts those of
     `prompt_tokens` that were not computed for this decision because the backend still held them;
-    it depends on what else was decoded, and nothing but cost depends on it.
+    it depends on what else was decoded, and nothing but cost depends on it. That, and time, are
+    circumstances: two that differ in nothing else are equal.
     """
 
     prompt_tokens: Count = 0
     completion_tokens: Count = 0
-    seconds: Seconds = 0.0
+    seconds: Seconds = field(default=0.0, compare=False)
     dropped_steps: Count = 0
-    cached_tokens: Count = 0
+    cached_tokens: Count = field(default=0, compare=False)
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(

@@ -25,6 +25,7 @@ from typing import Any, Literal
 from cotgap.agents.core import Message
 from cotgap.agents.templating import RefusedError, TemplateError, render
 from cotgap.envs.core import CoTGapError
+from cotgap.envs.text import readable
 
 Role = Literal["system", "user", "assistant"]
 Kind = Literal["frame", "instructions", "marker", "observation", "tag", "thought", "action"]
@@ -55,10 +56,16 @@ MERGED = "\n\n"  # between instructions and first observation where there is no 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of a turn's text, and what it is."""
+    """A piece of a turn's text, and what it is.
+
+    Half a character, which no tokenizer and few servers can read, is shown as U+FFFD.
+    """
 
     kind: Kind
     text: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", readable(self.text))
 
 
 @dataclass(frozen=True)

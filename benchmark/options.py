@@ -16,7 +16,10 @@ from cotgap.agents.options import AgentOptions, LoadingOptions
 
 DEFAULT_PANELS = ("household/id", "household/ood_layout")
 EXIT_INCOMPLETE = 3
-RESUMES = "The same command resumes. Exit codes: 0 complete, 3 incomplete, 2 bad usage."
+RESUMES = (
+    "The same command resumes. Exit codes: 0 complete, 3 incomplete, 2 bad usage, 128 + N stopped "
+    "by signal N."
+)
 
 
 @dataclass(frozen=True, kw_only=True)

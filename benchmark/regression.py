@@ -104,7 +104,6 @@ def _play(
     """(the candidate's run, episodes played now)."""
     decisive = {k: str(v) for k, v in options.items() if k in DECISIVE and v is not None}
     place = runs / (_digest(decisive)[:8] if decisive else "default")
-    place.mkdir(parents=True, exist_ok=True)
     lock = acquire(place / ".playing", wait=True)  # as of other pytest-xdist workers
     try:
         path = model_path(spec)

@@ -10,10 +10,11 @@ imports nothing heavy.
 from __future__ import annotations
 
 import copy
+import errno
 import importlib
 import inspect
-import io
 import os
+import signal
 import sys
 import tempfile
 import traceback
@@ -28,9 +29,15 @@ from cotgap import __version__
 from cotgap.agents import options as agents
 from cotgap.benchmark import options as benchmark
 from cotgap.leaderboards import options as leaderboards
+from cotgap.terminal import open_streams, stopping
 
 T = TypeVar("T")
 EXIT_USAGE, EXIT_BUG = 2, 70  # 70 is EX_SOFTWARE of sysexits.h
+STORAGE = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO),
+    *(errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EMFILE, errno.ENFILE, errno.ESTALE),
+)
+"""Failures of a disk, and of what one may do there, which no code of ours can mend."""
 
 
 @dataclass(frozen=True)
@@ -98,16 +105,19 @@ def main(unfold: str = "") -> None:
     """Run the command line and exit.
 
     A problem that its user can solve is one line and exit code 2. An error of ours is one line,
-    too, which names the file that holds the traceback, and exit code 70.
+    too, which names the file that holds the traceback, and exit code 70. SIGTERM and SIGHUP stop a
+    command as Ctrl-C does; the exit code is then 128 and the signal's number.
     """
     warnings.showwarning = _show_warning
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal may lack letters that we print
+    open_streams()
     try:
         # An agent's module may lie here; `python -m cotgap` finds it without this.
         if (here := os.getcwd()) not in sys.path:
             sys.path.insert(0, here)
-        application(unfold)()
+        try:
+            application(unfold)()
+        finally:
+            sys.stdout.flush()
     except Exception as error:
         from cotgap.envs.core import (
             CoTGapError,
@@ -115,6 +125,13 @@ def main(unfold: str = "") -> None:
 
         if isinstance(error, CoTGapError):
             print(f"error: {error}", file=sys.stderr)
+            sys.exit(EXIT_USAGE)
+        if isinstance(error, OSError) and error.errno in STORAGE:
+            print(
+                f"error: {error}. What was finished before is safe: make room, or allow it, and "
+                "run the same command again",
+                file=sys.stderr,
+            )
             sys.exit(EXIT_USAGE)
         kind, place = type(error).__name__, _written(error)
         print(f"error: {kind}: {error}. This is a bug; {place}", file=sys.stderr)
@@ -161,8 +178,13 @@ def _function(command: Command) -> Callable[..., None]:
 
     def call(**values: Any) -> None:
         options = _build(command.options, values)
-        code = importlib.import_module(command.module).execute(options)
-        raise typer.Exit(code or 0)
+        with stopping() as stop:
+            try:
+                code = importlib.import_module(command.module).execute(options) or 0
+            except KeyboardInterrupt:
+                print("stopped. Run the same command again to go on.", file=sys.stderr)
+                code = 128 + signal.SIGINT
+        raise typer.Exit(stop.code(code))
 
     parameters = list(_parameters(command.options, {}))
     if twice := {p.name for p in parameters if sum(q.name == p.name for q in parameters) > 1}:

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from cotgap.envs.core import CoTGapError, Panel
+from cotgap.envs.files import write_text
 
 FILE = Path(__file__).with_name("audits.json")
 SCHEMA = 1
@@ -102,6 +103,4 @@ def write(path: Path, panels: Mapping[str, Audit]) -> None:
     """Replace the file by the audits of these panels, one panel per line."""
     lines = [f"{json.dumps(name)}: {json.dumps(panels[name].to_json())}" for name in sorted(panels)]
     body = ",\n".join(lines)
-    scratch = path.with_suffix(".tmp")
-    scratch.write_text(f'{{"schema": {SCHEMA}, "panels": {{\n{body}\n}}}}\n', encoding="utf-8")
-    scratch.replace(path)
+    write_text(path, f'{{"schema": {SCHEMA}, "panels": {{\n{body}\n}}}}\n')

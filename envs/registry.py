@@ -20,11 +20,13 @@ SUITES: Extensions[Suite] = Extensions(
         "cli",
         "core",
         "expert",
+        "files",
         "locks",
         "plugins",
         "registry",
         "schema",
         "spaces",
+        "text",
         "vector",
     ),
 )

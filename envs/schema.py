@@ -9,10 +9,13 @@ read with `foreign=True`, which also applies the limits that `foreign` puts on a
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from enum import Enum
 from functools import cache, partial
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import (
     AfterValidator,
@@ -27,7 +30,12 @@ from pydantic import (
 from typing_extensions import Self
 
 from cotgap.envs.core import CoTGapError, TaskKey
+from cotgap.envs.text import to_json
 
+HALF = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+"""What may be half a surrogate pair in JSON: an escape, or bytes that UTF-8 does not allow."""
+STAND_INS = 0x800  # as many as there are halves
+PRIVATE = range(0xF0000 // STAND_INS, 0x110000 // STAND_INS)
 SHOWN = 60  # characters of a bad value in a message: enough to find it
 # Limits on JSON without a declared form (an agent's description, training settings).
 DEPTH, PARTS, LONGEST = 6, 2_000, 4_000
@@ -52,7 +60,11 @@ class Record:
     @classmethod
     def parse(cls, text: str | bytes, *, foreign: bool = False) -> Self:
         """Read JSON text; raises `CoTGapError` as `from_json` does."""
+        if isinstance(text, str):
+            text = text.encode("utf-8", "surrogatepass")
         try:
+            if HALF.search(text):
+                return cls._parse_halves(text, foreign=foreign)
             record = cls._adapter().validate_json(
                 text, strict=True, extra="forbid", context=foreign
             )
@@ -62,9 +74,47 @@ class Record:
         return record
 
     @classmethod
+    def _parse_halves(cls, text: bytes, *, foreign: bool) -> Self:
+        """Read JSON with escapes of half characters, which pydantic refuses.
+
+        It reads stand-ins for them, of a block of Unicode that the text has no character of.
+        """
+        try:
+            content = json.loads(text)
+            used = {ord(char) // STAND_INS for char in to_json(content)}
+            block = next((number for number in PRIVATE if number not in used), None)
+            if block is None:
+                raise CoTGapError("half a character in a text that uses every private character")
+            stand_ins = {0xD800 + n: block * STAND_INS + n for n in range(STAND_INS)}
+            written = json.dumps(_translated(content, stand_ins), ensure_ascii=False)
+        except (ValueError, RecursionError) as error:
+            raise CoTGapError(f"not JSON: {error}") from error
+        halves = {there: here for here, there in stand_ins.items()}
+        found = cls._adapter().validate_json(written, strict=True, extra="forbid", context=foreign)
+        return cast(Self, _translated(found, halves))
+
+    @classmethod
     @cache
     def _adapter(cls) -> TypeAdapter[Any]:
         return TypeAdapter(cls)
+
+
+def _translated(value: Any, table: Mapping[int, int]) -> Any:
+    """JSON, or a record, with every text in it translated."""
+    if isinstance(value, str) and not isinstance(value, Enum):
+        return value.translate(table)
+    if isinstance(value, Mapping):
+        return {_translated(name, table): _translated(v, table) for name, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_translated(part, table) for part in value)
+    if isinstance(value, Record):
+        return replace(
+            cast(Any, value),
+            **{
+                f.name: _translated(getattr(value, f.name), table) for f in fields(cast(Any, value))
+            },
+        )
+    return value
 
 
 def _explained(error: ValidationError) -> str:

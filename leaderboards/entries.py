@@ -7,9 +7,9 @@ import hashlib
 import re
 from pathlib import Path
 
-from cotgap.benchmark.records.files import write_json
 from cotgap.benchmark.records.store import versions
 from cotgap.envs.core import REPOSITORY, CoTGapError
+from cotgap.envs.files import write_json
 from cotgap.leaderboards.read import SubmissionError, check_json, read_submission
 from cotgap.leaderboards.schema import EQUAL, LEAST, SLUG, Entry, Receipt, Tier
 
@@ -118,10 +118,7 @@ def write_receipt(path: Path, receipt: Receipt) -> Path:
     Raises `CoTGapError` where it cannot be written.
     """
     beside = receipt_path(path)
-    try:
-        write_json(beside, receipt.to_json())
-    except OSError as error:
-        raise CoTGapError(f"cannot write {beside}: {error}") from error
+    write_json(beside, receipt.to_json())
     return beside
 
 

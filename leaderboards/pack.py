@@ -6,7 +6,6 @@ The same runs and the same entrant give the same bytes. `cotgap.leaderboards.rea
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from cotgap.benchmark.rollout.episode import Job
 from cotgap.benchmark.rollout.runner import plan
 from cotgap.envs.core import CoTGapError
 from cotgap.envs.schema import Record
+from cotgap.envs.text import to_json
 from cotgap.leaderboards.archive import compressed
 from cotgap.leaderboards.read import SubmissionError, read_submission
 from cotgap.leaderboards.schema import (
@@ -86,8 +86,7 @@ def _lines(submission: Submission) -> Iterator[bytes]:
 
 
 def _line(record: Record) -> bytes:
-    content = record.to_json()
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    text = to_json(record.to_json(), sort_keys=True, separators=(",", ":"))
     return text.encode("utf-8") + b"\n"
 
 

@@ -7,6 +7,7 @@ What is taken is what the raw text says, by the very functions that a run plays 
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -80,7 +81,12 @@ def replay_all(pieces: Sequence[Piece], workers: int) -> Iterator[Replayed]:
         return
     # Started afresh: a model's threads in this process would not survive a fork.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(pieces)), mp_context=context)
+    pool = ProcessPoolExecutor(
+        min(workers, len(pieces)),
+        mp_context=context,
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_IGN),  # Ctrl-C is for this process
+    )
     try:
         yield from pool.map(replay, pieces)
     except BrokenProcessPool as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
+from collections.abc import Callable
 
 from cotgap.agents.backends.scripted import from_callable, from_policy, noisy_agent
 from cotgap.agents.core import Backend, BackendError, Completion, Request
@@ -111,3 +112,25 @@ class _Wrapped:
 
 def _like(inner: Backend, speak: object) -> Backend:
     return _Wrapped(inner, speak)  # type: ignore[return-value]
+
+
+def halves() -> Backend:
+    """An expert that thinks and acts in half a character at its second step."""
+    inner = noisy_agent()
+
+    def answer(request: Request) -> str:
+        if request.step == 1:
+            reply = get_mode(request.mode).write("\ud83d look", "Hm \ude00", request.tags)
+            return reply.removeprefix(request.prefill)
+        return inner.complete([request])[0].text
+
+    return _like(inner, answer)
+
+
+def raising() -> Callable[[Request], str]:
+    """An agent that raises at every decision."""
+
+    def answer(request: Request) -> str:
+        raise ValueError("this agent raises")
+
+    return answer

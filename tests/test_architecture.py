@@ -17,7 +17,10 @@ FOLDERS = ("envs", "agents", "benchmark", "leaderboards")
 # package → what of ours it may import, as prefixes of dotted names
 ARROWS = {
     "envs": ("cotgap.envs",),
-    "agents": ("cotgap.agents", *(f"cotgap.envs.{m}" for m in "cache core plugins schema".split())),
+    "agents": (
+        "cotgap.agents",
+        *(f"cotgap.envs.{m}" for m in "cache core files plugins schema text".split()),
+    ),
     "benchmark": ("cotgap.benchmark", "cotgap.agents", "cotgap.envs"),
     "leaderboards": ("cotgap.leaderboards", "cotgap.benchmark", "cotgap.envs"),
     "cotgap": ("cotgap",),

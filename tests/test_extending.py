@@ -12,11 +12,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
 
 import pytest
 
 from cotgap.benchmark.sweeps.series import find
+from tests.commands import elsewhere
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -54,24 +56,47 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(project: Path, line: str, *more: str) -> str:
-    program, *words = shlex.split(line)
-    command = [sys.executable, *(["-m", "cotgap"] if program == "cotgap" else []), *words, *more]
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    # A copy is found before an installed project, and its tests before its neighbours' as well.
-    env |= {"PYTHONPATH": str(project), "COLUMNS": "120"}
+def environment(project: Path) -> dict[str, str]:
+    """This process's, in which the copy is found before an installed project, and its tests too."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    return kept | {"PYTHONPATH": str(project), "COLUMNS": "120"}
+
+
+def python(project: Path, *args: str) -> str:
     done = subprocess.run(
-        command, cwd=project, env=env, capture_output=True, text=True, timeout=300
+        [sys.executable, *args],
+        cwd=project,
+        env=environment(project),
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
-    assert done.returncode == 0, f"{line}:\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == 0, f"{args}:\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def commands(project: Path, *lines: str) -> list[str]:
+    """What lines of a terminal print; `cotgap` after `cotgap` is of one process."""
+    printed = []
+    for program, group in groupby(map(shlex.split, lines), lambda words: words[0]):
+        arguments = [words[1:] for words in group]
+        if program == "python":
+            printed += [python(project, *given) for given in arguments]
+            continue
+        for given, done in zip(
+            arguments,
+            elsewhere(environment(project), project, *arguments, columns=120),
+            strict=True,
+        ):
+            assert done.exit_code == 0, f"{given}:\n{done.output}"
+            printed.append(done.stdout)
+    return printed
 
 
 def test_every_command(project: Path) -> None:
     """What the document adds is played, published, audited, shown, and conforms."""
-    lines = "".join(blocks("sh")).splitlines()
-    printed = {line: run(project, line) for line in lines}
-    agent, locks, audit, played, tests, parrot, brief, probe, nice, _ = printed.values()
+    printed = commands(project, *"".join(blocks("sh")).splitlines())
+    agent, locks, audit, played, tests, parrot, brief, probe, nice, _ = printed
     assert "complete: all 10 episodes" in agent
     assert "no reply" not in agent, "every reply could be read"
     assert re.search(r"won in five", agent), "the metric is in the table"
@@ -89,14 +114,17 @@ def test_every_command(project: Path) -> None:
 
 
 def test_the_metric_is_compared_and_gates(project: Path, tmp_path: Path) -> None:
-    runs = [str(tmp_path / name) for name in ("a", "b")]
-    for folder, noise in zip(runs, ("0.5", "0.1"), strict=True):
-        line = f"cotgap run --agent noisy:prompt={noise},cot=0 --mode both --panel toy/id --quiet"
-        run(project, line, "--episodes", "12", "--out", folder)
-    compared = run(project, "cotgap compare", *runs, "--margin", "90", "--gate", "quick")
+    a, b = (shlex.quote(str(tmp_path / name)) for name in ("a", "b"))
+    run = "cotgap run --mode both --panel toy/id --quiet --episodes 12"
+    *_, compared, planned = commands(
+        project,
+        f"{run} --agent noisy:prompt=0.5,cot=0 --out {a}",
+        f"{run} --agent noisy:prompt=0.1,cot=0 --out {b}",
+        f"cotgap compare {a} {b} --margin 90 --gate quick",
+        f"cotgap power --panel toy/id --metric quick --baseline {a}",
+    )
     assert "won in five, prompt" in compared
     assert "quick[prompt]: no worse by 90 pp" in compared
-    planned = run(project, "cotgap power --panel toy/id --metric quick", "--baseline", runs[0])
     assert "from 12 tasks of the baseline" in planned
 
 
@@ -114,7 +142,7 @@ played = [
 ]
 print(*(f"{one.metric}[{one.mode}]" for one in trends(played)))
 """
-    found = run(project, f"python -c {shlex.quote(code)}").split()
+    found = python(project, "-c", code).split()
     assert {"quick[cot]", "quick[prompt]", "success[cot]", "cot_gap[prompt-cot]"} <= set(found)
 
 
@@ -127,7 +155,7 @@ from tests.leaderboards.building import some_entry
 found = fill(get_board("quick"), played(some_entry("first", 1))[0])
 print(*(f"{table.view}:{m.name}" for table in found.tables for m in table.measures))
 """
-    shown = run(project, f"python -c {shlex.quote(code)}").split()
+    shown = python(project, "-c", code).split()
     assert {"cot:quick_cot", "cot:steps_cot", "prompt:quick_prompt"} <= set(shown)
 
 

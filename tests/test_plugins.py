@@ -12,6 +12,7 @@ import pytest
 
 from cotgap.benchmark.commands.leftovers import leftovers
 from cotgap.envs.plugins import KINDS, Extensions
+from tests.commands import elsewhere
 from tests.test_extending import ROOT, blocks, files
 
 # The document's files that share a name in a clone, and the names they have in one package.
@@ -98,15 +99,19 @@ def write_metadata(
     return metadata
 
 
+def environment(*sites: Path) -> dict[str, str]:
+    """This process's, in which packages of these folders are seen."""
+    path = [*map(str, sites), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path), "COLUMNS": "160"}
+
+
 def python(
     *args: str, site: Path | None = None, cwd: Path = ROOT
 ) -> subprocess.CompletedProcess[str]:
-    path = [str(site)] if site else []
-    path += [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.run(
         [sys.executable, *args],
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path), "COLUMNS": "160"},
+        env=environment(*([site] if site else [])),
         capture_output=True,
         text=True,
         timeout=300,
@@ -162,38 +167,36 @@ def test_the_board_and_the_broken_one(installed: Path) -> None:
     assert "PluginWarning" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("args", "message"),
-    [
-        (["panels", "wrong"], f"unknown suite 'wrong'.*{SAID['suite'][1]}"),
-        (
-            ["probe", "exits", "--agent", "noop", "--panel", "toy/id"],
-            f"unknown probe 'exits'.*{SAID['probe'][0]}",
-        ),
-        (
-            ["run", "--agent", "noop", "--panel", "toy/id", "--mode", "gone"],
-            f"unknown mode 'gone'.*{SAID['mode'][1]}",
-        ),
-        (
-            ["run", "--agent", "noop", "--panel", "toy/id", "--engine", "number"],
-            f"unknown engine 'number'.*{SAID['engine'][0]}",
-        ),
-        (
-            ["run", "--agent", "noop", "--panel", "countr/id"],
-            r"unknown suite 'countr'\. Did you mean 'counter'",
-        ),
-    ],
-)
-def test_what_is_broken_says_why(installed: Path, args: list[str], message: str) -> None:
-    done = python("-m", "cotgap", *args, site=installed)
-    assert done.returncode == 2, done.stdout
-    (line,) = [line for line in done.stderr.splitlines() if not line.startswith("warning")]
-    assert re.search(message, line), line
+WRONG = {
+    ("panels", "wrong"): f"unknown suite 'wrong'.*{SAID['suite'][1]}",
+    ("probe", "exits", "--agent", "noop", "--panel", "toy/id"): (
+        f"unknown probe 'exits'.*{SAID['probe'][0]}"
+    ),
+    ("run", "--agent", "noop", "--panel", "toy/id", "--mode", "gone"): (
+        f"unknown mode 'gone'.*{SAID['mode'][1]}"
+    ),
+    ("run", "--agent", "noop", "--panel", "toy/id", "--engine", "number"): (
+        f"unknown engine 'number'.*{SAID['engine'][0]}"
+    ),
+    ("run", "--agent", "noop", "--panel", "countr/id"): (
+        r"unknown suite 'countr'\. Did you mean 'counter'"
+    ),
+}
 
 
-def test_doctor_lists_extensions(installed: Path) -> None:
-    done = python("-m", "cotgap", "doctor", site=installed)
-    assert done.returncode == 1, done.stderr
+def test_what_is_broken_says_why(installed: Path) -> None:
+    found = elsewhere(environment(installed), ROOT, *WRONG, columns=160)
+    for done, message in zip(found, WRONG.values(), strict=True):
+        assert done.exit_code == 2, done.stdout
+        (line,) = [line for line in done.stderr.splitlines() if not line.startswith("warning")]
+        assert re.search(message, line), line
+
+
+def test_doctor_lists_extensions_and_an_old_install(installed: Path, tmp_path: Path) -> None:
+    finder = tmp_path / "__editable___cotgap_0_1_0_finder.py"
+    finder.write_text(FINDER.format(mapping={"envs": "/x/envs"}))
+    (done,) = elsewhere(environment(installed, tmp_path), ROOT, ("doctor",), columns=160)
+    assert done.exit_code == 1, done.stderr
     lines = [line.strip() for line in done.stdout.splitlines()]
     for kind, name in {
         "suite": "counter",
@@ -211,6 +214,8 @@ def test_doctor_lists_extensions(installed: Path) -> None:
                 assert any(line.startswith(f"✗ {start}") for line in lines), start
     assert any("'typo' of zebra 0.3 is in the group 'cotgap.suite'" in line for line in lines)
     assert "fix: pip install --upgrade zebra, or pip uninstall zebra" in lines
+    assert f"{finder} is left of an older install: agents, benchmark, envs" in done.stdout
+    assert f"fix: pip uninstall cotgap; delete {finder}" in done.stdout
 
 
 def test_a_suite_is_imported_when_it_is_played(installed: Path, tmp_path: Path) -> None:
@@ -302,12 +307,3 @@ def test_an_old_install_is_found(tmp_path: Path) -> None:
     assert leftovers([str(new), str(old)]) == [old / finder, pth, metadata]
     (clone / "cotgap").mkdir()
     assert pth not in leftovers([str(old)])
-
-
-def test_doctor_names_an_old_install(tmp_path: Path) -> None:
-    finder = tmp_path / "__editable___cotgap_0_1_0_finder.py"
-    finder.write_text(FINDER.format(mapping={"envs": "/x/envs"}))
-    done = python("-m", "cotgap", "doctor", site=tmp_path)
-    assert done.returncode == 1, done.stderr
-    assert f"{finder} is left of an older install: agents, benchmark, envs" in done.stdout
-    assert f"fix: pip uninstall cotgap; delete {finder}" in done.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,12 @@ from cotgap.agents.training.sources import Source
 from cotgap.envs.core import CoTGapError
 
 POOL = 16  # batches whose episodes are sorted by length together, so that little is padded
+
+
+def _leave_signals(_: int) -> None:
+    """What stops training is for the process that trains, and this one ends with it."""
+    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(one, signal.SIG_IGN)
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,7 @@ class Batches(IterableDataset[dict[str, torch.Tensor]]):
             num_workers=1,
             prefetch_factor=POOL,
             multiprocessing_context="fork",
+            worker_init_fn=_leave_signals,
         )
 
     def _pool(self, number: int) -> list[list[Tree]]:

@@ -29,6 +29,8 @@ from cotgap.agents.protocol import TAGS_1, system_message
 from cotgap.agents.training.masking import checked_share
 from cotgap.envs.core import CoTGapError, TextEnv
 from cotgap.envs.expert import play_expert
+from cotgap.envs.files import write_lines
+from cotgap.envs.text import to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,23 +142,8 @@ def play(env: TextEnv, task: str, *, noise: float, seed: int) -> Episode | None:
 
 
 def write_jsonl(path: Path, episodes: Iterable[Episode]) -> int:
-    """Write a line for each episode beside `path`, then move it there; returns how many.
-
-    Raises `CoTGapError` where it cannot be written; what was at `path` is then untouched.
-    """
-    partial, count = path.with_name(f"{path.name}.partial"), 0
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8") as file:
-            for episode in episodes:
-                file.write(json.dumps(episode.to_json(), ensure_ascii=False) + "\n")
-                count += 1
-        partial.replace(path)
-    except OSError as error:
-        raise CoTGapError(f"cannot write {path}: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
-    return count
+    """Write a line for each episode; returns how many. See `write_lines` for failures."""
+    return write_lines(path, (to_json(episode.to_json()) + "\n" for episode in episodes))
 
 
 def read_jsonl(path: Path) -> Iterator[Episode]:

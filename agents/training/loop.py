@@ -27,6 +27,7 @@ from cotgap.agents.training.presets import Stage, geometric
 from cotgap.agents.training.sequences import Objective, Tree, encode
 from cotgap.agents.training.sources import Source
 from cotgap.envs.core import CoTGapError
+from cotgap.envs.files import write_json
 
 CONFIG, RESUME = "train.json", "resume"
 HELD_OUT_DRILLS = 64  # trees, of several questions each
@@ -91,18 +92,16 @@ def claim(out: Path, config: Mapping[str, Any]) -> None:
     """Write the configuration into `out`; raises `CoTGapError` where there is another one."""
     path, wanted = out / CONFIG, json.loads(json.dumps(config))
     try:
-        if path.is_file():
-            found = json.loads(path.read_text(encoding="utf-8"))
-            if changed := differences(found, wanted):
-                raise CoTGapError(
-                    f"{out} was trained with another configuration ({'; '.join(changed)}). Give "
-                    "those options again to go on, or another --out"
-                )
-            return
-        out.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
+        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     except (OSError, ValueError) as error:
         raise CoTGapError(f"cannot use {path}: {error}") from error
+    if found is None:
+        write_json(path, wanted)
+    elif changed := differences(found, wanted):
+        raise CoTGapError(
+            f"{out} was trained with another configuration ({'; '.join(changed)}). Give "
+            "those options again to go on, or another --out"
+        )
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

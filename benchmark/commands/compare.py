@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,9 @@ from cotgap.benchmark.compare.junit import junit
 from cotgap.benchmark.compare.markdown import markdown
 from cotgap.benchmark.compare.tables import print_comparison
 from cotgap.benchmark.options import CompareOptions
-from cotgap.benchmark.records.files import write_text
 from cotgap.envs.core import CoTGapError
+from cotgap.envs.files import write_text
+from cotgap.envs.text import to_json
 
 # 2 is bad usage, for every command.
 EXIT_CODES = {
@@ -58,11 +58,11 @@ def execute(options: CompareOptions) -> int:
     )
     link = _write_report(found, options.report) if options.report else _no_link
     if options.markdown:
-        _write(options.markdown, markdown(found, link))
+        write_text(options.markdown, markdown(found, link))
     if options.junit:
-        _write(options.junit, junit(found))
+        write_text(options.junit, junit(found))
     if options.output.as_json:
-        print(json.dumps(_with_links(found, link), indent=2, ensure_ascii=False))
+        print(to_json(_with_links(found, link), indent=2))
     else:
         print_comparison(found, Console(), link)
     if found.verdict is not None:
@@ -90,14 +90,6 @@ def _write_report(found: Comparison, folder: Path) -> Link:
         return f"{page}#episode={first}&compare={second}&step={step}"
 
     return link
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, text)
-    except OSError as error:
-        raise CoTGapError(f"cannot write {path}: {error}") from error
 
 
 def _with_links(found: Comparison, link: Link) -> dict[str, Any]:

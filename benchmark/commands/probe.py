@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from time import monotonic
 
@@ -23,6 +22,7 @@ from cotgap.benchmark.report.progress import PLAIN_SECONDS
 from cotgap.benchmark.rollout.engines import open_site
 from cotgap.benchmark.rollout.planning import plan_panels
 from cotgap.envs.registry import get_panel, get_suite
+from cotgap.envs.text import to_json
 
 
 def execute(options: ProbeOptions) -> int:
@@ -60,7 +60,7 @@ def execute(options: ProbeOptions) -> int:
     elif budget.spent and not result.complete:
         watch.print(spent(budget), style="yellow")
     if options.output.as_json:
-        print(json.dumps(result.to_json(), indent=2, ensure_ascii=False))
+        print(to_json(result.to_json(), indent=2))
     else:
         print_probe(result, Console())
     return 0 if result.complete else EXIT_INCOMPLETE

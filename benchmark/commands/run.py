@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast, get_args
@@ -24,6 +23,7 @@ from cotgap.benchmark.rollout.engines.core import AgentRecipe, Placement, Site
 from cotgap.benchmark.rollout.planning import plan_panels
 from cotgap.benchmark.rollout.runner import Progress, RunResult, run
 from cotgap.envs.core import UnknownNameError
+from cotgap.envs.text import to_json
 
 
 def execute(options: RunOptions) -> int:
@@ -55,7 +55,7 @@ def execute(options: RunOptions) -> int:
     finally:
         site.close()
     if options.output.as_json:
-        print(json.dumps(result.to_json(), indent=2, ensure_ascii=False))
+        print(to_json(result.to_json(), indent=2))
     else:
         print_result(result, Console())
     return 0 if result.complete else EXIT_INCOMPLETE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -18,7 +17,6 @@ from cotgap.benchmark.commands.run import make_budget, placement, spent
 from cotgap.benchmark.options import EXIT_INCOMPLETE, SweepOptions
 from cotgap.benchmark.probes.running import Watch
 from cotgap.benchmark.records.config import Limits
-from cotgap.benchmark.records.files import write_json
 from cotgap.benchmark.records.store import SUMMARY, read_episodes
 from cotgap.benchmark.report.progress import LiveProgress
 from cotgap.benchmark.rollout.runner import Progress
@@ -46,6 +44,8 @@ from cotgap.benchmark.sweeps.tables import (
     print_trends,
 )
 from cotgap.benchmark.sweeps.trends import Trend, trends
+from cotgap.envs.files import write_json
+from cotgap.envs.text import to_json
 
 
 def execute(options: SweepOptions) -> int:
@@ -92,7 +92,11 @@ def _measure(
     )
     watchers = _watchers(watch, quiet=options.output.quiet)
     for checkpoint in checkpoints:
-        if measure(folder, config, checkpoint, how, watchers):
+        try:
+            stopped = measure(folder, config, checkpoint, how, watchers)
+        except KeyboardInterrupt:  # while a checkpoint was loaded
+            stopped = True
+        if stopped:
             watch.print("stopped. Run the same command again to go on.", style="yellow")
             break
         if how.budget.spent:
@@ -140,7 +144,7 @@ def _conclude(
     summary = _summary(replies, changes, warnings, rescored, done=done)
     write_json(folder / SUMMARY, summary)
     if options.output.as_json:
-        print(json.dumps(summary, indent=2, ensure_ascii=False))
+        print(to_json(summary, indent=2))
         return
     console = Console()
     print_series(frame, console)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 from cotgap.benchmark.compare.comparison import Comparison
 from cotgap.benchmark.compare.gate import Verdict
 from cotgap.benchmark.compare.sides import Side, vouched
-from cotgap.benchmark.records.files import append_line
+from cotgap.benchmark.records.files import Log
 from cotgap.benchmark.stats.intervals import ALPHA
 from cotgap.envs.core import CoTGapError
 from cotgap.envs.schema import Record
@@ -62,10 +63,10 @@ def counted(found: Comparison) -> Comparison:
     )
     if attempt not in before:
         try:
-            with path.open("a", encoding="utf-8") as file:
-                append_line(file, attempt.to_json())
-        except OSError as error:
-            notices.append(f"attempts are not counted: {path} cannot be written ({error.strerror})")
+            with closing(Log(path)) as log:
+                log.append(attempt.to_json())
+        except (OSError, CoTGapError) as error:
+            notices.append(f"attempts are not counted: {path} cannot be written ({error})")
     return replace(found, attempts=len(runs), notices=(*found.notices, *notices))
 
 

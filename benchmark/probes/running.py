@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,14 @@ from cotgap.benchmark.probes.core import Figure, check_backend, check_environmen
 from cotgap.benchmark.probes.driving import TaskRecord, VisitJob, VisitRollout
 from cotgap.benchmark.probes.states import Visit
 from cotgap.benchmark.records.config import Limits, PanelPlan, digest_of
-from cotgap.benchmark.records.files import write_json
-from cotgap.benchmark.records.folder import Folder, Layout, more_panels, read_head, read_log
+from cotgap.benchmark.records.folder import Folder, Layout, ended, more_panels, read_head, read_log
 from cotgap.benchmark.records.store import SUMMARY, versions
 from cotgap.benchmark.rollout.budget import Budget
 from cotgap.benchmark.rollout.engines.core import Order, Site
 from cotgap.benchmark.rollout.needs import Failure
 from cotgap.benchmark.rollout.shots import shot_source
 from cotgap.envs.core import CoTGapError, TaskKey
+from cotgap.envs.files import write_json
 from cotgap.envs.registry import get_panel, get_suite
 
 PROBE, TASKS = "probe.json", "tasks.jsonl"
@@ -168,9 +168,14 @@ def run_probe(
                 watch.on_task(record)
         except KeyboardInterrupt:
             interrupted = True
-        result = conclude(folder, config, read_records(folder), interrupted=interrupted)
-        write_json(folder / SUMMARY, result.to_json())
-    return result
+
+        def end() -> ProbeResult:
+            found = conclude(folder, config, read_records(folder), interrupted=interrupted)
+            write_json(folder / SUMMARY, found.to_json())
+            return found
+
+        result, stopped = ended(end)
+    return replace(result, interrupted=interrupted or stopped)
 
 
 @dataclass(frozen=True)

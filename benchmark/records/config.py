@@ -24,6 +24,7 @@ from cotgap.envs.schema import (
     foreign,
     line,
 )
+from cotgap.envs.text import to_json
 
 Shadow = Literal["auto", "all"]
 TaskId = Annotated[str, line(300, least=1)]
@@ -133,5 +134,5 @@ def _by_name(value: Any) -> Any:
 def _short(value: Any) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 4:
         return f"{len(value)} items"
-    text = json.dumps(value, ensure_ascii=False)
+    text = to_json(value)
     return text if len(text) <= 120 else f"{text[:117]}..."

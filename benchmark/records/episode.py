@@ -52,7 +52,7 @@ class StepRecord(Record):
     shadows: dict[Label, Decision] = field(default_factory=dict)
     canonical: dict[Label, str] = field(default_factory=dict)
     cost_to_go: dict[Label, Count | None] = field(default_factory=dict)
-    env_seconds: Seconds = 0.0
+    env_seconds: Seconds = field(default=0.0, compare=False)
 
     def decision_of(self, mode: str) -> Decision | None:
         """The decision in that mode at this state, executed or shadowed."""
@@ -66,7 +66,8 @@ class Episode(Record):
     `lock` is the panel's, `fingerprint` the agent's. `final_observation` is what followed the last
     action. `score` lies in the suite's range and is None for an unscored episode, whose `error`
     says what happened. `repeat` counts from 0. `reset_seconds` is the environment's share of
-    `wall_seconds` before the first step.
+    `wall_seconds` before the first step. Episodes that differ in circumstances alone (times, cached
+    tokens) are equal: a run that was stopped and went on has the same.
     """
 
     task_key: Key
@@ -83,8 +84,8 @@ class Episode(Record):
     goal: str = ""
     error: str | None = None
     usage: Usage = NO_USAGE
-    reset_seconds: Seconds = 0.0
-    wall_seconds: Seconds = 0.0
+    reset_seconds: Seconds = field(default=0.0, compare=False)
+    wall_seconds: Seconds = field(default=0.0, compare=False)
     schema: Literal[1] = 1
 
     @property

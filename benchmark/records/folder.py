@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 from cotgap.benchmark.records.config import differences, digest_of
-from cotgap.benchmark.records.files import acquire, append_line, cut_torn_line, write_json
+from cotgap.benchmark.records.files import Log, acquire, cut_torn_line
 from cotgap.envs.core import CoTGapError
+from cotgap.envs.files import write_json
 
 LOCK = ".lock"
 T = TypeVar("T")
@@ -58,7 +59,7 @@ class Folder:
         """The content of the file of the configuration."""
         self.notices: list[str] = []
         """What opening found that its user should know."""
-        self._log: IO[str] | None = None
+        self._log: Log | None = None
 
     def __enter__(self) -> Folder:
         try:
@@ -75,7 +76,7 @@ class Folder:
                     self.notices.append(
                         f"cut an unfinished last record ({torn} bytes, left by a kill)"
                     )
-                self._log = log.open("a", encoding="utf-8")
+                self._log = Log(log)
         except OSError as error:
             self._lock.close()
             raise CoTGapError(f"cannot write in {self.path}: {error}") from error
@@ -92,18 +93,13 @@ class Folder:
     def append(self, record: Any) -> None:
         """Write one record and see it onto the disk."""
         assert self._log is not None
-        try:
-            append_line(self._log, record)
-        except OSError as error:
-            raise CoTGapError(
-                f"cannot write {self._log.name}: {error}. What was written so far is safe: make "
-                "room and run the same command again"
-            ) from error
+        self._log.append(record)
 
     def note(self, **fields: Any) -> None:
         """Put fields into the head."""
-        self.head |= fields
-        write_json(self.path / self._layout.head, self.head)
+        head = self.head | fields
+        write_json(self.path / self._layout.head, head)
+        self.head = head
 
     def _refuse_other_content(self) -> None:
         head = self._layout.head
@@ -186,6 +182,14 @@ def many_objects() -> Iterator[None]:
     finally:
         if was:
             gc.enable()
+
+
+def ended(end: Callable[[], T]) -> tuple[T, bool]:
+    """What `end` returns, and whether it was to be stopped meanwhile; then it is called again."""
+    try:
+        return end(), False
+    except KeyboardInterrupt:
+        return end(), True
 
 
 def widened(

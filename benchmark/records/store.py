@@ -7,16 +7,17 @@ costs at most the episodes in flight. `summary.json` is derived and can always b
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from cotgap import __version__
 from cotgap.benchmark.records.config import RunConfig, differences
 from cotgap.benchmark.records.episode import Episode
-from cotgap.benchmark.records.files import write_json
 from cotgap.benchmark.records.folder import (
     Folder,
     Layout,
@@ -27,10 +28,12 @@ from cotgap.benchmark.records.folder import (
     read_head,
     read_log,
 )
-from cotgap.benchmark.records.sessions import Session
+from cotgap.benchmark.records.sessions import Begun, Session
 from cotgap.envs.core import CoTGapError
+from cotgap.envs.files import write_json
 
 RUN, EPISODES, SUMMARY = "run.json", "episodes.jsonl", "summary.json"
+PLAYING = "playing"  # the field of `run.json` that names a session until it has ended
 LAYOUT = Layout("run", RUN, EPISODES, {"panels": more_panels, "repeats": more, "modes": more_names})
 VERSIONED = ("torch", "transformers", "gymnasium", "numpy")
 
@@ -61,6 +64,14 @@ class RunStore:
             if other := differences(content["versions"][-1], self._now):
                 self.notices.append(f"resuming under other circumstances: {', '.join(other)}")
                 folder.note(versions=[*content["versions"], self._now])
+            if content.get(PLAYING) is not None:
+                sessions = read_sessions(self.folder)
+                if killed := [session for session in sessions if session.killed]:
+                    self.notices.append(
+                        f"the last session was killed; the {killed[-1].episodes} episodes that it "
+                        "played account for it"
+                    )
+                self._note_sessions(sessions)
             opening.pop_all()
         return self
 
@@ -79,9 +90,17 @@ class RunStore:
         """Every record that has been written so far, in that order."""
         return iter_episodes(self.folder)
 
-    def add_session(self, session: Session) -> None:
-        """Note in `run.json` what was played and what it took."""
-        self._folder.note(sessions=[*self._folder.head.get("sessions", []), session.to_json()])
+    def begin_session(self, engine: str, workers: int) -> None:
+        """Note in `run.json` that playing begins."""
+        self._folder.note(**{PLAYING: Begun(engine, workers, time.time()).to_json()})
+
+    def end_session(self, session: Session | None) -> None:
+        """Note what was played, if anything was, and what it took."""
+        before = [Session.from_json(data) for data in self._folder.head.get("sessions", [])]
+        self._note_sessions(before if session is None else [*before, session])
+
+    def _note_sessions(self, sessions: Sequence[Session]) -> None:
+        self._folder.note(sessions=[one.to_json() for one in sessions], **{PLAYING: None})
 
     def write_summary(self, summary: Any) -> None:
         """Replace `summary.json`."""
@@ -100,8 +119,18 @@ def read_run(folder: Path) -> dict[str, Any]:
 
 
 def read_sessions(folder: Path) -> list[Session]:
-    """What a run took so far; raises `CoTGapError` where the folder is no run."""
-    return [Session.from_json(data) for data in read_run(folder).get("sessions", [])]
+    """What a run took so far; raises `CoTGapError` where the folder is no run.
+
+    A session that goes on, or was killed, comes last: it played what no other accounts for.
+    """
+    head = read_run(folder)
+    sessions = [Session.from_json(data) for data in head.get("sessions", [])]
+    if head.get(PLAYING) is not None:
+        accounted = sum(session.episodes for session in sessions)
+        if played := list(islice(iter_episodes(folder), accounted, None)):
+            written = (folder / EPISODES).stat().st_mtime
+            sessions.append(Begun.from_json(head[PLAYING]).account(played, written))
+    return sessions
 
 
 def read_episodes(folder: Path) -> list[Episode]:

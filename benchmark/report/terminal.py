@@ -235,7 +235,7 @@ def _print_unread(result: RunResult, console: Console) -> None:
 
 
 def _unread(panel: PanelSummary, mode: str) -> bool:
-    errors = panel.metrics["parse_errors"].get(mode)
+    errors = panel.metrics.get("parse_errors", {}).get(mode)
     return errors is not None and errors.value == 1
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from cotgap.benchmark.metrics.summary import PanelSummary, summarise
 from cotgap.benchmark.records.config import RunConfig
 from cotgap.benchmark.records.episode import Episode, Status
+from cotgap.benchmark.records.folder import ended
 from cotgap.benchmark.records.sessions import Session
 from cotgap.benchmark.records.store import RunStore
 from cotgap.benchmark.rollout.budget import Budget
@@ -140,6 +141,8 @@ def run(
         progress.on_start(len(jobs), tally, store.notices)
         begun, episodes, steps, interrupted = perf_counter(), 0, 0, False
         try:
+            if todo:
+                store.begin_session(engine, site.workers)
             for episode in site.play(order, todo, progress.on_step):
                 # Counted first: Ctrl-C while the disk takes it in must not lose the session.
                 episodes, steps = episodes + 1, steps + len(episode.steps)
@@ -153,10 +156,16 @@ def run(
             session = Session(
                 engine, site.workers, episodes, steps, seconds, spent.model, spent.environments
             )
-            store.add_session(session)
-        result = conclude(folder, config, store.episodes(), interrupted=interrupted)
-        store.write_summary(result.to_json())
-    return replace(result, session=session)
+
+        def end() -> RunResult:
+            if todo:
+                store.end_session(session)
+            found = conclude(folder, config, store.episodes(), interrupted=interrupted)
+            store.write_summary(found.to_json())
+            return found
+
+        result, stopped = ended(end)
+    return replace(result, session=session, interrupted=interrupted or stopped)
 
 
 def _on_disk(

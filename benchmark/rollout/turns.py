@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import Any
 
 from cotgap.envs.core import Canonical, Oracle, Snapshots, TaskKey, TextEnv
+from cotgap.envs.text import joined
 
 Ask = Callable[[TextEnv], Any]
 """A question to an environment; it can be pickled, and so can its answer."""
@@ -35,7 +36,7 @@ class State:
     def of(cls, observation: str, info: Mapping[str, Any]) -> State:
         """From what `reset` and `step` return."""
         actions = info.get("admissible_actions")
-        return cls(observation, actions, info["goal"], info["won"], info["score"])
+        return cls(joined(observation), actions, joined(info["goal"]), info["won"], info["score"])
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def turn(actions: Sequence[tuple[str, str | None]], env: TextEnv, *, costs: bool
 
 def _canonical(env: Any, actions: Sequence[tuple[str, str | None]]) -> dict[str, str]:
     normal = env.canonical if _offers(type(env), Canonical) else str.strip
-    return {mode: normal(action) for mode, action in actions if action is not None}
+    return {mode: joined(normal(action)) for mode, action in actions if action is not None}
 
 
 def _costs(

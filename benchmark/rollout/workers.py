@@ -24,6 +24,7 @@ from typing import Any, Protocol
 from cotgap.benchmark.rollout.turns import Ask
 from cotgap.envs.core import CoTGapError, TaskKey, TaskUnavailableError, TextEnv
 from cotgap.envs.registry import get_panel, get_suite
+from cotgap.envs.text import joined
 
 OpenEnv = Callable[[TaskKey], TextEnv]
 PATIENCE = 5.0  # seconds that a process is given to end by itself
@@ -112,7 +113,7 @@ class Bench:
 
 def described(error: Exception) -> str:
     """What a record says of an exception: with its origin, unless it is meant for users."""
-    message = f"{type(error).__name__}: {error}"
+    message = joined(f"{type(error).__name__}: {error}")
     if isinstance(error, (CoTGapError, TimeoutError)):
         return message
     return message + "\n" + "".join(traceback.format_tb(error.__traceback__)[-3:])
@@ -247,8 +248,9 @@ def _start(open_env: OpenEnv, count: int) -> tuple[BaseProcess, list[Seat]]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = zip(*(context.Pipe() for _ in range(count)), strict=True)
     process = context.Process(target=_serve, args=(open_env, theirs), daemon=True)
-    # Ctrl-C is for us: a new process inherits what is blocked.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # What stops us is for us, and these end with us: a new process inherits what is blocked.
+    stopping = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, stopping)
     try:
         process.start()
     finally:

@@ -29,6 +29,7 @@ import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,8 @@ def _digest(path: Path, changed: int) -> str:
 class Machine:
     """One Java process. It ends when its standard input closes, and so when this process ends.
 
-    Raises `SuiteUnavailableError` where no Java on this computer starts.
+    Raises `SuiteUnavailableError` where no Java on this computer starts, and `SimulatorLostError`
+    where one starts and does not answer.
     """
 
     def __init__(self) -> None:
@@ -136,17 +138,42 @@ class Machine:
                 SUITE_NAME, f"no Java starts ({'; '.join(failures)})", FIX_JAVA
             )
         self.command = command
-        gateway = self.connect()
-        # The simulator prints every step, and nobody reads that.
-        system, stream = gateway.jvm.java.lang.System, gateway.jvm.java.io.PrintStream
-        system.setOut(stream(os.devnull))
-        self.java_version = str(system.getProperty("java.version"))
-        gateway.close()
+        with self.answering():
+            gateway = self.connect()
+            # The simulator prints every step, and nobody reads that.
+            system, stream = gateway.jvm.java.lang.System, gateway.jvm.java.io.PrintStream
+            system.setOut(stream(os.devnull))
+            self.java_version = str(system.getProperty("java.version"))
+            gateway.close()
 
     @property
     def alive(self) -> bool:
         """Whether the Java process runs and this process started it."""
         return self.pid == os.getpid() and self.process.poll() is None
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """While it lasts, Java is called; raises `SimulatorLostError` where it does not answer.
+
+        An exception of the simulator's own is raised as py4j's `Py4JJavaError`.
+        """
+        from py4j.protocol import Py4JError, Py4JJavaError
+
+        try:
+            yield
+        except Py4JJavaError:
+            raise
+        except (Py4JError, OSError) as error:
+            # All of these mean a broken connection, which leaves the machine in an unknown state.
+            self.stop()
+            raise SimulatorLostError(self.why_lost()) from error
+
+    def why_lost(self) -> str:
+        """Why its simulators cannot be used, in words."""
+        if self.pid != os.getpid():
+            return "this episode was begun in another process: reset() it in this one"
+        code = self.process.poll()
+        return f"the simulator's Java machine is gone (exit code {code}); reset() starts another"
 
     def connect(self) -> Any:
         """A new connection (a `py4j.java_gateway.JavaGateway`).
@@ -301,28 +328,11 @@ class Simulator:
         return self._guarded(getattr(self._server, method), *arguments)
 
     def _guarded(self, function: Callable[..., Any], *arguments: object) -> Any:
-        """Call Java; raises `SimulatorLostError` where it does not answer.
-
-        An exception of the simulator's own is raised as py4j's `Py4JJavaError`.
-        """
-        from py4j.protocol import Py4JError, Py4JJavaError
-
+        """Call Java; see `Machine.answering` for failures."""
         if not self.usable:
-            raise SimulatorLostError(self._why_lost())
-        try:
+            raise SimulatorLostError(self.machine.why_lost())
+        with self.machine.answering():
             return function(*arguments)
-        except Py4JJavaError:
-            raise
-        except (Py4JError, OSError) as error:
-            # All of these mean a broken connection, which leaves the machine in an unknown state.
-            self.machine.stop()
-            raise SimulatorLostError(self._why_lost()) from error
-
-    def _why_lost(self) -> str:
-        if self.machine.pid != os.getpid():
-            return "this episode was begun in another process: reset() it in this one"
-        code = self.machine.process.poll()
-        return f"the simulator's Java machine is gone (exit code {code}); reset() starts another"
 
 
 def _singleton(loader: Any, name: str) -> Any:
@@ -338,7 +348,10 @@ class Pool:
         self._lock = threading.Lock()
 
     def take(self) -> Simulator:
-        """An idle simulator, or a new one; never waits."""
+        """An idle simulator, or a new one; never waits.
+
+        Raises what `Machine` does.
+        """
         with self._lock:
             self.machines = [machine for machine in self.machines if machine.alive]
             for machine in self.machines:
@@ -351,7 +364,8 @@ class Pool:
                 machine = Machine()
                 self.machines.append(machine)
             machine.hosted += 1
-            return Simulator(machine)
+            with machine.answering():
+                return Simulator(machine)
 
     def stop(self) -> None:
         """End all machines."""

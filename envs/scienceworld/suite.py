@@ -69,6 +69,15 @@ class TaskType:
         return int(self.id.partition("-")[2])
 
 
+def _started() -> java.Simulator:
+    """A simulator; raises `SuiteUnavailableError` where none starts."""
+    try:
+        return java.pool().take()
+    except java.SimulatorLostError as error:
+        fix = "run it again; where it happens again, look for what ends Java (such as short memory)"
+        raise SuiteUnavailableError(java.SUITE_NAME, str(error), fix) from error
+
+
 def read_task_types() -> tuple[TaskType, ...]:
     """The tasks in the paper's order, from the list that this project carries."""
     types = []
@@ -164,7 +173,7 @@ class ScienceWorldSuite(Suite):
     def check(self, panel: Panel, tasks: Sequence[str]) -> None:
         """Names must be the panel's; the jar must be the locked one, and Java must start."""
         super().check(panel, tasks)
-        java.give_back(java.pool().take())
+        java.give_back(_started())
 
     def diagnose(self) -> Iterator[Finding]:
         """Starts the simulator."""
@@ -173,7 +182,7 @@ class ScienceWorldSuite(Suite):
             return
         started = time.perf_counter()
         try:
-            simulator = java.pool().take()
+            simulator = _started()
         except SuiteUnavailableError as error:
             yield Finding("problem", error.reason, error.fix)
             return

@@ -88,7 +88,7 @@ def _table(run: SubmittedRun) -> Table:
         table.add_column(name, justify="left" if name in ("panel", "mode") else "right")
     sizes = {plan.name: f"{len(plan.tasks)} of {plan.size}" for plan in run.config.panels}
     for summary in recomputed(run):
-        for mode, rate in summary.metrics["success"].items():
+        for mode, rate in summary.metrics.get("success", {}).items():
             table.add_row(summary.panel, sizes[summary.panel], mode, *success_cells(rate))
     return table
 

@@ -1,14 +1,22 @@
-"""Episodes for tests, from the little that matters."""
+"""Episodes, and runs of them, for tests: made from the little that matters."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from cotgap.agents.core import Decision, Usage
+from cotgap.agents.core import Decision, Sampling, Usage
+from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig
 from cotgap.benchmark.records.episode import Episode, Status, StepRecord
 from cotgap.envs.core import TaskKey
+
+TRAINED = {"suite": "toy", "panel": "toy/train", "kinds": ["unlock"], "wording": "default"}
+"""As a checkpoint's card says it: `toy/id` is then in-domain, `toy/ood_layout` is not."""
 
 
 def decision(mode: str, action: str | None, tokens: int = 10) -> Decision:
@@ -108,3 +116,49 @@ def random_run(seed: int, tasks: int = 12, repeats: int = 2) -> list[Episode]:
         for mode in ("prompt", "cot")
         for repeat in range(repeats)
     ]
+
+
+def plans_of(
+    episodes: Sequence[Episode], *, unplayed: int = 0, size: int | None = None, step_limit: int = 50
+) -> tuple[PanelPlan, ...]:
+    """What plans these episodes' tasks, in their order, and in each panel `unplayed` tasks more.
+
+    A panel has `size` tasks, and without it just the planned ones.
+    """
+    plans = []
+    for panel, lock in dict.fromkeys((e.task_key.panel, e.lock) for e in episodes):
+        tasks = [e.task_key.task for e in episodes if e.task_key.panel == panel]
+        tasks += [f"unplayed-{number}" for number in range(unplayed)]
+        planned = tuple(dict.fromkeys(tasks))
+        plans.append(PanelPlan(panel, lock, step_limit, size or len(planned), planned))
+    return tuple(plans)
+
+
+def config_of(panels: Sequence[PanelPlan], modes: Sequence[str], **changes: Any) -> RunConfig:
+    """The configuration of a greedy run of a scripted agent, with changes to its fields."""
+    made = RunConfig(
+        agent={"name": "agent", "fingerprint": "f" * 64, "backend": "scripted"},
+        protocol="tags-1",
+        modes=tuple(modes),
+        shadow="auto",
+        panels=tuple(panels),
+        repeats=1,
+        sampling=Sampling(),
+        limits=Limits(),
+        seed=0,
+    )
+    return replace(made, **changes)
+
+
+def modes_of(episodes: Sequence[Episode]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(e.mode for e in episodes))
+
+
+def write_folder(folder: Path, config: RunConfig, episodes: Sequence[Episode]) -> Path:
+    """The folder of a run of these episodes, as a run writes it."""
+    folder.mkdir(parents=True)
+    content = {"digest": config.digest, "config": config.to_json(), "versions": [{}]}
+    (folder / "run.json").write_text(json.dumps(content), encoding="utf-8")
+    lines = "".join(json.dumps(e.to_json()) + "\n" for e in episodes)
+    (folder / "episodes.jsonl").write_text(lines, encoding="utf-8")
+    return folder

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +36,7 @@ from cotgap.envs.core import CoTGapError, Snapshots, TaskKey
 from cotgap.envs.expert import play_expert
 from cotgap.envs.registry import get_panel
 from cotgap.envs.toy import SUITE, ToyEnv
+from tests.commands import cotgap
 
 from . import doubles
 from .doubles import another, expert, follow
@@ -352,30 +351,20 @@ def test_who_lacks_what(tiny: TransformersBackend, tmp_path: Path) -> None:
     assert not (tmp_path / "p").exists()
 
 
-def cli(*args: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cotgap", "probe", *map(str, args)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-
-
 def test_the_command_line(tmp_path: Path) -> None:
     out = tmp_path / "p"
     args = ("offline", "--agent", "noisy", "--panel", "toy/id", "--episodes", "6", "--out", out)
-    done = cli(*args)
-    assert done.returncode == 0, done.stderr
+    done = cotgap("probe", *args)
+    assert done.exit_code == 0, done.stderr
     for word in ("the expert's action", "95 % CI", "minimum detectable effect", "toy/id"):
         assert word in " ".join(done.stdout.split())
-    again = cli(*args, "--json")
+    again = cotgap("probe", *args, "--json")
     assert "6 of 6 tasks are already on disk" in again.stderr
     summary = json.loads(again.stdout)
     assert summary == json.loads((out / "summary.json").read_text())
     assert summary["complete"]
-    wrong = cli("ofline", "--agent", "noisy")
-    assert wrong.returncode == 2
+    wrong = cotgap("probe", "ofline", "--agent", "noisy")
+    assert wrong.exit_code == 2
     assert "Did you mean 'offline'" in wrong.stderr
     assert "Traceback" not in wrong.stderr
 

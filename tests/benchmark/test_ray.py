@@ -63,9 +63,10 @@ def play(
     *,
     tasks: int = 30,
     budget: Budget | None = None,
+    workers: int = 2,
     **options: Any,
 ) -> RunResult:
-    placement = Placement(workers=2) if engine == "ray" else Placement()
+    placement = Placement(workers=workers) if engine == "ray" else Placement()
     site = open_site(engine, AgentRecipe(spec, options), placement)
     try:
         config = RunConfig(
@@ -218,7 +219,12 @@ def test_a_budget_needs_an_agent_that_counts(tmp_path: Path, cluster: Any) -> No
         play("ray", tmp_path, "noisy", tasks=3, budget=Budget(tokens=9))
 
 
-def test_ctrl_c_leaves_a_run_to_resume_and_no_ray(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 3), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_leaves_a_run_to_resume_and_no_ray(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     out = tmp_path / "run"
     command = [sys.executable, "-m", "cotgap", "run", "--agent", "tests.scripts:slow_expert"]
     command += ["--panel", "toy/id", "--out", str(out), "--quiet"]
@@ -235,9 +241,9 @@ def test_ctrl_c_leaves_a_run_to_resume_and_no_ray(tmp_path: Path) -> None:
         time.sleep(0.02)
     started = psutil.Process(process.pid).children(recursive=True)
     assert any("raylet" in child.name() for child in started)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, stderr = process.communicate(timeout=300)
-    assert process.returncode == 3, stderr
+    assert process.returncode == code, stderr
     assert "Run the same command again" in stderr
     assert "Traceback" not in stderr
     for _ in range(1500):
@@ -252,3 +258,34 @@ def test_ctrl_c_leaves_a_run_to_resume_and_no_ray(tmp_path: Path) -> None:
     assert again.returncode == 0, again.stderr
     assert len(read_episodes(out)) == 100
     assert [session.engine for session in read_sessions(out)] == ["ray", "local"]
+
+
+def test_a_run_whose_only_node_dies_says_so_and_goes_on_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    started = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
+    )
+    lost = started.add_node(num_cpus=1)
+    monkeypatch.setenv("RAY_ADDRESS", started.address)
+
+    def lose() -> None:
+        started.remove_node(lost, allow_graceful=False)
+
+    spec, out = "tests.scripts:slow_expert", tmp_path / "run"
+    try:
+        with pytest.raises(CoTGapError, match="no node of the Ray cluster is left"):
+            play("ray", out, spec, after(5, lose), workers=1)
+        before = len(read_episodes(out))
+        (session,) = read_sessions(out)
+        assert (session.killed, session.episodes) == (True, before)
+        started.add_node(num_cpus=1)
+        assert play("ray", out, spec, workers=1).complete
+    finally:
+        ray.shutdown()
+        started.shutdown()
+    play("local", tmp_path / "local", spec)
+    assert records(out) == records(tmp_path / "local")

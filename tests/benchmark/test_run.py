@@ -1,4 +1,4 @@
-"""The command line, driven as a user drives it: real processes, real folders."""
+"""The command line, driven as a user drives it: real folders, and processes where one is killed."""
 
 from __future__ import annotations
 
@@ -10,26 +10,24 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from cotgap import benchmark
 from cotgap.benchmark.records.folder import LOCK
 from cotgap.benchmark.records.store import EPISODES, RUN, SUMMARY, read_episodes
+from tests.commands import cotgap
 
 ROOT = Path(__file__).parents[2]
 TIMINGS = {"seconds", "env_seconds", "reset_seconds", "wall_seconds"}
 
 
 def cli(*args: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cotgap", *map(str, args)],
-        cwd=ROOT,
-        env={**os.environ, **env},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+    """A command in this process with these variables, told of as one in another process."""
+    with mock.patch.dict(os.environ, env):
+        done = cotgap(*args)
+    return subprocess.CompletedProcess(args, done.exit_code, done.stdout, done.stderr)
 
 
 def run(out: Path, *args: str, agent: str = "noisy") -> subprocess.CompletedProcess[str]:
@@ -170,11 +168,13 @@ def test_another_configuration_is_refused_and_named(tmp_path: Path) -> None:
     assert (out / EPISODES).read_bytes() == before
 
 
-def test_an_agent_that_cannot_be_read_is_shown(tmp_path: Path) -> None:
+def test_an_agent_that_cannot_be_read_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "mute.py").write_text("def make():\n    return lambda request: 'go north'\n")
-    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    monkeypatch.syspath_prepend(tmp_path)
     where = ("--panel", "toy/id", "--episodes", "1", "--out", tmp_path / "run")
-    done = cli("run", "--agent", "mute:make", *where, PYTHONPATH=path)
+    done = cli("run", "--agent", "mute:make", *where)
     said = " ".join(done.stdout.split())
     assert "no reply of mode prompt could be read on toy/id" in said
     assert "<action>go north" in said

@@ -36,10 +36,7 @@ from cotgap.cli import make
 from cotgap.envs.core import CoTGapError
 from tests.agents.templates import save_checkpoint
 
-from .building import episode, step
-
-TRAINED = {"suite": "toy", "panel": "toy/train", "kinds": ["unlock"], "wording": "default"}
-
+from .building import TRAINED, episode, step
 
 # Series.
 

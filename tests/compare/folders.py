@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cotgap.agents.core import Sampling
-from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig
-from cotgap.benchmark.records.episode import Episode, Status
-from tests.benchmark.building import episode
+from cotgap.benchmark.records.config import PanelPlan, RunConfig
+from cotgap.benchmark.records.episode import Status
+from tests.benchmark.building import config_of, episode, write_folder
 from tests.commands import cotgap
 
 SPLIT = "id"
@@ -26,28 +24,7 @@ def play(folder: Path, agent: str, *args: str) -> Path:
 
 def config(tasks: Sequence[str], modes: Sequence[str], **changes: Any) -> RunConfig:
     plan = PanelPlan(f"toy/{SPLIT}", "lock", 50, len(tasks), tuple(tasks))
-    made = RunConfig(
-        agent={"name": "agent", "fingerprint": "f" * 64, "backend": "scripted"},
-        protocol="tags-1",
-        modes=tuple(modes),
-        shadow="auto",
-        panels=(plan,),
-        repeats=1,
-        sampling=Sampling(),
-        limits=Limits(),
-        seed=0,
-    )
-    return replace(made, **changes)
-
-
-def write(folder: Path, settings: RunConfig, episodes: Sequence[Episode]) -> Path:
-    """A run of these episodes, as a run writes it."""
-    folder.mkdir(parents=True)
-    content = {"digest": settings.digest, "config": settings.to_json(), "versions": [{}]}
-    (folder / "run.json").write_text(json.dumps(content), encoding="utf-8")
-    lines = "".join(json.dumps(e.to_json()) + "\n" for e in episodes)
-    (folder / "episodes.jsonl").write_text(lines, encoding="utf-8")
-    return folder
+    return replace(config_of([plan], modes), **changes)
 
 
 def outcomes(folder: Path, won: Mapping[str, Sequence[int | None]], **changes: Any) -> Path:
@@ -60,4 +37,4 @@ def outcomes(folder: Path, won: Mapping[str, Sequence[int | None]], **changes: A
         for mode, results in won.items()
         for task, result in zip(tasks, results, strict=True)
     ]
-    return write(folder, config(tasks, list(won), **changes), episodes)
+    return write_folder(folder, config(tasks, list(won), **changes), episodes)

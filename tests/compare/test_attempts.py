@@ -15,7 +15,7 @@ from cotgap.benchmark.compare.sides import NotComparableError
 from cotgap.benchmark.records.store import EPISODES, read_episodes
 from cotgap.envs.core import CoTGapError
 from tests.commands import cotgap
-from tests.compare.folders import config, outcomes, play, write
+from tests.compare.folders import outcomes, play
 
 
 def judged(baseline: Path, candidate: Path, margin: float = 0.2) -> Comparison:
@@ -74,13 +74,11 @@ def test_attempts_are_counted_and_said(tmp_path: Path) -> None:
         found = judged(baseline, tmp_path / "try2", margin)
         assert found.attempts == 3
         assert "attempt 2 of 3" in found.notices[-1]
-    other = config(
-        [f"{n:04d}" for n in range(40)], ["prompt"], agent={"name": "b", "fingerprint": "0" * 64}
-    )
-    else_ = write(tmp_path / "other", other, read_episodes(tmp_path / "try1"))
+    agent = {"name": "b", "fingerprint": "0" * 64, "backend": "scripted"}
+    else_ = outcomes(tmp_path / "other", {"prompt": [0] + [1] * 39}, agent=agent)
     assert judged(baseline, else_).attempts == 1
     kept = read_attempts(baseline / ATTEMPTS)
-    assert len({attempt.run for attempt in kept}) == 3
+    assert len({(attempt.agent, attempt.run) for attempt in kept}) == 4
     assert {attempt.margin for attempt in kept} == {0.2, 0.3}
 
 

@@ -13,9 +13,9 @@ from cotgap.benchmark.compare.comparison import compare
 from cotgap.benchmark.compare.gate import Wanted
 from cotgap.benchmark.compare.junit import junit
 from cotgap.benchmark.compare.markdown import code, markdown
-from tests.benchmark.building import episode, step
+from tests.benchmark.building import episode, step, write_folder
 from tests.commands import Done, cotgap
-from tests.compare.folders import config, outcomes, play, write
+from tests.compare.folders import config, outcomes, play
 from tests.report.test_browser import opener, shown
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def test_tables_fit_80_columns(good: Path, bad: Path) -> None:
 
 def test_json_says_all(good: Path, bad: Path) -> None:
     done = cotgap("compare", good, bad, "--margin", "5", "--gate", "success", "--json")
-    found = json.loads(done.output)
+    found = json.loads(done.stdout)
     assert found["verdict"] == "worse"
     assert found["complete"] is True
     (panel,) = found["panels"]
@@ -118,7 +118,7 @@ def test_hostile_records_are_only_text(tmp_path: Path) -> None:
         ]
         if not won:
             episodes = [replace(e, status=type(e.status).FAILURE) for e in episodes]
-        return write(tmp_path / name, config(tasks, ["prompt"], agent=agent), episodes)
+        return write_folder(tmp_path / name, config(tasks, ["prompt"], agent=agent), episodes)
 
     found = compare(
         run("a", HOSTILE, True),
@@ -155,7 +155,7 @@ def test_links_lead_to_the_first_different_step(
 ) -> None:
     out = tmp_path / "report"
     done = cotgap("compare", good, bad, "--report", out, "--json")
-    flips = json.loads(done.output)["panels"][0]["flips"]
+    flips = json.loads(done.stdout)["panels"][0]["flips"]
     for open_it in opener(browser, out):
         for flip in (flips[0], flips[-1]):
             address = flip["viewer"]
@@ -174,7 +174,7 @@ def test_links_lead_to_the_first_different_step(
 
 def test_power(good: Path, tmp_path: Path) -> None:
     done = cotgap("power", "--panel", "toy/id", "--effect", "10", "--margin", "10", "--json")
-    found = json.loads(done.output)
+    found = json.loads(done.stdout)
     assert found["size"] == 50
     assert [one["assumption"]["discordance"] for one in found["plans"]] == [0.1, 0.2, 0.3, 0.4]
     tasks = [one["tasks"][0] for one in found["plans"]]
@@ -194,7 +194,7 @@ def test_power(good: Path, tmp_path: Path) -> None:
         "20",
     )
     from_run = json.loads(
-        cotgap("power", "--panel", "toy/id", "--baseline", repeated, "--json").output
+        cotgap("power", "--panel", "toy/id", "--baseline", repeated, "--json").stdout
     )
     assert (from_run["baseline_tasks"], from_run["baseline_mode"]) == (20, "prompt")
     assert from_run["plans"][0]["assumption"]["luck"] == 1

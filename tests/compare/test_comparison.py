@@ -19,8 +19,8 @@ from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig
 from cotgap.benchmark.records.episode import Episode
 from cotgap.benchmark.records.store import read_episodes, read_run
 from cotgap.envs.core import CoTGapError, UnknownNameError
-from tests.benchmark.building import episode, step
-from tests.compare.folders import config, outcomes, play, write
+from tests.benchmark.building import episode, step, write_folder
+from tests.compare.folders import config, outcomes, play
 
 
 def by_key(folder: Path, mode: str) -> dict[str, Episode]:
@@ -148,7 +148,7 @@ def test_tokens_and_scores_where_there_are_any(tmp_path: Path) -> None:
             )
             for number, task in enumerate(tasks)
         ]
-        return write(tmp_path / name, config(tasks, ["cot"]), episodes)
+        return write_folder(tmp_path / name, config(tasks, ["cot"]), episodes)
 
     found = found_in(run("a", 10, 5), run("b", 17, 8))
     assert found["tokens_out", "cot"].estimate.value == pytest.approx(7)
@@ -188,7 +188,7 @@ REFUSED: dict[str, tuple[RunConfig, RunConfig, tuple[str, ...]]] = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_compared_is_refused(name: str, tmp_path: Path) -> None:
     a, b, words = REFUSED[name]
-    paths = [write(tmp_path / place, one, []) for place, one in (("a", a), ("b", b))]
+    paths = [write_folder(tmp_path / place, one, []) for place, one in (("a", a), ("b", b))]
     with pytest.raises(NotComparableError) as refused:
         compare(*paths)
     for word in words:
@@ -201,10 +201,10 @@ def test_other_refusals(good: Path, tmp_path: Path) -> None:
     with pytest.raises(CoTGapError, match="not a run folder"):
         compare(good, tmp_path)
     with pytest.raises(NotComparableError, match="no task has a score"):
-        compare(write(tmp_path / "a", BASE, []), write(tmp_path / "b", BASE, []))
+        compare(write_folder(tmp_path / "a", BASE, []), write_folder(tmp_path / "b", BASE, []))
     with pytest.raises(UnknownNameError, match="toy/od"):
         compare(good, outcomes(tmp_path / "c", {"prompt": [1]}), panels=["toy/od"])
-    broken = write(tmp_path / "d", BASE, [])
+    broken = write_folder(tmp_path / "d", BASE, [])
     text = (broken / "run.json").read_text().replace('"sampling"', '"samples"')
     (broken / "run.json").write_text(text)
     with pytest.raises(CoTGapError, match="malformed"):

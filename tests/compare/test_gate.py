@@ -14,8 +14,8 @@ from cotgap.benchmark.compare.words import headline, sentence
 from cotgap.benchmark.records.config import PanelPlan
 from cotgap.benchmark.records.episode import Status
 from cotgap.envs.core import CoTGapError, UnknownNameError
-from tests.benchmark.building import episode, step
-from tests.compare.folders import config, outcomes, write
+from tests.benchmark.building import episode, step, write_folder
+from tests.compare.folders import config, outcomes
 
 N = 200
 
@@ -116,7 +116,9 @@ def test_scores_are_judged_as_shares_of_the_suite_s_range(tmp_path: Path) -> Non
         episodes = [episode(name, "prompt", Status.FAILURE, score=points) for name in names]
         keys = [replace(e.task_key, suite="scienceworld", split="test") for e in episodes]
         moved = [replace(e, task_key=key) for e, key in zip(episodes, keys, strict=True)]
-        runs.append(write(tmp_path / str(place), config(names, ["prompt"], panels=(plan,)), moved))
+        runs.append(
+            write_folder(tmp_path / str(place), config(names, ["prompt"], panels=(plan,)), moved)
+        )
     wide = compare(*runs, gates=[Wanted("score")], margin=0.05)
     assert wide.verdict is Verdict.NO_WORSE
     assert wide.gates[0].difference == pytest.approx(-0.02), "2 of 100 points"
@@ -202,7 +204,7 @@ def amounts(folder: Path, steps: Sequence[int], tokens: int = 10) -> Path:
         episode(task, "cot", steps=[step("cot", "go", tokens=tokens)] * count)
         for task, count in zip(tasks, steps, strict=True)
     ]
-    return write(folder, config(tasks, ["cot"]), episodes)
+    return write_folder(folder, config(tasks, ["cot"]), episodes)
 
 
 @pytest.mark.parametrize(
@@ -256,7 +258,7 @@ def test_any_metric_with_a_direction_gates(tmp_path: Path) -> None:
             )
             for place, (task, status) in enumerate(zip(tasks, ended, strict=True))
         ]
-        runs.append(write(tmp_path / name, config(tasks, ["cot"]), episodes))
+        runs.append(write_folder(tmp_path / name, config(tasks, ["cot"]), episodes))
     for name in ("truncated", "parse_errors"):
         (gate,) = compare(*runs, gates=[Wanted(name)], margin=0.1).gates
         assert gate.verdict is Verdict.WORSE

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from cotgap.envs.core import SuiteUnavailableError
 from cotgap.envs.scienceworld import SUITE, java
 from cotgap.envs.scienceworld.env import ScienceWorldEnv
 from cotgap.envs.scienceworld.java import Pool, SimulatorLostError
@@ -145,6 +146,29 @@ def test_machine_that_dies_is_an_error_and_then_replaced(fresh_pool: Pool) -> No
     assert machine_of(env) is not dead
     env.close()
     fresh_pool.stop()
+
+
+def test_machine_that_dies_while_the_suite_is_checked(
+    fresh_pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = java.Machine.connect
+
+    def dies(machine: java.Machine) -> object:
+        gateway = connect(machine)
+        machine.process.kill()
+        machine.process.wait()
+        return gateway
+
+    panel = SUITE.panels["test"]
+    monkeypatch.setattr(java.Machine, "connect", dies)
+    with pytest.raises(SuiteUnavailableError, match=r"Java machine is gone \(exit code -9\)"):
+        SUITE.check(panel, [panel.tasks[0].id])
+    (finding,) = [one for one in SUITE.diagnose() if one.level == "problem"]
+    assert "exit code -9" in finding.text
+    with pytest.raises(SimulatorLostError):
+        started()
+    monkeypatch.undo()
+    SUITE.check(panel, [panel.tasks[0].id])
 
 
 def in_fork(child: Callable[[], object]) -> object:

@@ -7,14 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from cotgap.agents.core import Sampling
-from cotgap.benchmark.records.config import Limits, PanelPlan, RunConfig
 from cotgap.benchmark.records.episode import Episode
 from cotgap.envs.core import CoTGapError, TaskKey
 from cotgap.envs.registry import get_panel
 from cotgap.leaderboards.schema import Entrant, Entry, Receipt, Submission, SubmittedRun, Tier
-from tests.benchmark.building import random_run
+from tests.benchmark.building import TRAINED, config_of, modes_of, plans_of, random_run
 
-TRAINED = {"suite": "toy", "panel": "toy/train", "kinds": ["unlock"], "wording": "default"}
 CARD = {"trained_on": [TRAINED]}
 
 
@@ -32,31 +30,29 @@ def run_of(
     By default they are all of their panel, under its own step limit where the panel is known.
     """
     plans = tuple(
-        PanelPlan(panel, lock, step_limit or _limit(panel), size or len(tasks), tasks)
-        for panel, lock in dict.fromkeys((e.task_key.panel, e.lock) for e in episodes)
-        for tasks in [
-            tuple(dict.fromkeys(e.task_key.task for e in episodes if e.task_key.panel == panel))
-        ]
+        replace(
+            plan,
+            size=size or len(plan.tasks),
+            step_limit=step_limit or _limit(plan.name) or plan.step_limit,
+        )
+        for plan in plans_of(episodes)
     )
-    config = RunConfig(
+    config = config_of(
+        plans,
+        modes_of(episodes),
         agent={"name": "agent", "fingerprint": "f" * 64, "backend": "made", **(agent or {})},
         protocol=episodes[0].protocol,
-        modes=tuple(dict.fromkeys(e.mode for e in episodes)),
-        shadow="auto",
-        panels=plans,
         repeats=repeats or max(e.repeat for e in episodes) + 1,
         sampling=Sampling(temperature),
-        limits=Limits(),
-        seed=0,
     )
     return SubmittedRun("d" * 64, config, ({"cotgap": "0"},), {}, tuple(episodes))
 
 
-def _limit(panel: str) -> int:
+def _limit(panel: str) -> int | None:
     try:
         return get_panel(panel).step_limit
     except CoTGapError:
-        return 50
+        return None
 
 
 def entry_of(

@@ -168,10 +168,6 @@ def test_an_entry_without_a_receipt(entries: Path) -> None:
     assert run("check", entries)[0] == 0
 
 
-def test_the_repositorys_own_entries_can_be_read() -> None:
-    read_entries()
-
-
 def test_a_receipt_that_claims_more_than_replaying_shows(entries: Path) -> None:
     """What is there already is believed; of what is new, only what replaying shows."""
     receipt(entries, tier="re-decoded", redecoded=60, agreed=60)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from cotgap.leaderboards.entries import FOLDER, read_entries
+from cotgap.leaderboards.schema import Entry
 from cotgap.leaderboards.verify import verify
 
 
-def test_all_are_read() -> None:
-    entries = read_entries(FOLDER)
-    assert {"tiny", "tiny-masked", "random", "noop", "expert"} <= {entry.slug for entry in entries}
-    assert all(entry.tier == "re-decoded" for entry in entries)
+def test_all_are_read(committed: list[Entry]) -> None:
+    assert {"tiny", "tiny-masked", "random", "noop", "expert"} <= {e.slug for e in committed}
+    assert all(entry.tier == "re-decoded" for entry in committed)
 
 
-def test_a_checkpoints_entry_replays() -> None:
-    (entry,) = (entry for entry in read_entries(FOLDER) if entry.slug == "tiny-0004")
+def test_a_checkpoints_entry_replays(committed: list[Entry]) -> None:
+    (entry,) = (entry for entry in committed if entry.slug == "tiny-0004")
     found = verify(entry.submission)
     assert not found.counts
     assert not found.unplayable

@@ -206,7 +206,7 @@ def test_damaged_streams(honest: Path, tmp_path: Path) -> None:
         ('{"run": -Infinity}', "-Infinity is no number"),
         ('{"run": 1e999}', "too large"),
         ('{"run": 1' + "0" * 5_000 + "}", "a number of 5001 digits"),
-        ('{"run": "\\ud800"}', "not UTF-8"),
+        ('{"run": "\\ud800"}', "should be a valid integer"),
         (b'{"run": "\xff"}', "not UTF-8"),
         (b'{"run": "\xc0\xaf"}', "not UTF-8"),  # an overlong slash
         (b'\xef\xbb\xbf{"run": 0}', "not JSON"),

@@ -10,6 +10,7 @@ import pytest
 
 from cotgap.leaderboards.boards.core import boards
 from cotgap.leaderboards.site.build import Built, write
+from tests.browser import new_context
 from tests.leaderboards.building import some_entry
 from tests.leaderboards.hostile import hostile_entry
 from tests.report.test_browser import LOW_CONTRAST, Open, opener
@@ -119,7 +120,7 @@ def test_links_to_elsewhere_give_nothing_away(open_page: Open) -> None:
 
 
 def test_policy_forbids_inline_code(browser: Browser, site: tuple[Path, Built]) -> None:
-    context = browser.new_context()
+    context = new_context(browser)
     for name in names(site, "alpha"):
         page = context.new_page()
         page.goto(f"{site[0].as_uri()}/{name}")

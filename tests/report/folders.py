@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,8 @@ from cotgap.benchmark.probes.running import PROBE, TASKS, ProbeConfig
 from cotgap.benchmark.records.config import Limits, digest_of, plan_panel
 from cotgap.benchmark.records.episode import Episode
 from cotgap.envs.registry import get_panel
+from tests.benchmark.building import TRAINED, config_of, modes_of, plans_of, write_folder
 
-TRAINED = {"suite": "toy", "panel": "toy/train", "kinds": ["unlock"], "wording": "default"}
-"""As a checkpoint's card says it: `toy/id` is then in-domain, `toy/ood_layout` is not."""
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 """Panel → the rows of one of its tasks, which every visited task of it has."""
 
@@ -27,37 +27,13 @@ def write_run(
     extra_tasks: int = 0,
 ) -> Path:
     """A run of these episodes; `extra_tasks` were planned in each panel and not played."""
-    panels = []
-    for panel in dict.fromkeys(e.task_key.panel for e in episodes):
-        of_panel = [e for e in episodes if e.task_key.panel == panel]
-        tasks = list(dict.fromkeys(e.task_key.task for e in of_panel))
-        tasks += [f"unplayed-{number}" for number in range(extra_tasks)]
-        panels.append(
-            {
-                "name": panel,
-                "lock": of_panel[0].lock,
-                "step_limit": 50,
-                "size": len(tasks) + 7,
-                "tasks": tasks,
-            }
-        )
-    config = {
-        "agent": {"name": name, "fingerprint": "f" * 64, "backend": "scripted"},
-        "protocol": "tags-1",
-        "modes": list(dict.fromkeys(e.mode for e in episodes)),
-        "shadow": "auto",
-        "panels": panels,
-        "repeats": max(e.repeat for e in episodes) + 1,
-        "sampling": {},
-        "limits": {},
-        "seed": 0,
-    }
-    folder.mkdir(parents=True)
-    run = {"digest": "d" * 64, "config": config, "versions": [{}]}
-    (folder / "run.json").write_text(json.dumps(run), encoding="utf-8")
-    lines = [json.dumps(e.to_json()) + "\n" for e in episodes]
-    (folder / "episodes.jsonl").write_text("".join(lines), encoding="utf-8")
-    return folder
+    panels = [
+        replace(plan, size=plan.size + 7) for plan in plans_of(episodes, unplayed=extra_tasks)
+    ]
+    agent = {"name": name, "fingerprint": "f" * 64, "backend": "scripted"}
+    repeats = max(e.repeat for e in episodes) + 1
+    config = config_of(panels, modes_of(episodes), agent=agent, repeats=repeats)
+    return write_folder(folder, config, episodes)
 
 
 def write_probe(

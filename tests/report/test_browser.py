@@ -14,6 +14,7 @@ from cotgap.benchmark.records.episode import Episode, Status
 from cotgap.benchmark.report import build
 from cotgap.benchmark.report.source import Report, load_run
 from tests.benchmark.building import decision, episode, random_run, step
+from tests.browser import new_context
 from tests.report.folders import write_run
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def open_page(browser: Browser, report: tuple[Path, Report]) -> Iterator[Open]:
 def opener(browser: Browser, folder: Path, **options: object) -> Iterator[Open]:
     """Opens pages of a folder; whatever the browser complains of fails the test."""
     complaints: list[str] = []
-    context = browser.new_context(**options)  # type: ignore[arg-type]
+    context = new_context(browser, **options)
 
     def open_it(address: str) -> Page:
         page = context.new_page()
@@ -150,7 +151,7 @@ LOW_CONTRAST = """() => {
 
 
 def test_policy_forbids_inline_code(report: tuple[Path, Report], browser: Browser) -> None:
-    context = browser.new_context()
+    context = new_context(browser)
     page = context.new_page()
     page.goto(f"{report[0].as_uri()}/index.html")
     page.evaluate(

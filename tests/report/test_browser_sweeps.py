@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cotgap.benchmark.report import build
+from tests.benchmark.building import TRAINED
 from tests.report import probed
-from tests.report.folders import TRAINED, write_probe, write_sweep
+from tests.report.folders import write_probe, write_sweep
 from tests.report.test_browser import HOSTILE, opener
 from tests.report.test_sweep_pages import PROBES, played
 

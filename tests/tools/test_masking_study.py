@@ -13,6 +13,7 @@ from cotgap.agents.options import TrainOptions
 from cotgap.agents.training import presets, train
 from cotgap.agents.training.presets import Preset, Stage
 from cotgap.agents.training.train import train_series
+from cotgap.benchmark.records.config import Limits
 from cotgap.benchmark.records.episode import Episode, Status
 from tests.benchmark.building import episode, step
 from tools.studies.masking import Cell, app, compare, tidy
@@ -75,6 +76,8 @@ def test_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(presets.PRESETS, "test", preset)
     monkeypatch.setattr("cotgap.agents.training.sources.HELD_OUT", 3)
     monkeypatch.setattr(train, "CORPUS", 8)
+    # An untrained model fills whatever room it is given.
+    monkeypatch.setattr("tools.studies.masking.Limits", lambda: Limits(8, 16))
     base = train_series(TrainOptions(preset="test", out=tmp_path / "base", device="cpu"))
     command = f"--out {tmp_path / 'study'} --init {base} --preset test --seeds 2 --episodes 2"
     arguments = [*command.split(), "--panel", "toy/id", "--panel", "toy/ood_layout"]

@@ -42,13 +42,13 @@ def points(report: Report) -> list[Point]:
             complete=run.complete,
             written=written[mode],
             read=summary.metrics.get("tokens_in", {}).get(mode),
-            success=summary.metrics["success"][mode],
+            success=success[mode],
         )
         for run in report.runs
         for summary in run.summaries
-        if (written := summary.metrics.get("tokens_out", {}))
+        for written, success in [[summary.metrics.get(n, {}) for n in ("tokens_out", "success")]]
         for mode, _ in in_order(run, summary)
-        if mode in written
+        if mode in written and mode in success
     ]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +30,7 @@ from cotgap.benchmark.rollout.workers import processors
 from cotgap.envs.core import CoTGapError
 
 INSTALL = "pip install 'cotgap[ray]'"
+PATIENCE = 5.0  # seconds without an answer after which the nodes are looked at
 TRIES = 3  # how many workers an episode may cost, and how many may be lost without any that ends
 GIVEN_UP = Failure(
     Status.BACKEND_ERROR, f"{TRIES} Ray workers were lost while they played this episode"
@@ -217,7 +219,9 @@ class RaySite:
 
     def _answer(self) -> tuple[_Hired, AgentCard | Report | None]:
         """Wait for an answer of any worker; None where that worker is lost."""
-        (call, *_), _ = self._ray.wait(list(self._calls), num_returns=1)
+        while not (ready := self._ray.wait(list(self._calls), num_returns=1, timeout=PATIENCE)[0]):
+            self._check_nodes()
+        (call,) = ready
         worker = self._calls.pop(call)
         try:
             answer: AgentCard | Report | Mistake = self._ray.get(call)
@@ -258,6 +262,19 @@ class RaySite:
                 + "\nGive --dtype and --device, and the same files to every node."
             )
 
+    def _check_nodes(self) -> None:
+        """Raise `CoTGapError` where no node is left that could give an answer."""
+        if not self._nodes_for(self._needs["num_cpus"], self._needs["num_gpus"]):
+            raise CoTGapError(
+                "no node of the Ray cluster is left that a worker fits on. What was written so far "
+                "is safe: start nodes and run the same command again"
+            )
+
+    def _nodes_for(self, cpus: float, gpus: float) -> list[dict[str, float]]:
+        """What the live nodes have that a worker fits on."""
+        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        return [n for n in nodes if n.get("CPU", 0) >= cpus and n.get("GPU", 0) >= gpus]
+
     def _needs_of(self, placement: Placement) -> dict[str, float]:
         """What a worker takes; raises `CoTGapError` where no node of the cluster has that."""
         nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
@@ -266,7 +283,7 @@ class RaySite:
             there = any(node.get("GPU", 0) for node in nodes)
             gpus = float(there and self._recipe.options.get("device") != "cpu")
         cpus = _cpus(self._recipe)
-        if not any(node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus for node in nodes):
+        if not self._nodes_for(cpus, gpus):
             raise CoTGapError(
                 f"no node of the Ray cluster has {cpus} CPUs and {gpus:g} GPUs for a worker. "
                 "Give fewer --threads or --gpus-per-worker"
@@ -300,8 +317,11 @@ def _connect(ray: Any, placement: Placement, cpus: int) -> None:
         "include_dashboard": False,
     }
     options = {} if address else alone
+    ours = signal.getsignal(signal.SIGTERM)  # which Ray replaces by one that exits at once
     try:
         ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **options)
+        if signal.getsignal(signal.SIGTERM) is not ours:
+            signal.signal(signal.SIGTERM, ours)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise CoTGapError(
             f"cannot join the Ray cluster at {address or 'this machine'}: {error}. Give the "
