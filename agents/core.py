@@ -221,6 +221,30 @@ class Streaming(Protocol):
         """Drop everything that was submitted and not collected."""
 
 
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How likely a given reply is.
+
+    `shortfall`: by how many nats its least likely token, compared with the likeliest at the same
+    place, is less likely than that (0: decoding greedily gives this reply). `tokens` counts what
+    was written, an end of turn included.
+    """
+
+    shortfall: float
+    tokens: int
+
+
+@runtime_checkable
+class Scoring(Protocol):
+    """What a backend may offer besides: how likely a reply is that somebody else wrote."""
+
+    def score(self, request: Request, text: str, *, ended: bool) -> Score:
+        """Score a reply without its prefill; `ended`: an end-of-turn token follows it.
+
+        Raises `BackendError` for a request that was not rendered.
+        """
+
+
 @runtime_checkable
 class Circumstances(Protocol):
     """What a backend may offer besides: what its rounding depends on beyond `describe`."""

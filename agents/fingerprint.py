@@ -55,6 +55,11 @@ def fingerprint(path: Path, patterns: Sequence[str] = PATTERNS) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+def both(base: str, adapter: str) -> str:
+    """SHA-256 (hex) of base and adapter together."""
+    return hashlib.sha256(f"{base}  base\n{adapter}  adapter\n".encode()).hexdigest()
+
+
 def names(folder: Path, patterns: Sequence[str] = PATTERNS) -> list[str]:
     """The files that the fingerprint covers, relative to their folder and within it, sorted."""
     found = {path for pattern in patterns for path in folder.glob(pattern)}

@@ -23,6 +23,7 @@ from cotgap.agents.fingerprint import fingerprint
 from cotgap.agents.modes import parse_modes
 from cotgap.agents.options import loading_options
 from cotgap.agents.specs import model_path
+from cotgap.benchmark.compare.attempts import counted
 from cotgap.benchmark.compare.comparison import Comparison, compare
 from cotgap.benchmark.compare.gate import Wanted, check_margin
 from cotgap.benchmark.compare.sides import NotComparableError, Side, read_side, vouched
@@ -76,7 +77,7 @@ def judge(
     rules = _rules(read_side(baseline), panels)
     folder, played = _play(spec, rules, runs, scratch, dict(options or {}))
     names = [panel.name for panel in rules.panels]
-    found = compare(baseline, folder, panels=names, gates=wanted, margin=share)
+    found = counted(compare(baseline, folder, panels=names, gates=wanted, margin=share))
     return Judged(found, played)
 
 

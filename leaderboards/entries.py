@@ -8,15 +8,14 @@ import re
 from pathlib import Path
 
 from cotgap.benchmark.records.store import versions
-from cotgap.benchmark.stats.intervals import wilson
 from cotgap.envs.core import REPOSITORY, CoTGapError
 from cotgap.envs.files import write_json
-from cotgap.leaderboards.reading import SubmissionError, check_json, read_submission
-from cotgap.leaderboards.submission import INEXACT, LEAST, SLUG, Entry, Receipt, Tier
+from cotgap.leaderboards.read import SubmissionError, check_json, read_submission
+from cotgap.leaderboards.schema import EQUAL, LEAST, SLUG, Entry, Receipt, Tier
 
 FOLDER = Path(__file__).with_name("entries")
 FILE, RECEIPT = ".jsonl.xz", ".json"
-BESIDE = ("README.md", ".gitignore")  # what may lie in the folder besides
+BESIDE = "README.md"  # what may lie in the folder besides
 MAX_RECEIPT = 100_000  # bytes: a receipt takes some 500
 
 
@@ -44,7 +43,9 @@ def entry_files(folder: Path) -> list[Path]:
     files = [path for path in paths if path.name.endswith(FILE)]
     slugs = set(map(entry_slug, files))
     for path in paths:
-        if path.name in BESIDE:
+        if path.is_symlink() or not path.is_file():
+            raise SubmissionError(f"{folder}: {path.name!r} is not an ordinary file")
+        if path.name == BESIDE:
             continue
         if not path.name.endswith((FILE, RECEIPT)) or not re.fullmatch(SLUG, entry_slug(path)):
             raise SubmissionError(
@@ -101,16 +102,14 @@ def read_receipt(path: Path) -> Receipt:
 
 
 def _earned(redecoded: int, agreed: int) -> bool:
-    """Whether so many may be "re-decoded" by the rule for agents that round differently."""
-    return redecoded >= LEAST and wilson(agreed / redecoded, redecoded)[0] >= INEXACT
+    """Whether so many may be "re-decoded" by the rule for runs that round differently."""
+    return redecoded >= LEAST and agreed >= EQUAL * redecoded
 
 
-def make_receipt(
-    path: Path, tier: Tier, redecoded: int = 0, agreed: int = 0, seed: int = 0
-) -> Receipt:
-    """Today's receipt of a file that was verified with this outcome."""
+def make_receipt(path: Path, tier: Tier, **outcome: int) -> Receipt:
+    """Today's receipt of a file that was verified; `outcome` are the counts of `Receipt`."""
     today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-    return Receipt(sha256(path), tier, today, versions(), redecoded, agreed, seed)
+    return Receipt(sha256(path), tier, today, versions(), **outcome)
 
 
 def write_receipt(path: Path, receipt: Receipt) -> Path:

@@ -34,6 +34,9 @@ class SubmitOptions:
     organisation: Annotated[str | None, typer.Option(help="Who enters.")] = None
     url: Annotated[str | None, typer.Option(help="Where to read more.")] = None
     description: Annotated[str | None, typer.Option(help="One sentence.")] = None
+    owner: Annotated[
+        str | None, typer.Option(help="Your GitHub account: it may replace the entry later.")
+    ] = None
     card: Annotated[
         Path | None,
         typer.Option(
@@ -76,7 +79,11 @@ class VerifyOptions:
     file: Annotated[Path, typer.Argument(help="What `submit` wrote.")]
     redecode: Annotated[
         int | None,
-        typer.Option(help="Also decode N randomly drawn steps again, with --agent.", min=1),
+        typer.Option(
+            help="Also decode N randomly drawn steps again, with --agent: at least one of every "
+            "success.",
+            min=1,
+        ),
     ] = None
     agent: Annotated[
         str | None, typer.Option(help="The submission's checkpoint, as for `cotgap run`.")
@@ -103,7 +110,7 @@ class CheckOptions:
 
     EXAMPLES: ClassVar = (
         "cotgap check",
-        "cotgap check proposed/leaderboards/entries --since leaderboards/entries",
+        "cotgap check proposed/leaderboards/entries --since leaderboards/entries --actor me",
     )
     NOTE: ClassVar = "Exit codes: as for `cotgap verify`, of the worst entry."
 
@@ -115,11 +122,19 @@ class CheckOptions:
         Path | None,
         typer.Option(help="Only entries that are not the same in this folder.", show_default=False),
     ] = None
-    trust_redecoded: Annotated[
+    actor: Annotated[
+        str,
+        typer.Option(
+            help="With --since: the account whose change this is. It may replace and remove its "
+            "own entries only."
+        ),
+    ] = ""
+    maintainer: Annotated[
         bool,
         typer.Option(
-            "--trust-redecoded",
-            help="With --since: accept receipts that claim re-decoded, too.",
+            "--maintainer",
+            help="With --since: the change is by who keeps the boards, whose entries and receipts "
+            "may be anything that is verified.",
         ),
     ] = False
     replay: ReplayOptions = ReplayOptions()

@@ -15,9 +15,10 @@ from cotgap.envs.audits import audit_of
 from cotgap.envs.core import CoTGapError
 from cotgap.envs.registry import get_panel
 from cotgap.leaderboards.boards.core import Board, Contender, Measure, Remark
-from cotgap.leaderboards.played import SCRIPTED, Played, Setting
 from cotgap.leaderboards.ranking import Ranks, rank
-from cotgap.leaderboards.submission import Entry
+from cotgap.leaderboards.rules import unusual
+from cotgap.leaderboards.schema import Entry
+from cotgap.leaderboards.settings import SCRIPTED, Played, Setting
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class Table:
     `rows` are in order of the first measure, best first.
 
     `inside` and `axes` are of boards of held-out panels: the setting that is in-domain (None where
-    the suite has none that the entries played), and along what `setting` is out of domain.
+    the suite has none that the entries played), and along what `setting` is out of domain. `apart`
+    says what is not standard in either setting, for which reason there are no ranks.
     """
 
     board: Board
@@ -67,6 +69,7 @@ class Table:
     beside: tuple[Beside, ...] = ()
     inside: Setting | None = None
     axes: tuple[str, ...] = ()
+    apart: str = ""
 
     @property
     def view(self) -> str:
@@ -76,11 +79,15 @@ class Table:
 
 @dataclass(frozen=True)
 class Filled:
-    """A board with its tables. `untold` are the entries whose training is not known."""
+    """A board with its tables. `untold` are the entries whose training is not known.
+
+    `apart` are the tables of settings that are not standard (see `cotgap.leaderboards.rules`).
+    """
 
     board: Board
     tables: tuple[Table, ...]
     untold: tuple[Entry, ...] = ()
+    apart: tuple[Table, ...] = ()
 
     @property
     def entries(self) -> int:
@@ -110,7 +117,8 @@ def fill(board: Board, everything: Sequence[Played]) -> Filled:
         for part in board.parts(decided(e for one in contenders for e in one.here.episodes))
         if (table := _table(board, part, setting, inside, axes, contenders, scripted)) is not None
     ]
-    return Filled(board, tuple(tables), untold)
+    standard = tuple(table for table in tables if not table.apart)
+    return Filled(board, standard, untold, tuple(table for table in tables if table.apart))
 
 
 def relation(of: Played) -> Relation:
@@ -173,7 +181,8 @@ def _table(
     if not rows:
         return None
     shown = (first, *(m for m in more if any(m.name in row.estimates for row in rows)))
-    for measure in shown:
+    apart = unusual(setting) or ("" if inside is None else unusual(inside))
+    for measure in () if apart else shown:
         rows = _ranked(rows, measure)
     sign = -1 if first.direction == "higher" else 1
     rows.sort(key=lambda row: (sign * row.estimates[first.name].value, row.entry.slug))
@@ -187,6 +196,7 @@ def _table(
         beside=(*beside, *_audited(shown, setting, inside, beside)),
         inside=inside,
         axes=axes,
+        apart=apart,
     )
 
 

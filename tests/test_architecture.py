@@ -30,14 +30,15 @@ VERIFYING = ("cotgap.agents.core", "cotgap.agents.modes", "cotgap.agents.protoco
 # folder or file within a package → what it may import besides
 MORE = {
     ROOT / "agents" / "training": ("cotgap.envs.registry", "cotgap.envs.expert"),
-    ROOT / "leaderboards" / "replaying.py": (*VERIFYING, "cotgap.agents.text"),
-    ROOT / "leaderboards" / "redecoding.py": (
+    ROOT / "leaderboards" / "replay.py": (*VERIFYING, "cotgap.agents.text"),
+    ROOT / "leaderboards" / "redecode.py": (
         *VERIFYING,
         "cotgap.agents.agent",
         "cotgap.agents.specs",
     ),
     ROOT / "leaderboards" / "options.py": ("cotgap.agents.options",),
-    ROOT / "leaderboards" / "submission.py": ("cotgap.agents.core",),
+    ROOT / "leaderboards" / "schema.py": ("cotgap.agents.core",),
+    ROOT / "leaderboards" / "rules.py": ("cotgap.agents.protocol",),
     # A checkpoint's card, and whether it is the checkpoint that played.
     ROOT / "leaderboards" / "cards.py": ("cotgap.agents.checkpoints", "cotgap.agents.fingerprint"),
 }

@@ -149,7 +149,7 @@ print(*(f"{one.metric}[{one.mode}]" for one in trends(played)))
 def test_the_board(project: Path) -> None:
     code = """
 from cotgap.leaderboards.boards.core import get_board
-from cotgap.leaderboards.played import played
+from cotgap.leaderboards.settings import played
 from cotgap.leaderboards.tables import fill
 from tests.leaderboards.building import some_entry
 found = fill(get_board("quick"), played(some_entry("first", 1))[0])

@@ -6,7 +6,6 @@ where the merged model gives PEFT's own logits; otherwise PEFT's layers stay.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import warnings
 from collections.abc import Iterator, Sequence
@@ -138,11 +137,6 @@ def applied(model: Any, folder: Path, *, merge: bool) -> Any:
     if not _alike(made, expected):
         raise CoTGapError(f"{_kind(adapted)} adapters change more than a model's layers")
     return made
-
-
-def both(base: str, adapter: str) -> str:
-    """SHA-256 (hex) of base and adapter together."""
-    return hashlib.sha256(f"{base}  base\n{adapter}  adapter\n".encode()).hexdigest()
 
 
 def _open(model: Any, folder: Path) -> Any:

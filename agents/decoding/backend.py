@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,12 +10,12 @@ from typing import Any
 
 import torch
 
-from cotgap.agents.core import BackendError, Completion, Request
+from cotgap.agents.core import BackendError, Completion, Request, Score
 from cotgap.agents.decoding.batched import BatchedDecoder
 from cotgap.agents.decoding.fit import UnfitError, check_batches, check_context, check_weights, fit
 from cotgap.agents.decoding.loading import load, resolve_device, resolve_dtype
 from cotgap.agents.decoding.lockstep import LockstepDecoder
-from cotgap.agents.decoding.replies import Decoder, Reply, Rules
+from cotgap.agents.decoding.replies import UNDECODED, Decoder, Reply, Rules
 from cotgap.agents.decoding.slots import UNIT
 from cotgap.agents.decoding.threads import set_threads
 from cotgap.agents.rendering import Renderer
@@ -25,6 +26,7 @@ BATCH_SIZE = {"cpu": 32, "cuda": 64}
 # The share of memory that the cache may take by default: of all there is, or of what the weights
 # leave on a CUDA device.
 MEMORY = {"cpu": 0.25, "cuda": 0.8}
+LIKELY = 64  # tokens among which a given reply's next one is sought
 MOST_UNKNOWN = 64  # tokens of a tokenizer that a model may lack, as those for images
 
 
@@ -147,6 +149,51 @@ class TransformersBackend:
             self._advance()
         done, self._done = self._done, {}
         return list(done.items())
+
+    @torch.inference_mode()
+    def score(self, request: Request, text: str, *, ended: bool) -> Score:
+        """See `cotgap.agents.core.Scoring`.
+
+        Of all tokens that a reply may be spelled in, each is the likeliest that fits: models do not
+        always spell a text as their tokenizer does.
+        """
+        ids: list[int] = []
+        cache, inputs, worst = None, self._rules.begin(request).start, 0.0
+        while True:
+            out = self.model(
+                input_ids=torch.tensor([inputs], device=self.model.device),
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+            cache, logits = out.past_key_values, out.logits[0, -1].float()
+            if self.renderer.decode(ids) == text:
+                break
+            token = self._next_of(text, ids, request.stop, logits)
+            if token is None:
+                return Score(math.inf, len(ids))
+            worst = max(worst, float(logits.max() - logits[token]))
+            ids.append(token)
+            inputs = [token]
+            if not text.startswith(self.renderer.decode(ids).rstrip(UNDECODED)):
+                return Score(worst, len(ids))  # the last token went on behind the stop string
+        if ended:
+            worst = max(worst, float(logits.max() - logits[sorted(self._rules.ends)].max()))
+        return Score(worst, len(ids) + ended)
+
+    def _next_of(
+        self, text: str, ids: Sequence[int], stop: Sequence[str], logits: torch.Tensor
+    ) -> int | None:
+        """The likeliest token that leads from `ids` to a text; None where all are unlikely."""
+        stopped = text.endswith(tuple(stop))
+        for token in logits.topk(min(LIKELY, len(logits))).indices.tolist():
+            so_far = self.renderer.decode([*ids, token])
+            whole = so_far.rstrip(UNDECODED)
+            if text.startswith(whole) and len(so_far) > len(self.renderer.decode(ids)):
+                return int(token)
+            if stopped and so_far.startswith(text):
+                return int(token)
+        return None
 
     def forget(self) -> None:
         """See `cotgap.agents.core.Streaming`."""

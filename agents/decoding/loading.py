@@ -18,7 +18,7 @@ from cotgap.agents.decoding.weights import (
     check_no_pointer,
     check_shards,
 )
-from cotgap.agents.fingerprint import covered, fingerprint
+from cotgap.agents.fingerprint import both, covered, fingerprint
 from cotgap.envs.cache import VARIABLE, cache_dir
 from cotgap.envs.core import CoTGapError
 
@@ -119,7 +119,7 @@ def _load_adapted(
             tokenizer = adapters.own_tokenizer(load_tokenizer(view), view, tokenizer)
             applied = adapters.applied(model, view, merge=merged)
         if applied is not None:
-            return applied.eval(), tokenizer, adapters.both(identity, fingerprint(folder))
+            return applied.eval(), tokenizer, both(identity, fingerprint(folder))
     raise AssertionError("an adapter that is not merged is returned or raises")
 
 

@@ -70,7 +70,7 @@ class Rules:
     def __init__(
         self, renderer: Renderer, ends: frozenset[int], device: torch.device, vocabulary: int
     ) -> None:
-        self._renderer, self._ends, self._device = renderer, ends, device
+        self._renderer, self.ends, self._device = renderer, ends, device
         self._vocabulary = vocabulary
         self._piece = functools.lru_cache(maxsize=65536)(self._decode_one)
 
@@ -98,7 +98,7 @@ class Rules:
         tokens = choose(logits, samplings, [reply.dice for reply in replies])
         for reply, token in zip(replies, tokens, strict=True):
             reply.ids.append(token)
-            if token in self._ends:
+            if token in self.ends:
                 reply.reason = "eos"
             elif self._stops(reply):
                 reply.reason = "stop"

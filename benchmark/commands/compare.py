@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
+from cotgap.benchmark.compare.attempts import counted
 from cotgap.benchmark.compare.comparison import Comparison, compare
 from cotgap.benchmark.compare.flips import Flip
 from cotgap.benchmark.compare.gate import Verdict, Wanted, check_margin
@@ -46,12 +47,14 @@ def execute(options: CompareOptions) -> int:
         check_needed()
     if options.junit and not gates:
         raise CoTGapError("--junit writes the gates as test cases: set one with --margin PP")
-    found = compare(
-        options.baseline,
-        options.candidate,
-        panels=tuple(dict.fromkeys(options.panel)),
-        gates=gates,
-        margin=margin,
+    found = counted(
+        compare(
+            options.baseline,
+            options.candidate,
+            panels=tuple(dict.fromkeys(options.panel)),
+            gates=gates,
+            margin=margin,
+        )
     )
     link = _write_report(found, options.report) if options.report else _no_link
     if options.markdown:

@@ -11,7 +11,13 @@ from cotgap.benchmark.compare.flips import Flip, flips
 from cotgap.benchmark.compare.gate import Gate, Verdict, Wanted, judge, overall
 from cotgap.benchmark.compare.pairing import Pairs, pair
 from cotgap.benchmark.compare.quantities import Difference, differences
-from cotgap.benchmark.compare.sides import NotComparableError, Side, read_side, share
+from cotgap.benchmark.compare.sides import (
+    NotComparableError,
+    Side,
+    check_copies,
+    read_side,
+    share,
+)
 
 
 @dataclass(frozen=True)
@@ -25,13 +31,18 @@ class PanelComparison:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A baseline `a` and a candidate `b`, panel by panel; `gates` is empty where none was set."""
+    """A baseline `a` and a candidate `b`, panel by panel; `gates` is empty where none was set.
+
+    `attempts` counts the runs of this agent that gates of this baseline have judged (see
+    `cotgap.benchmark.compare.attempts`); 0 where they were not counted.
+    """
 
     a: Side
     b: Side
     notices: tuple[str, ...]
     panels: tuple[PanelComparison, ...]
     gates: tuple[Gate, ...]
+    attempts: int = 0
 
     @property
     def complete(self) -> bool:
@@ -51,6 +62,7 @@ class Comparison:
             "complete": self.complete,
             "verdict": self.verdict and self.verdict.value,
             "notices": list(self.notices),
+            "attempts": self.attempts,
             "panels": [_panel(panel) for panel in self.panels],
             "gates": [{**asdict(g), "verdict": g.verdict.value} for g in self.gates],
         }
@@ -66,11 +78,14 @@ def compare(
 ) -> Comparison:
     """Compare two run folders, and judge the `gates` by `margin` (a fraction).
 
-    Raises `NotComparableError` where the runs were played by other rules or share nothing, and
+    Raises `NotComparableError` where the runs were played by other rules, share nothing, or one
+    holds copies of the other's episodes and a gate is to judge it, and
     other `CoTGapError`s for folders that are no runs and names that are not there.
     """
     a, b = read_side(baseline), read_side(candidate)
     shared = share(a, b, panels)
+    if gates:
+        check_copies(a, b)
     pairs = pair(a, b, shared)
     if not gates and not any(one.tasks(mode) for one in pairs for mode in one.modes):
         raise NotComparableError(

@@ -10,7 +10,7 @@ from typing import Any
 from cotgap.agents.backends.scripted import SCRIPTS, ScriptedBackend
 from cotgap.benchmark.records.config import PanelPlan, RunConfig, differences
 from cotgap.benchmark.records.episode import Episode
-from cotgap.benchmark.records.store import RUN, read_episodes, read_run
+from cotgap.benchmark.records.store import EPISODES, RUN, iter_episodes, read_episodes, read_run
 from cotgap.benchmark.report.text import clip
 from cotgap.envs.core import CoTGapError, UnknownNameError
 
@@ -63,7 +63,11 @@ class Shared:
 
 
 def read_side(folder: Path) -> Side:
-    """Read a run folder; raises `CoTGapError` where it is none or is damaged."""
+    """Read a run folder.
+
+    Raises `CoTGapError` where it is none or is damaged, as where an episode that had a score was
+    recorded again: no run does that.
+    """
     content = read_run(folder)
     try:
         config = RunConfig.from_json(content["config"])
@@ -72,6 +76,16 @@ def read_side(folder: Path) -> Side:
         circumstances = {**ran, **versions}
     except (CoTGapError, TypeError) as error:
         raise CoTGapError(f"{folder / RUN} is malformed: {error}") from error
+    scored: set[tuple[str, str, int]] = set()
+    for number, episode in enumerate(iter_episodes(folder), 1):
+        if episode.id in scored:
+            raise CoTGapError(
+                f"{folder / EPISODES} line {number} records {episode.task_key} in mode "
+                f"{episode.mode} again, which had a score: the file was changed after the run. "
+                "Delete that line"
+            )
+        if episode.status.scored:
+            scored.add(episode.id)
     return Side(folder, config, circumstances, tuple(read_episodes(folder)))
 
 
@@ -93,6 +107,26 @@ def share(a: Side, b: Side, panels: Sequence[str] = ()) -> Shared:
         )
     found = tuple(_shared_panel(name, a, b) for name in names)
     return Shared(found, modes, tuple(_notices(a, b, found, modes)))
+
+
+def check_copies(a: Side, b: Side) -> None:
+    """Raise `NotComparableError` where an episode of one run is a copy of the other's.
+
+    What was played twice never takes the same time to the last digit.
+    """
+    mine = {episode.id: _times(episode) for episode in a.episodes}
+    copied = [e for e in b.episodes if any(_times(e)) and mine.get(e.id) == _times(e)]
+    if copied:
+        raise NotComparableError(
+            f"{len(copied)} of {len(b.episodes)} episodes in {b.folder} are copies of those in "
+            f"{a.folder}, to the last digit of the time that they took. Play the candidate: "
+            "cotgap run --agent CANDIDATE"
+        )
+
+
+def _times(episode: Episode) -> tuple[float, ...]:
+    steps = (step.decision.usage.seconds for step in episode.steps)
+    return episode.wall_seconds, episode.reset_seconds, *steps
 
 
 def vouched(description: Mapping[str, Any]) -> bool:

@@ -83,7 +83,7 @@ class RunStore:
         self._folder.append(episode.to_json())
 
     def episodes(self) -> list[Episode]:
-        """What has been written so far: the latest record of each episode."""
+        """What has been written so far; see `read_episodes`."""
         return read_episodes(self.folder)
 
     def stream(self) -> Iterator[Episode]:
@@ -134,13 +134,19 @@ def read_sessions(folder: Path) -> list[Session]:
 
 
 def read_episodes(folder: Path) -> list[Episode]:
-    """All episodes of a run, the latest record of each; an unfinished last line is left out.
+    """All episodes of a run; an unfinished last line is left out.
+
+    Of several records of an episode it is the first one with a score, which nothing written later
+    replaces, and the latest where none has.
 
     Raises `CoTGapError`, naming the line, where any other line is malformed.
     """
+    found: dict[tuple[str, str, int], Episode] = {}
     with many_objects():
-        latest = {episode.id: episode for episode in iter_episodes(folder)}
-    return list(latest.values())
+        for episode in iter_episodes(folder):
+            if episode.id not in found or not found[episode.id].status.scored:
+                found[episode.id] = episode
+    return list(found.values())
 
 
 def iter_episodes(folder: Path) -> Iterator[Episode]:

@@ -24,8 +24,8 @@ from cotgap.benchmark.metrics.core import (
 )
 from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.envs.plugins import Extensions
-from cotgap.leaderboards.played import Played
 from cotgap.leaderboards.ranking import Weights
+from cotgap.leaderboards.settings import Played
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,18 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from cotgap.leaderboards.cards import card_of, make_entrant
+from cotgap.envs.core import CoTGapError
+from cotgap.leaderboards.cards import TEXTS, card_of, make_entrant
 from cotgap.leaderboards.commands.showing import say, success_cells
 from cotgap.leaderboards.entries import FILE
 from cotgap.leaderboards.hardware import machine
 from cotgap.leaderboards.options import SubmitOptions
-from cotgap.leaderboards.packing import load_runs, write_submission
-from cotgap.leaderboards.submission import Entrant, Submission, SubmittedRun
-from cotgap.leaderboards.verifying import recomputed
+from cotgap.leaderboards.pack import load_runs, write_submission
+from cotgap.leaderboards.rules import breaches, unusual
+from cotgap.leaderboards.schema import Entrant, Submission, SubmittedRun
+from cotgap.leaderboards.settings import setting_of
+from cotgap.leaderboards.verify import recomputed
 
-GIVEN = ("name", "organisation", "url", "description")  # on the command line, or in the card
 OF = "of"
 PACKED_ON = "the machine that packed it"
 
@@ -30,15 +32,23 @@ def execute(options: SubmitOptions) -> None:
     loaded = load_runs(options.runs, {OF: PACKED_ON, **machine()})
     agent = loaded[0].config.agent
     content = card_of(options.card, agent["fingerprint"])
-    given = {name: getattr(options, name) for name in GIVEN}
+    given = {name: getattr(options, name) for name in TEXTS}
     entrant, left_out = make_entrant(content, given, str(agent["name"]))
     path = options.out or Path(f"{slug_of(entrant.name)}{FILE}")
-    write_submission(path, Submission(entrant, loaded))
+    submission = Submission(entrant, loaded)
+    if broken := "\n  ".join(breaches(submission)):
+        raise CoTGapError(f"no board takes this:\n  {broken}")
+    write_submission(path, submission)
     _print_entrant(entrant, agent, console)
     for run in loaded:
         console.print(_table(run))
     if any(len(plan.tasks) < plan.size for run in loaded for plan in run.config.panels):
         say(console, "Part of a panel is compared with the same part only: other entries' tables.")
+    for setting in {setting_of(run, plan) for run in loaded for plan in run.config.panels}:
+        if reason := unusual(setting):
+            say(console, f"{setting.panel}: {reason}: shown apart, without ranks", "yellow")
+    if not entrant.owner:
+        say(console, "Without --owner, a pull request with this file is refused.", "yellow")
     if left_out:
         say(console, f"left out of the card: {', '.join(left_out)}")
     if entrant.card is None:

@@ -15,10 +15,10 @@ from cotgap.leaderboards.commands.showing import say, success_cells
 from cotgap.leaderboards.entries import make_receipt, receipt_path, write_receipt
 from cotgap.leaderboards.findings import Findings
 from cotgap.leaderboards.options import ReplayOptions, VerifyOptions
-from cotgap.leaderboards.reading import read_submission
-from cotgap.leaderboards.redecoding import Redecoded, redecode
-from cotgap.leaderboards.submission import LEAST, Submission, Tier
-from cotgap.leaderboards.verifying import unplayable_panels, verify
+from cotgap.leaderboards.read import read_submission
+from cotgap.leaderboards.redecode import Redecoded, redecode
+from cotgap.leaderboards.schema import LEAST, Submission, Tier
+from cotgap.leaderboards.verify import unplayable_panels, verify
 
 VERIFIED, FOUND, UNREADABLE, NOT_REPLAYED = 0, 1, 2, 3  # exit codes
 
@@ -44,9 +44,11 @@ def execute(options: VerifyOptions) -> int:
         tier, reason = tier_of(again)
         say(console, f"verified: {tier}{reason}", "bold green")
         if options.receipt:
-            drawn = again if tier == "re-decoded" else None
-            counts = (drawn.n, drawn.agreed, drawn.seed) if drawn else (0, 0, 0)
-            written = write_receipt(file, make_receipt(file, tier, *counts))
+            outcome = {}
+            if again is not None and tier == "re-decoded":
+                outcome = {"redecoded": again.n, "agreed": again.agreed}
+                outcome |= {"seed": again.seed, "flips": again.flips}
+            written = write_receipt(file, make_receipt(file, tier, **outcome))
             say(console, f"receipt: {written}")
     elif options.receipt:
         say(console, "no receipt: it was not verified", "yellow")
@@ -140,10 +142,10 @@ def _print_redecoded(again: Redecoded, console: Console) -> None:
     style = "none" if again.passed else "bold red"
     say(
         console,
-        f"decoded again: {again.agreed} of {again.n} replies agree "
-        f"({100 * again.low:.1f}…{100 * again.high:.1f} %); the rule: {again.rule}; "
+        f"decoded again: {again.agreed} of {again.n} replies agree; the rule: {again.rule}; "
         f"drawn by --seed {again.seed}",
         style,
     )
+    say(console, f"power: {again.power}")
     for finding in again.differences:
         say(console, f"  {finding.where}: said {finding.said}, now {finding.found}")

@@ -11,28 +11,29 @@ from cotgap.benchmark.report.bars import Mark, interval, mark, reach
 from cotgap.benchmark.report.terminal import show
 from cotgap.benchmark.stats.intervals import Estimate
 from cotgap.leaderboards.boards.core import Measure
+from cotgap.leaderboards.schema import Entry
 from cotgap.leaderboards.site.prose import prose
 from cotgap.leaderboards.site.words import TIERS, conditions, view_name
-from cotgap.leaderboards.submission import Entry
 from cotgap.leaderboards.tables import Beside, Filled, Row, Table
 
 DRAWN: tuple[Unit, ...] = ("rate", "points", "yield")
 
 
 def values(filled: Filled) -> dict[str, Any]:
-    """What the template shows; `tables` in order of panels."""
+    """What the template shows; `tables` in order of panels, those without ranks last."""
     board = filled.board
-    tables = [_table(table) for table in filled.tables]
-    rows = [row for table in filled.tables for row in table.rows]
+    every = (*filled.tables, *filled.apart)
+    tables = [_table(table) for table in every]
+    rows = [row for table in every for row in table.rows]
     return {
         "board": board,
         "doc": prose(board.doc),
         "tables": tables,
         "untold": [linked(entry) for entry in filled.untold],
         "filters": {
-            "suite": _options(table.setting.suite for table in filled.tables),
-            "panel": _options(table.setting.panel for table in filled.tables),
-            "mode": _options(t.view for t in filled.tables) if board.scope == "mode" else [],
+            "suite": _options(table.setting.suite for table in every),
+            "panel": _options(table.setting.panel for table in every),
+            "mode": _options(t.view for t in every) if board.scope == "mode" else [],
             "tier": [tier for tier in TIERS if any(row.entry.tier == tier for row in rows)],
             "dtype": _options(_dtype(row) for row in rows),
         },
@@ -75,6 +76,7 @@ def _table(table: Table) -> dict[str, Any]:
         "view": view_name(table.part),
         "conditions": conditions(table.setting),
         "lock": table.setting.lock,
+        "apart": table.apart,
         "axes": ", ".join(table.axes),
         "inside": None if table.inside is None else table.inside.panel,
         "inside_conditions": "" if table.inside is None else conditions(table.inside),

@@ -16,11 +16,12 @@ from cotgap.benchmark.report.render import pages, render
 from cotgap.envs.core import CoTGapError
 from cotgap.leaderboards.boards.core import boards
 from cotgap.leaderboards.entries import FILE
-from cotgap.leaderboards.played import LeftOut, Played, played
+from cotgap.leaderboards.rules import breaches
+from cotgap.leaderboards.schema import SLUG, Entry
+from cotgap.leaderboards.settings import LeftOut, Played, played
 from cotgap.leaderboards.site import board_page, definitions, entry_page
-from cotgap.leaderboards.site.entry_page import EntryPages
+from cotgap.leaderboards.site.entry_page import EntryPages, company
 from cotgap.leaderboards.site.words import TIERS, tasks, view_name
-from cotgap.leaderboards.submission import SLUG, Entry
 from cotgap.leaderboards.tables import Filled, Table, fill
 
 HERE = Path(__file__).parent
@@ -78,6 +79,8 @@ def _admit(
     """Write an entry's episodes; whatever is wrong with it leaves no trace."""
     if not re.fullmatch(SLUG, entry.slug) or entry.slug in {one.entry.slug for one in shown}:
         raise CoTGapError("a slug is of a-z, 0-9 and hyphens, and no two entries share one")
+    if broken := next(breaches(entry.submission), ""):
+        raise CoTGapError(broken)
     own = folder / "entries" / entry.slug
     file = None if files is None else files / f"{entry.slug}{FILE}"
     try:
@@ -97,6 +100,7 @@ def _pages(
 ) -> list[str]:
     """Write all pages; returns their names."""
     environment = pages(HERE / "templates")
+    entries = [one.entry for one in shown]
     glance = [_glance(board) for board in filled]
     top: dict[str, tuple[str, str, Mapping[str, Any]]] = {
         "index.html": (
@@ -104,7 +108,7 @@ def _pages(
             "boards.html",
             {
                 "glance": glance,
-                "entries": [_listed(one) for one in shown],
+                "entries": [_listed(one, company(one.entry, entries)) for one in shown],
                 "tiers": list(TIERS.items()),
                 "left": left,
             },
@@ -114,31 +118,33 @@ def _pages(
         name = f"{board.board.name}.html"
         top[name] = (board.board.title, "board.html", board_page.values(board))
     top["definitions.html"] = ("Definitions", "definitions.html", definitions.values())
-    top["submit.html"] = ("How to submit", "submit.html", {})
+    top["submit.html"] = ("How to submit", "submit.html", {"rules": definitions.rules_of_entry()})
     links = [{"href": name, "title": title} for name, (title, _, _) in top.items()]
     for name, (title, template, values) in top.items():
-        common = {"assets": "static/", "links": links, "current": title}
-        (folder / name).write_bytes(render(environment, template, {**values, **common}))
+        shared = {"assets": "static/", "links": links, "current": title}
+        (folder / name).write_bytes(render(environment, template, {**values, **shared}))
     names = list(top)
     above = [{**link, "href": f"../../{link['href']}"} for link in links]
     for one in shown:
         slug = one.entry.slug
-        common = {
+        common: dict[str, Any] = {
             "links": above,
             "current": "",
             "standings": entry_page.standings(slug, filled),
+            **company(one.entry, entries),
         }
         made = entry_page.write(one, folder / "entries" / slug, environment, common)
         names += [f"entries/{slug}/{name}" for name in made]
     return names
 
 
-def _listed(one: EntryPages) -> dict[str, Any]:
+def _listed(one: EntryPages, counts: Mapping[str, int]) -> dict[str, Any]:
     """An entry on the first page."""
     submission = one.entry.submission
     played_panels = {plan.name for run in submission.runs for plan in run.config.panels}
     return {
         **board_page.linked(one.entry),
+        **counts,
         "panels": len(played_panels),
         "episodes": sum(len(run.episodes) for run in submission.runs),
         "date": one.entry.receipt.date if one.entry.receipt else "",

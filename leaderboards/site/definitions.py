@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from markupsafe import Markup
+
 from cotgap.benchmark.metrics.core import NEEDS, metrics
 from cotgap.benchmark.stats import intervals
-from cotgap.leaderboards import played, ranking
+from cotgap.leaderboards import ranking, rules, settings
 from cotgap.leaderboards.boards.core import boards
 from cotgap.leaderboards.site.prose import prose
 from cotgap.leaderboards.site.words import TIERS
@@ -17,6 +19,11 @@ DIRECTIONS = {
     "lower": "lower is better",
     "neutral": "neither is better",
 }
+
+
+def rules_of_entry() -> Markup:
+    """The rules of entry, without their heading."""
+    return prose((rules.__doc__ or "").partition("\n")[2])
 
 
 def values() -> dict[str, Any]:
@@ -46,8 +53,9 @@ def values() -> dict[str, Any]:
             }
             for metric in metrics().values()
         ],
+        "rules": rules_of_entry(),
         "ranking": prose(ranking.__doc__ or ""),
-        "comparable": prose(played.__doc__ or ""),
+        "comparable": prose(settings.__doc__ or ""),
         "tiers": list(TIERS.items()),
         "statistics": prose(intervals.__doc__ or ""),
         "functions": [

@@ -16,10 +16,10 @@ from cotgap.benchmark.report.sections import episodes, index, panels
 from cotgap.benchmark.report.source import Report, labelled, make_run, with_episodes
 from cotgap.benchmark.report.text import clip, shorten
 from cotgap.leaderboards.entries import FILE
-from cotgap.leaderboards.played import LeftOut
+from cotgap.leaderboards.schema import Entry, SubmittedRun, is_web_address
+from cotgap.leaderboards.settings import LeftOut
 from cotgap.leaderboards.site.board_page import anchor
 from cotgap.leaderboards.site.words import TIERS, tasks, view_name
-from cotgap.leaderboards.submission import Entry, SubmittedRun, is_web_address
 from cotgap.leaderboards.tables import Filled
 
 ASSETS = "../../static/"
@@ -91,6 +91,18 @@ def write(
     return list(found)
 
 
+def company(entry: Entry, entries: Iterable[Entry]) -> dict[str, int]:
+    """How many entries there are of this agent, and of this owner."""
+    every = list(entries)
+    return {
+        "of_agent": sum(_fingerprint(other) == _fingerprint(entry) for other in every),
+        "of_owner": sum(
+            other.submission.entrant.owner.casefold() == entry.submission.entrant.owner.casefold()
+            for other in every
+        ),
+    }
+
+
 def standings(slug: str, boards: Iterable[Filled]) -> list[dict[str, Any]]:
     """Where an entry stands: the boards that it is on, with its place in each of their tables."""
     found = []
@@ -105,13 +117,17 @@ def standings(slug: str, boards: Iterable[Filled]) -> list[dict[str, Any]]:
                 "rank": str(row.ranks.get(table.measures[0].name, "–")),
                 "of": sum(table.measures[0].name in other.ranks for other in table.rows),
             }
-            for table in filled.tables
+            for table in (*filled.tables, *filled.apart)
             for row in table.rows
             if row.entry.slug == slug
         ]
         if places:
             found.append({"title": filled.board.title, "href": page, "places": places})
     return found
+
+
+def _fingerprint(entry: Entry) -> str:
+    return str(entry.submission.runs[0].config.agent.get("fingerprint"))
 
 
 def _run(run: SubmittedRun) -> Any:
@@ -123,6 +139,7 @@ def _who(entry: Entry) -> dict[str, Any]:
     return {
         "name": str(entrant.name),
         "organisation": str(entrant.organisation),
+        "owner": str(entrant.owner),
         "url": entrant.url if is_web_address(str(entrant.url)) else "",
         "description": clip(str(entrant.description), LONG),
         "tier": entry.tier,

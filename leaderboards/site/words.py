@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cotgap.benchmark.metrics.core import PAIR, Part, arrow, part_name
-from cotgap.leaderboards.played import Setting
-from cotgap.leaderboards.submission import Tier
+from cotgap.leaderboards.schema import Tier
+from cotgap.leaderboards.settings import Setting
 
 TIERS: Mapping[Tier, str] = {
     "self-reported": "nothing was checked beyond the file's form",
     "replayed": "every action was played again in the real environment, and every number but "
     "counts of tokens recomputed from the raw texts",
     "re-decoded": "replayed, and the checkpoint was at hand and gave the same replies at randomly "
-    "drawn steps",
+    "drawn steps, some of every success",
 }
 
 

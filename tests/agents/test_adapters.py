@@ -16,9 +16,8 @@ from peft import IA3Config, LoraConfig, PeftModel, PromptTuningConfig, get_peft_
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from cotgap.agents.decoding.adapters import both
 from cotgap.agents.decoding.backend import TransformersBackend
-from cotgap.agents.fingerprint import fingerprint
+from cotgap.agents.fingerprint import both, fingerprint
 from cotgap.envs.core import CoTGapError
 
 from .templates import PLAIN, save_checkpoint

@@ -8,8 +8,9 @@ from typing import Any
 
 from cotgap.agents.core import Sampling
 from cotgap.benchmark.records.episode import Episode
-from cotgap.envs.core import TaskKey
-from cotgap.leaderboards.submission import Entrant, Entry, Receipt, Submission, SubmittedRun, Tier
+from cotgap.envs.core import CoTGapError, TaskKey
+from cotgap.envs.registry import get_panel
+from cotgap.leaderboards.schema import Entrant, Entry, Receipt, Submission, SubmittedRun, Tier
 from tests.benchmark.building import TRAINED, config_of, modes_of, plans_of, random_run
 
 CARD = {"trained_on": [TRAINED]}
@@ -21,12 +22,23 @@ def run_of(
     agent: Mapping[str, Any] | None = None,
     repeats: int | None = None,
     temperature: float = 0.0,
-    size: int = 200,
-    step_limit: int = 50,
+    size: int | None = None,
+    step_limit: int | None = None,
 ) -> SubmittedRun:
-    """A run that planned just these episodes, in their order."""
+    """A run that planned just these episodes, in their order.
+
+    By default they are all of their panel, under its own step limit where the panel is known.
+    """
+    plans = tuple(
+        replace(
+            plan,
+            size=size or len(plan.tasks),
+            step_limit=step_limit or _limit(plan.name) or plan.step_limit,
+        )
+        for plan in plans_of(episodes)
+    )
     config = config_of(
-        plans_of(episodes, size=size, step_limit=step_limit),
+        plans,
         modes_of(episodes),
         agent={"name": "agent", "fingerprint": "f" * 64, "backend": "made", **(agent or {})},
         protocol=episodes[0].protocol,
@@ -34,6 +46,13 @@ def run_of(
         sampling=Sampling(temperature),
     )
     return SubmittedRun("d" * 64, config, ({"cotgap": "0"},), {}, tuple(episodes))
+
+
+def _limit(panel: str) -> int | None:
+    try:
+        return get_panel(panel).step_limit
+    except CoTGapError:
+        return None
 
 
 def entry_of(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cotgap.leaderboards.entries import read_entries
-from cotgap.leaderboards.submission import Entry
+from cotgap.leaderboards.schema import Entry
 from tests.leaderboards.making import play, submit
 
 PANELS = ("toy/id", "household/id")

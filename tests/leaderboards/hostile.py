@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from cotgap.benchmark.records.episode import Episode
-from cotgap.leaderboards.submission import Entrant, Entry, Receipt, Submission
+from cotgap.leaderboards.schema import Entrant, Entry, Receipt, Submission
 from tests.benchmark.building import random_run
 from tests.leaderboards.building import entry_of, moved, run_of
 

@@ -17,8 +17,8 @@ from cotgap.benchmark.options import RunOptions
 from cotgap.benchmark.records.config import digest_of
 from cotgap.cli import make
 from cotgap.leaderboards.archive import compressed
-from cotgap.leaderboards.packing import load_runs, write_submission
-from cotgap.leaderboards.submission import Entrant, Submission
+from cotgap.leaderboards.pack import load_runs, write_submission
+from cotgap.leaderboards.schema import Entrant, Submission
 
 HARDWARE = {"of": "a test"}
 LINE = dict[str, Any]
@@ -34,7 +34,7 @@ def play(out: Path, agent: str, panels: Sequence[str], episodes: int, **options:
 def submit(path: Path, *folders: Path, entrant: Entrant | None = None) -> Path:
     """The submission file of these runs."""
     runs = load_runs(folders, HARDWARE)
-    write_submission(path, Submission(entrant or Entrant("Tester"), runs))
+    write_submission(path, Submission(entrant or Entrant("Tester", owner="tester"), runs))
     return path
 
 

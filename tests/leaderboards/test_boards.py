@@ -19,8 +19,8 @@ from cotgap.envs.audits import audits
 from cotgap.envs.core import UnknownNameError
 from cotgap.leaderboards.boards.core import Board, boards, get_board
 from cotgap.leaderboards.boards.efficiency import thinking
-from cotgap.leaderboards.played import Played, played
-from cotgap.leaderboards.submission import Entry
+from cotgap.leaderboards.schema import Entry, SubmittedRun
+from cotgap.leaderboards.settings import Played, played
 from cotgap.leaderboards.tables import Contender, Filled, Table, fill
 from tests.benchmark.building import episode, random_run, step
 from tests.leaderboards.building import CARD, entry_of, moved, run_of, some_entry
@@ -164,9 +164,41 @@ def test_what_differs_is_another_table() -> None:
         entry_of("sampling", run_of(base, temperature=0.7)),
         entry_of("repeats", run_of([*base, *(replace(e, repeat=1) for e in base)])),
     ]
-    tables = filled("success", *entries).tables
+    found = filled("success", *entries)
+    tables = [*found.tables, *found.apart]
     assert sorted(r.entry.slug for t in tables for r in t.rows) == sorted(e.slug for e in entries)
     assert all(len(table.rows) == 1 for table in tables)
+    assert {r.entry.slug for t in found.apart for r in t.rows} == {"steps", "sampling", "repeats"}
+
+
+@pytest.mark.parametrize(
+    ("run", "reason"),
+    [
+        (run_of(results("10"), temperature=1e-9), "temperature 1e-09 with top-p 1"),
+        (run_of(results("10"), temperature=1.0), "1 repeats, where 4 are standard"),
+        (run_of(results("10"), size=200), "2 of 200 tasks"),
+        (run_of(results("10"), step_limit=51), "51 steps"),
+        (
+            run_of([replace(e, protocol="tags-1+thoughts+admissible") for e in results("10")]),
+            "the protocol tags-1+thoughts+admissible",
+        ),
+        (run_of(results("10", "toy/none")), "the panel toy/none or the protocol tags-1"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "run",
+)
+def test_a_table_of_ones_own_has_no_ranks(run: SubmittedRun, reason: str) -> None:
+    """Whoever is alone in a setting would be the first in it."""
+    found = filled("success", entry_of("a", run_of(results("01"))), entry_of("own", run))
+    assert [row.entry.slug for table in found.tables for row in table.rows] == ["a"]
+    assert found.entries == 1
+    (table,) = found.apart
+    assert table.apart.startswith(reason)
+    assert [(row.entry.slug, row.ranks) for row in table.rows] == [("own", {})]
+
+
+def test_prefixes_that_everybody_plays_are_standard() -> None:
+    tables = filled("success", entry_of("a", run_of(results("10" * 25), size=200))).tables
+    assert [len(table.setting.tasks) for table in tables] == [50]
 
 
 def test_who_played_on_what_divides_nothing() -> None:
@@ -262,7 +294,7 @@ def test_published_numbers_stand_beside_whole_panels() -> None:
     assert {round(one.estimates["success_cot"].value, 3) for one in found} == {0.784, 0.709}
     assert all("https://" in one.origin for one in found)
     for other in (run_of(episodes, size=135), run_of(episodes, size=134, step_limit=40)):
-        (table,) = filled("success", entry_of("a", other)).tables
+        (table,) = filled("success", entry_of("a", other)).apart
         assert not any(one.kind == "published" for one in table.beside)
 
 
@@ -355,9 +387,11 @@ def test_other_token_limits_make_another_table() -> None:
     runs = [run_of(results("10", modes=("prompt", "cot"))) for _ in range(2)]
     short = replace(runs[1].config, limits=Limits(action_tokens=1))
     entries = [entry_of("a", runs[0]), entry_of("b", replace(runs[1], config=short))]
-    tables = filled("cot_gap", *entries).tables
+    found = filled("cot_gap", *entries)
+    tables = (*found.tables, *found.apart)
     assert [len(table.rows) for table in tables] == [1] * len(tables)
-    assert {table.setting.action_tokens for table in tables} == {1, 64}
+    assert {table.setting.action_tokens for table in found.tables} == {64}
+    assert {table.setting.action_tokens for table in found.apart} == {1}
 
 
 # Efficiency.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -22,7 +23,8 @@ from cotgap.leaderboards.entries import (
     receipt_path,
     write_receipt,
 )
-from cotgap.leaderboards.reading import SubmissionError
+from cotgap.leaderboards.read import SubmissionError
+from cotgap.leaderboards.schema import Entrant
 from tests.commands import cotgap
 from tests.leaderboards.making import Content, play, submit
 
@@ -130,13 +132,17 @@ def test_a_receipt_of_decoding_again(honest: Path, tmp_path: Path) -> None:
     agent = "noisy:prompt=0.5,cot=0.3"
     code, output = run("verify", path, "--redecode", "5", "--agent", agent, "--receipt")
     assert code == 0
-    assert "verified: replayed (5 steps decoded again; 30 are needed" in output
+    drawn = re.search(r"verified: replayed \((\d+) steps decoded again; 30 are needed", output)
+    assert drawn is not None
+    assert 5 < int(drawn[1]) < 30, "one of each success, and some others"
     assert json.loads(receipt_path(path).read_text())["tier"] == "replayed"
     code, output = run("verify", path, "--redecode", "40", "--agent", agent, "--receipt")
     assert code == 0
     assert "decoded again: 40 of 40 replies agree" in output
     found = json.loads(receipt_path(path).read_text())
     assert (found["tier"], found["redecoded"], found["agreed"]) == ("re-decoded", 40, 40)
+    power = f"with 95 % it would have found {found['flips']} failures turned into successes"
+    assert power in output
 
 
 def test_redecode_and_agent_go_together(honest: Path) -> None:
@@ -169,10 +175,10 @@ def test_a_receipt_that_claims_more_than_replaying_shows(entries: Path) -> None:
     assert (code, "verified: replayed, and re-decoded by its receipt" in output) == (0, True)
     before = entries.parent / "before"
     before.mkdir()
-    code, output = run("check", entries, "--since", before)
+    code, output = run("check", entries, "--since", before, "--actor", "tester")
     assert code == 1
     assert "claims 're-decoded', and replaying shows no more than 'replayed'" in output
-    assert run("check", entries, "--since", before, "--trust-redecoded")[0] == 0
+    assert run("check", entries, "--since", before, "--maintainer")[0] == 0
 
 
 def test_what_cannot_be_replayed_here_is_no_lie(entries: Path) -> None:
@@ -188,8 +194,8 @@ def test_what_cannot_be_replayed_here_is_no_lie(entries: Path) -> None:
 def test_a_run_that_two_entries_hold(entries: Path) -> None:
     shutil.copy(entries / "noisy.jsonl.xz", entries / "mine.jsonl.xz")
     code, output = run("check", entries)
-    assert code == 0
-    assert "the same run of the same agent: mine, noisy" in output
+    assert code == 1
+    assert "refused: mine and noisy are copies: the same run of the same agent" in output
 
 
 def test_a_receipt_never_takes_the_submission_s_place(entries: Path) -> None:
@@ -231,7 +237,7 @@ def _too_few_steps(folder: Path) -> None:
 
 
 def _too_few_agreed(folder: Path) -> None:
-    receipt(folder, tier="re-decoded", redecoded=60, agreed=33)
+    receipt(folder, tier="re-decoded", redecoded=60, agreed=29)
 
 
 def _tier_without_steps(folder: Path) -> None:
@@ -283,12 +289,12 @@ BAD: list[tuple[Callable[[Path], None], str]] = [
     (_unknown_field, "unknown field 'stars'"),
     (_unknown_tier, "tier: 'perfect' should be 'self-reported', 'replayed' or 're-decoded'"),
     (_bad_date, "date: 'yesterday' is no date"),
-    (_linked_receipt, "noisy.json: not an ordinary file"),
+    (_linked_receipt, "'noisy.json' is not an ordinary file"),
     (_receipt_alone, "a receipt without its other.jsonl.xz"),
     (_strange_file, "'run.sh' is neither"),
     (_strange_slug, "'No<b>.jsonl.xz' is neither"),
-    (_linked_entry, "link.jsonl.xz: not an ordinary file"),
-    (_folder, "'more' is neither"),
+    (_linked_entry, "'link.jsonl.xz' is not an ordinary file"),
+    (_folder, "'more' is not an ordinary file"),
 ]
 
 
@@ -302,21 +308,167 @@ def test_bad_entries(spoil: Callable[[Path], None], message: str, entries: Path)
     assert "unreadable: " in output or output.startswith("error: ")
 
 
+def proposed(entries: Path, tmp_path: Path, actor: str = "tester") -> tuple[int, str]:
+    """What the check says of a change, from `tmp_path / "before"` to `entries`, by an account."""
+    return run("check", entries, "--since", tmp_path / "before", "--actor", actor, "--quiet")
+
+
 def test_only_changed_entries_are_checked(entries: Path, tmp_path: Path) -> None:
-    before = shutil.copytree(entries, tmp_path / "before")
-    assert "entries: 0, all verified" in run("check", entries, "--since", before)[1]
-    shutil.copy(entries / "noisy.jsonl.xz", entries / "newer.jsonl.xz")
-    assert "entries: 1, all verified" in run("check", entries, "--since", before)[1]
+    shutil.copytree(entries, tmp_path / "before")
+    assert "entries: 0, all verified" in proposed(entries, tmp_path)[1]
+    newer = play(tmp_path / "run", "noisy:prompt=0.5,cot=0.3", ["toy/id"], 3)
+    submit(entries / "newer.jsonl.xz", newer, entrant=Entrant("Newer", owner="tester"))
+    code, output = proposed(entries, tmp_path)
+    assert (code, "entries: 1, all verified" in output) == (0, True)
     receipt(entries, tier="re-decoded", redecoded=60, agreed=60)
-    code, output = run("check", entries, "--since", before)
+    code, output = proposed(entries, tmp_path)
     assert code == 1
     assert "entries: 2, not all verified" in output
 
 
-def test_a_removed_entry_is_no_trouble(entries: Path, tmp_path: Path) -> None:
-    before = shutil.copytree(entries, tmp_path / "before")
-    (entries / "noisy.jsonl.xz").unlink()
-    assert run("check", entries, "--since", before)[0] == 0
+def _copy(folder: Path) -> None:
+    shutil.copy(folder / "noisy.jsonl.xz", folder / "mine.jsonl.xz")
+
+
+def _copy_of_other_name(folder: Path) -> None:
+    """Another entrant, another agent, another digest: the texts are the same."""
+    content = Content.of(folder / "noisy.jsonl.xz")
+    content.header["entrant"] |= {"name": "Better", "owner": "thief"}
+    content.config["agent"] |= {"fingerprint": "0" * 64, "name": "better"}
+    for line in content.lines:
+        line["episode"]["fingerprint"] = "0" * 64
+    content.redigest()
+    content.write(folder / "mine.jsonl.xz")
+
+
+def _replaced(folder: Path) -> None:
+    content = Content.of(folder / "noisy.jsonl.xz")
+    content.header["entrant"]["description"] = "Now mine."
+    content.write(folder / "noisy.jsonl.xz")
+
+
+def _taken_over(folder: Path) -> None:
+    content = Content.of(folder / "noisy.jsonl.xz")
+    content.header["entrant"]["owner"] = "thief"
+    content.write(folder / "noisy.jsonl.xz")
+
+
+def _removed(folder: Path) -> None:
+    (folder / "noisy.jsonl.xz").unlink()
+
+
+def _its_receipt(folder: Path) -> None:
+    receipt(folder)
+
+
+def _link_that_is_new(folder: Path) -> None:
+    (folder / "new.jsonl.xz").symlink_to(folder / "noisy.jsonl.xz")
+
+
+def _linked_readme(folder: Path) -> None:
+    (folder / "README.md").unlink()
+    (folder / "README.md").symlink_to("/etc/passwd")
+
+
+def _hidden(folder: Path) -> None:
+    (folder / ".noisy.jsonl.xz").write_bytes(b"")
+
+
+REFUSED: list[tuple[Callable[[Path], None], str, int, str]] = [
+    (_copy, "tester", 1, "mine and noisy are copies: the same run of the same agent"),
+    (_copy_of_other_name, "thief", 1, "are copies: 12 of 12 episodes with the same texts"),
+    (_replaced, "thief", 1, "noisy: replaces an entry of tester, and this is by thief"),
+    (_replaced, "", 1, "noisy: replaces an entry of tester, and this is by nobody"),
+    (_taken_over, "thief", 1, "noisy: replaces an entry of tester, and this is by thief"),
+    (_taken_over, "tester", 1, "noisy: hands an entry of tester over to thief"),
+    (_removed, "thief", 1, "noisy: removes an entry of tester, and this is by thief"),
+    (_its_receipt, "thief", 1, "noisy: replaces an entry of tester, and this is by thief"),
+    (_link_that_is_new, "tester", 2, "'new.jsonl.xz' is not an ordinary file"),
+    (_linked_readme, "tester", 2, "'README.md' is not an ordinary file"),
+    (_hidden, "tester", 2, "'.noisy.jsonl.xz' is neither"),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "actor", "code", "message"),
+    REFUSED,
+    ids=[f"{c[0].__name__}-{c[1]}" for c in REFUSED],
+)
+def test_what_a_change_may_not_do(
+    change: Callable[[Path], None],
+    actor: str,
+    code: int,
+    message: str,
+    entries: Path,
+    tmp_path: Path,
+) -> None:
+    shutil.copytree(entries, tmp_path / "before")
+    change(entries)
+    found, output = proposed(entries, tmp_path, actor)
+    assert message in output
+    assert found == code
+
+
+def test_what_an_owner_may_do(entries: Path, tmp_path: Path) -> None:
+    shutil.copytree(entries, tmp_path / "before")
+    _replaced(entries)
+    assert proposed(entries, tmp_path, "Tester")[0] == 0  # accounts know no case
+    _removed(entries)
+    assert proposed(entries, tmp_path)[0] == 0
+
+
+def test_who_enters_says_whose_it_is(entries: Path, tmp_path: Path) -> None:
+    (tmp_path / "before").mkdir()
+    code, output = proposed(entries, tmp_path, "thief")
+    assert (code, "noisy: names the owner tester, and this is by thief" in output) == (1, True)
+    content = Content.of(entries / "noisy.jsonl.xz")
+    content.header["entrant"]["owner"] = ""
+    content.write(entries / "noisy.jsonl.xz")
+    code, output = proposed(entries, tmp_path)
+    assert (code, "noisy: names no owner" in output) == (1, True)
+
+
+def test_a_folder_that_is_a_link_to_the_one_before(entries: Path, tmp_path: Path) -> None:
+    before = entries.rename(tmp_path / "before")
+    entries.symlink_to(before)
+    code, output = proposed(entries, tmp_path)
+    assert (code, "is a link" in output) == (2, True)
+    code, output = proposed(before, tmp_path)
+    assert (code, "is the folder that is checked" in output) == (2, True)
+
+
+def _other_seed(content: Content) -> None:
+    content.config["seed"] = 7
+
+
+def _modes_of_two_runs(content: Content) -> None:
+    other = json.loads(json.dumps(content.header["runs"][0]))
+    content.config["modes"], other["config"]["modes"] = ["prompt"], ["cot"]
+    content.config["shadow"] = other["config"]["shadow"] = "auto"
+    content.header["runs"].append(other)
+    for line in content.lines:
+        line["run"] = int(line["episode"]["mode"] == "cot")
+
+
+BROKEN: list[tuple[Callable[[Content], None], str]] = [
+    (_other_seed, "run 1 has the seed 7: every run's is 0"),
+    (_modes_of_two_runs, "toy/id was played in 2 runs under the same settings"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), BROKEN, ids=[c.__name__ for c, _ in BROKEN])
+def test_the_rules_of_entry(
+    change: Callable[[Content], None], message: str, entries: Path, tmp_path: Path
+) -> None:
+    content = Content.of(entries / "noisy.jsonl.xz")
+    change(content)
+    content.redigest()
+    content.write(entries / "noisy.jsonl.xz")
+    code, output = run("check", entries)
+    assert (code, "against the rules of entry: " in output, message in output) == (1, True, True)
+    code, output = run("board", "build", "--entries", entries, "--out", tmp_path / "site")
+    assert message in html.unescape((tmp_path / "site" / "index.html").read_text())
+    assert not (tmp_path / "site" / "entries").exists()
 
 
 def test_no_folder(tmp_path: Path) -> None:

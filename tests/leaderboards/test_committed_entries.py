@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cotgap.leaderboards.submission import Entry
-from cotgap.leaderboards.verifying import verify
+from cotgap.leaderboards.schema import Entry
+from cotgap.leaderboards.verify import verify
 
 
 def test_all_are_read(committed: list[Entry]) -> None:

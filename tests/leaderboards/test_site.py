@@ -16,9 +16,9 @@ import pytest
 from cotgap.benchmark.metrics.core import metrics
 from cotgap.envs.core import CoTGapError
 from cotgap.leaderboards.boards.core import boards
+from cotgap.leaderboards.schema import is_web_address
 from cotgap.leaderboards.site.build import write
 from cotgap.leaderboards.site.prose import prose
-from cotgap.leaderboards.submission import is_web_address
 from tests.leaderboards.building import some_entry
 from tests.leaderboards.hostile import ATTACK, hostile_entry, unshowable
 from tests.test_extras import blind

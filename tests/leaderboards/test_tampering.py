@@ -10,8 +10,8 @@ import pytest
 
 from cotgap.envs.registry import get_panel
 from cotgap.leaderboards.findings import Findings
-from cotgap.leaderboards.reading import SubmissionError, read_submission
-from cotgap.leaderboards.verifying import verify
+from cotgap.leaderboards.read import SubmissionError, read_submission
+from cotgap.leaderboards.verify import verify
 from tests.leaderboards.making import Content, Tamper, play, submit
 
 HOME = "household/id"

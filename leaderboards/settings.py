@@ -16,7 +16,7 @@ from typing import Any
 
 from cotgap.benchmark.records.config import PanelPlan
 from cotgap.benchmark.records.episode import Episode
-from cotgap.leaderboards.submission import Entry, SubmittedRun
+from cotgap.leaderboards.schema import Entry, SubmittedRun
 
 SCRIPTED = {"random": "floor", "noop": "floor", "expert": "ceiling"}
 """Scripted agents that bound what a panel can show; they stand beside a table, never in it."""
@@ -108,7 +108,7 @@ def played(entry: Entry) -> tuple[list[Played], list[LeftOut]]:
     groups: dict[Setting, list[tuple[SubmittedRun, PanelPlan]]] = {}
     for run in entry.submission.runs:
         for plan in run.config.panels:
-            groups.setdefault(_setting(run, plan), []).append((run, plan))
+            groups.setdefault(setting_of(run, plan), []).append((run, plan))
     taken, left = [], []
     for setting, parts in sorted(groups.items(), key=lambda item: item[0]):
         episodes = [e for run, plan in parts for e in _of_plan(run, plan)]
@@ -121,7 +121,8 @@ def played(entry: Entry) -> tuple[list[Played], list[LeftOut]]:
     return taken, left
 
 
-def _setting(run: SubmittedRun, plan: PanelPlan) -> Setting:
+def setting_of(run: SubmittedRun, plan: PanelPlan) -> Setting:
+    """The setting in which a run played one of its panels."""
     config = run.config
     temperature = float(config.sampling.temperature)
     return Setting(

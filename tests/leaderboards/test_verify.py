@@ -18,8 +18,8 @@ from cotgap.benchmark.records.config import RunConfig
 from cotgap.benchmark.records.store import read_episodes
 from cotgap.envs.registry import suites
 from cotgap.leaderboards.findings import Findings
-from cotgap.leaderboards.reading import SubmissionError, read_submission
-from cotgap.leaderboards.verifying import verify
+from cotgap.leaderboards.read import SubmissionError, read_submission
+from cotgap.leaderboards.verify import verify
 from tests.leaderboards.making import Content, mutate, play, submit
 
 
@@ -53,7 +53,7 @@ CASES: dict[str, tuple[str, list[str], dict[str, Any]]] = {
     "asked for modes": ("noisy", ["toy/id"], {"protocol": "tags-1+asked"}),
     "sampled, repeated": ("noisy", ["toy/id"], {"temperature": 0.7, "repeats": 2, "seed": 3}),
     "one mode": ("noisy", ["toy/ood_layout"], {"mode": "cot"}),
-    "parse errors": ("tests.leaderboards.test_verifying:stammering", ["toy/id"], {}),
+    "parse errors": ("tests.leaderboards.test_verify:stammering", ["toy/id"], {}),
 }
 
 

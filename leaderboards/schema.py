@@ -1,6 +1,6 @@
 """What a submission holds: who entered, the runs' resolved configurations, every episode.
 
-Plain data without a claim that anything of it is true: `cotgap.leaderboards.verifying` replays it.
+Plain data without a claim that anything of it is true: `cotgap.leaderboards.verify` replays it.
 A submission says nothing that a run does not record, but for its `Entrant`. On disk it is one line
 of JSON with its `Header` and one for each `PlayedEpisode`.
 """
@@ -28,18 +28,15 @@ Tier = Literal["self-reported", "replayed", "re-decoded"]
 """How far the numbers can be trusted, in ascending order. self-reported: nothing was checked
 beyond the form. replayed: every action was played again in the real environment and everything
 was recomputed from the raw texts. re-decoded: also, the checkpoint was at hand and gave the same
-replies at randomly drawn steps."""
+replies at randomly drawn steps, some of every success."""
 
 # Drawn steps from which on a file earns "re-decoded": if 30 of 30 agree, then with 95 %
 # confidence fewer than one step in ten was not decoded so (1 - 0.05 ** (1 / 30) = 0.095).
 LEAST = 30
-# Where rounding may differ, the lower end of the 95 % interval of the agreement must reach this:
-# most replies must surely be the checkpoint's. In bfloat16, or on a server that batches as it
-# likes, near-ties between tokens flip with the batch, and one flip changes all that follows in a
-# reply, so that long replies of an honest run part in a tenth to a third of cases. It catches
-# texts that the checkpoint never wrote, not a few forged among many; the receipt says how many
-# agreed.
-INEXACT = 0.5
+# Of the drawn replies of a run in bfloat16 or float16, at least this share must be the same in
+# float32. Near-ties between tokens flip with the rounding, and one flip changes all that follows in
+# a reply, so that long replies of an honest run part in a tenth to a third of cases.
+EQUAL = 0.5
 # Of these, all runs of a submission hold the same: they are of one agent.
 SAME_AGENT = ("name", "fingerprint", "tags", "backend", "dtype")
 
@@ -84,6 +81,11 @@ class Card(TypedDict, total=False):
     config: Free | None
 
 
+# Drawn as nothing, though Unicode calls them letters, marks or symbols.
+BLANK = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\u034f")
+VARIATIONS = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
+
+
 def is_web_address(text: str) -> bool:
     """Whether it is an http(s) address in ASCII that hides no name or password."""
     try:
@@ -99,19 +101,29 @@ def _check_address(text: str) -> None:
         raise ValueError(f"{shown(text)} is no http:// or https:// address in ASCII")
 
 
+def _check_seen(text: str) -> None:
+    for char in text:
+        if char in BLANK or any(ord(char) in part for part in VARIATIONS):
+            raise ValueError(f"holds U+{ord(char):04X}, which cannot be seen")
+
+
 @dataclass(frozen=True)
 class Entrant(Record):
     """Who entered, in their own words; `name` is the agent's name on the boards.
+
+    `owner` is the account at the repository's host that may replace or remove the entry; empty:
+    only those who keep the boards may.
 
     `card` is the checkpoint's card (see `cotgap.agents.training.checkpoints`): what it was trained
     on decides what is in-domain (`cotgap.benchmark.domain.relate`); None: not told.
     """
 
-    name: Annotated[str, line(80, least=1)]
-    organisation: Annotated[str, line(80)] = ""
+    name: Annotated[str, line(80, least=1), foreign(_check_seen)]
+    organisation: Annotated[str, line(80), foreign(_check_seen)] = ""
     url: Annotated[str, line(300), foreign(_check_address)] = ""
     description: Annotated[str, line(1_000)] = ""
     card: Card | None = None
+    owner: Annotated[str, Field(pattern="^([A-Za-z0-9](-?[A-Za-z0-9]){0,38})?$")] = ""
 
 
 @dataclass(frozen=True)
@@ -180,7 +192,9 @@ class Receipt(Record):
     """What a verifier found of a submission file with this SHA-256 (hex), kept beside it.
 
     `date` is ISO (YYYY-MM-DD); `versions` are the verifier's. `redecoded` and `agreed` count the
-    steps that were decoded again, and of these the equal ones; `seed` drew them.
+    steps that were decoded again, and of these the equal ones (the others parted where two tokens
+    were nearly as likely); `seed` drew them. `flips`: so many failures that a forged step each
+    turned into successes would have been found with 95 % (0: not even all).
     """
 
     sha256: Sha256
@@ -190,6 +204,7 @@ class Receipt(Record):
     redecoded: Count = 0
     agreed: Count = 0
     seed: Annotated[int, Field(ge=0, le=2**63)] = 0
+    flips: Count = 0
 
 
 @dataclass(frozen=True)

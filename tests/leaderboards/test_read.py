@@ -20,9 +20,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cotgap.envs.core import CoTGapError
-from cotgap.leaderboards import archive, reading
-from cotgap.leaderboards.reading import SubmissionError, read_submission
-from cotgap.leaderboards.submission import Entrant, Submission
+from cotgap.leaderboards import archive, read
+from cotgap.leaderboards.read import SubmissionError, read_submission
+from cotgap.leaderboards.schema import Entrant, Submission
 from tests.leaderboards.making import Content, mutate, text_of, write_text
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ def good(honest: Path, tmp_path: Path) -> tuple[bytes, bytes, Path]:
 
 def test_what_was_written_is_read(honest: Path) -> None:
     submission = read_submission(honest)
-    assert submission.entrant == Entrant("Tester")
+    assert submission.entrant == Entrant("Tester", owner="tester")
     (run,) = submission.runs
     assert [plan.name for plan in run.config.panels] == ["toy/id", "household/id"]
     assert len(run.episodes) == 12
@@ -174,7 +174,7 @@ def test_a_bomb_of_short_lines(
     good: tuple[bytes, bytes, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     header, episodes, path = good
-    monkeypatch.setattr(reading, "MAX_EPISODES", 20)
+    monkeypatch.setattr(read, "MAX_EPISODES", 20)
     refused(write_text(path, header, episodes * 2), "line 22: more than 20 episodes")
 
 

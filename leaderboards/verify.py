@@ -2,7 +2,7 @@
 
 What it proves: the texts in the file, taken as the agent's replies, lead to exactly these actions,
 observations and scores on exactly these panels, and no planned episode is missing. It cannot prove
-that a model wrote the texts; see `cotgap.leaderboards.redecoding`.
+that a model wrote the texts; see `cotgap.leaderboards.redecode`.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from cotgap.benchmark.rollout.runner import plan
 from cotgap.benchmark.rollout.workers import processors
 from cotgap.envs.core import CoTGapError, Panel
 from cotgap.envs.registry import get_panel, get_suite
+from cotgap.leaderboards.cards import false_card
 from cotgap.leaderboards.findings import Collector, Finding, Findings, Kind, Unplayable
-from cotgap.leaderboards.replaying import Piece, Rules, in_pieces, replay_all
-from cotgap.leaderboards.submission import Submission, SubmittedRun
+from cotgap.leaderboards.replay import Piece, Rules, in_pieces, replay_all
+from cotgap.leaderboards.schema import Submission, SubmittedRun
 
 
 def verify(
@@ -41,7 +42,10 @@ def verify(
     """
     begun = perf_counter()
     collected, unplayable, pieces = Collector(), list[Unplayable](), list[Piece]()
-    collected.add(_card_findings(submission.entrant.card or {}))
+    card, agent = submission.entrant.card, submission.runs[0].config.agent
+    collected.add(_card_findings(card or {}))
+    if reason := false_card(card, str(agent["fingerprint"])):
+        collected.add([Finding.of("card", str(agent["name"]), "this checkpoint's", reason)])
     for number, run in enumerate(submission.runs, 1):
         where = f"run {number}: " if len(submission.runs) > 1 else ""
         prepared = _Prepared(run, where)

@@ -1,7 +1,7 @@
 """Read a submission file, which is a stranger's: nothing of it is believed before it is checked.
 
 The container's bounds are checked first (`cotgap.leaderboards.archive`), then each line's JSON,
-then every field by its declaration (`cotgap.leaderboards.submission`), then what one field says of
+then every field by its declaration (`cotgap.leaderboards.schema`), then what one field says of
 another. All that is wrong is a `SubmissionError` that names the file, the line and the field.
 Nothing here plays or decodes anything, and nothing is ever written.
 """
@@ -19,7 +19,7 @@ from cotgap.benchmark.records.episode import Episode, StepRecord
 from cotgap.envs.core import CoTGapError
 from cotgap.envs.schema import shown
 from cotgap.leaderboards.archive import lines_of
-from cotgap.leaderboards.submission import (
+from cotgap.leaderboards.schema import (
     AgentFacts,
     Header,
     PlayedEpisode,
@@ -41,7 +41,7 @@ def read_submission(path: Path) -> Submission:
     """The content of a submission file; raises `SubmissionError` where it is none.
 
     What is returned has the declared form and is of one agent, but nobody has checked that any of
-    it is true: see `cotgap.leaderboards.verifying`.
+    it is true: see `cotgap.leaderboards.verify`.
     """
     try:
         return _read(path)

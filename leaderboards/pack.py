@@ -1,6 +1,6 @@
 """Pack run folders of one agent into one submission file.
 
-The same runs and the same entrant give the same bytes. `cotgap.leaderboards.reading` reads it back.
+The same runs and the same entrant give the same bytes. `cotgap.leaderboards.read` reads it back.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from cotgap.envs.core import CoTGapError
 from cotgap.envs.schema import Record
 from cotgap.envs.text import to_json
 from cotgap.leaderboards.archive import compressed
-from cotgap.leaderboards.reading import SubmissionError, read_submission
-from cotgap.leaderboards.submission import (
+from cotgap.leaderboards.read import SubmissionError, read_submission
+from cotgap.leaderboards.schema import (
     Header,
     PlayedEpisode,
     Submission,

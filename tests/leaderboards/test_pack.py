@@ -20,9 +20,9 @@ from cotgap.envs.registry import get_panel
 from cotgap.leaderboards.cards import card_of, make_entrant, read_card
 from cotgap.leaderboards.commands.submit import slug_of
 from cotgap.leaderboards.hardware import machine
-from cotgap.leaderboards.packing import load_runs, write_submission
-from cotgap.leaderboards.reading import read_submission
-from cotgap.leaderboards.submission import Circumstances, Entrant
+from cotgap.leaderboards.pack import load_runs, write_submission
+from cotgap.leaderboards.read import read_submission
+from cotgap.leaderboards.schema import Circumstances, Entrant
 from tests.leaderboards.making import HARDWARE, Content, play, submit
 
 NONE = dict.fromkeys(("name", "organisation", "url", "description"))
