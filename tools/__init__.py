@@ -11,6 +11,7 @@ Each is a command, `python -m tools.NAME --help`:
 - `definitions`: prints what every number means, as Markdown
 - `decoding_speed`: times local decoding beside other ways of decoding
 - `overhead`: times our environments beside the packages that they use
+- `kills`: kills commands at random moments, resumes them and compares what they leave
 - `own_cost`: times what playing takes besides the model, and what each command takes
 - `simulations.intervals`, `simulations.gate`: how often intervals and verdicts are right
 - `studies.masking`: does masking the action's loss raise success out of domain?

@@ -10,7 +10,14 @@ from typing import Any
 from cotgap.agents.backends.scripted import SCRIPTS, ScriptedBackend
 from cotgap.benchmark.records.config import PanelPlan, RunConfig, differences
 from cotgap.benchmark.records.episode import Episode
-from cotgap.benchmark.records.store import EPISODES, RUN, iter_episodes, read_episodes, read_run
+from cotgap.benchmark.records.store import (
+    EPISODES,
+    RUN,
+    iter_episodes,
+    read_episodes,
+    read_run,
+    replaces,
+)
 from cotgap.benchmark.report.text import clip
 from cotgap.envs.core import CoTGapError, UnknownNameError
 
@@ -66,7 +73,7 @@ def read_side(folder: Path) -> Side:
     """Read a run folder.
 
     Raises `CoTGapError` where it is none or is damaged, as where an episode that had a score was
-    recorded again: no run does that.
+    recorded again otherwise than a run does that grows by a mode.
     """
     content = read_run(folder)
     try:
@@ -76,16 +83,16 @@ def read_side(folder: Path) -> Side:
         circumstances = {**ran, **versions}
     except (CoTGapError, TypeError) as error:
         raise CoTGapError(f"{folder / RUN} is malformed: {error}") from error
-    scored: set[tuple[str, str, int]] = set()
+    scored: dict[tuple[str, str, int], Episode] = {}
     for number, episode in enumerate(iter_episodes(folder), 1):
-        if episode.id in scored:
+        if episode.id in scored and not replaces(episode, scored[episode.id]):
             raise CoTGapError(
                 f"{folder / EPISODES} line {number} records {episode.task_key} in mode "
                 f"{episode.mode} again, which had a score: the file was changed after the run. "
                 "Delete that line"
             )
         if episode.status.scored:
-            scored.add(episode.id)
+            scored[episode.id] = episode
     return Side(folder, config, circumstances, tuple(read_episodes(folder)))
 
 

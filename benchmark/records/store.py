@@ -136,17 +136,31 @@ def read_sessions(folder: Path) -> list[Session]:
 def read_episodes(folder: Path) -> list[Episode]:
     """All episodes of a run; an unfinished last line is left out.
 
-    Of several records of an episode it is the first one with a score, which nothing written later
-    replaces, and the latest where none has.
+    Of several records of an episode it is the one that no later one `replaces`.
 
     Raises `CoTGapError`, naming the line, where any other line is malformed.
     """
     found: dict[tuple[str, str, int], Episode] = {}
     with many_objects():
         for episode in iter_episodes(folder):
-            if episode.id not in found or not found[episode.id].status.scored:
+            if episode.id not in found or replaces(episode, found[episode.id]):
                 found[episode.id] = episode
     return list(found.values())
+
+
+def replaces(later: Episode, earlier: Episode) -> bool:
+    """Whether a record stands in place of an earlier one of the same episode.
+
+    One without a score is always replaced. One with a score never is, but by a record that holds
+    the actions of more modes at every state, which is written when a run grows by a mode.
+    """
+    return not earlier.status.scored or _shadows(earlier) < _shadows(later)
+
+
+def _shadows(episode: Episode) -> set[str]:
+    """The modes whose actions stand beside the driver's at every state of a scored episode."""
+    shown = [step.shadows.keys() for step in episode.steps]
+    return set(shown[0]).intersection(*shown[1:]) if shown and episode.status.scored else set()
 
 
 def iter_episodes(folder: Path) -> Iterator[Episode]:

@@ -16,6 +16,7 @@ import pytest
 
 from cotgap.agents.core import Sampling
 from cotgap.agents.specs import make_agent
+from cotgap.benchmark.compare.sides import read_side
 from cotgap.benchmark.records.config import Limits, RunConfig, plan_panel
 from cotgap.benchmark.records.episode import Episode
 from cotgap.benchmark.records.store import EPISODES, RUN, RunStore, read_episodes, read_run
@@ -104,6 +105,7 @@ def test_the_other_mode_is_added(tmp_path: Path, first: str) -> None:
     assert any("played again" in notice for notice in notices) == (first == "cot")
     play(tmp_path / "whole", both)
     assert records(tmp_path / "grown") == records(tmp_path / "whole")
+    read_side(tmp_path / "grown")  # nobody takes what was played again for a forgery
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
