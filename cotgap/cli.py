@@ -29,7 +29,7 @@ from cotgap import __version__
 from cotgap.agents import options as agents
 from cotgap.benchmark import options as benchmark
 from cotgap.leaderboards import options as leaderboards
-from cotgap.terminal import open_streams, stopping
+from cotgap.terminal import held_back, open_streams, stopping
 
 T = TypeVar("T")
 EXIT_USAGE, EXIT_BUG = 2, 70  # 70 is EX_SOFTWARE of sysexits.h
@@ -180,7 +180,9 @@ def _function(command: Command) -> Callable[..., None]:
         options = _build(command.options, values)
         with stopping() as stop:
             try:
-                code = importlib.import_module(command.module).execute(options) or 0
+                with held_back():
+                    module = importlib.import_module(command.module)
+                code = module.execute(options) or 0
             except KeyboardInterrupt:
                 print("stopped. Run the same command again to go on.", file=sys.stderr)
                 code = 128 + signal.SIGINT

@@ -54,6 +54,27 @@ def stopping() -> Iterator[Stop]:
             signal.signal(one, handler)
 
 
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Ctrl-C and the signals of `STOPPING` wait until the block ends.
+
+    For imports: native code that is interrupted while it is loaded may swallow the interruption and
+    go on with a half of itself. Must be entered in the main thread.
+    """
+    came: list[int] = []
+    handlers = {one: signal.getsignal(one) for one in (signal.SIGINT, *STOPPING)}
+    waiting = [one for one, handler in handlers.items() if handler is not signal.SIG_IGN]
+    for one in waiting:
+        signal.signal(one, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for one in waiting:
+            signal.signal(one, handlers[one])
+        if came:
+            signal.raise_signal(came[0])
+
+
 class _Outlet(io.RawIOBase):
     """A descriptor that is written to; what nobody can read any more is dropped.
 

@@ -17,6 +17,7 @@ import pytest
 
 from cotgap.benchmark.probes.running import TASKS
 from cotgap.benchmark.records.store import EPISODES, SUMMARY, read_episodes, read_sessions
+from cotgap.terminal import held_back, stopping
 from tests.commands import cotgap
 
 ROOT = Path(__file__).parents[1]
@@ -182,3 +183,19 @@ def test_a_command_leaves_the_handlers_as_they_were() -> None:
     assert cotgap("panels").exit_code == 0
     after = [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)]
     assert after == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_for_an_import(number: signal.Signals) -> None:
+    done = []
+
+    def load() -> None:
+        with held_back():
+            signal.raise_signal(number)
+            done.append("the whole import")
+
+    with stopping(), pytest.raises(KeyboardInterrupt):
+        load()
+    assert done
+    with held_back():
+        pass  # nothing came: nothing is raised
