@@ -29,6 +29,22 @@ def _leave_signals(_: int) -> None:
         signal.signal(one, signal.SIG_IGN)
 
 
+def _arrays(batch: Any) -> dict[str, Any]:
+    return {name: tensor.numpy() for name, tensor in batch.items()}
+
+
+class _Piped(DataLoader[Any]):
+    """Takes batches from the other process as arrays, through a pipe.
+
+    Tensors would come through shared memory: where that is small, as in containers, or a file may
+    not grow, they never arrive, and training would wait for ever.
+    """
+
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:  # type: ignore[override]
+        for arrays in super().__iter__():
+            yield {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
 @dataclass(frozen=True)
 class Batches(IterableDataset[dict[str, torch.Tensor]]):
     """Batch n holds the same episodes and drills whenever it is made.
@@ -58,9 +74,10 @@ class Batches(IterableDataset[dict[str, torch.Tensor]]):
         rest = replace(self, start=start)
         if sys.platform != "linux":  # elsewhere, processes do not fork and tokenizers not travel
             return DataLoader(rest, batch_size=None)
-        return DataLoader(
+        return _Piped(
             rest,
             batch_size=None,
+            collate_fn=_arrays,
             num_workers=1,
             prefetch_factor=POOL,
             multiprocessing_context="fork",

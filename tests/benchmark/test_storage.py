@@ -100,6 +100,14 @@ def test_no_room(name: str, played: Path) -> None:
     assert "File too large" in said_in_one_line(stderr)
 
 
+def test_no_room_for_a_checkpoint(played: Path) -> None:
+    """Nor for the batches that another process makes, if they came through shared memory."""
+    code, stderr = within(900_000, *COMMANDS["train"](played))
+    assert code == 2, stderr
+    assert "cannot save" in said_in_one_line(stderr)
+    assert "File too large" in stderr
+
+
 @pytest.mark.parametrize("limit", [3_000, 20_000])
 def test_a_run_without_room_goes_on_where_there_is_some(tmp_path: Path, limit: int) -> None:
     command = (*RUN, "--out", str(tmp_path / "run"))
